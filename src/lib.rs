@@ -1,0 +1,3 @@
+//! ghl-sync: a scheduled batch reconciler that keeps HighLevel contacts in step with Twitch followers.
+
+pub mod sandbox;
