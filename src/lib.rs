@@ -1,3 +1,5 @@
 //! ghl-sync: a scheduled batch reconciler that keeps HighLevel contacts in step with Twitch followers.
 
+pub mod model;
 pub mod sandbox;
+pub mod store;

@@ -1,0 +1,61 @@
+//! Time as a value that comes from the top.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+/// Tells the time and waits; the only way the program below `cli` and `daemon` learns of either.
+///
+/// The system's clock is the usual one. Tests, and the demo's "a day later", use a moved one: the same clock plus an offset that
+/// they own, which may also leap over waits instead of sitting them out.
+#[derive(Clone, Debug)]
+pub struct Clock {
+    offset_ms: Arc<AtomicI64>,
+    leaps_over: Option<Duration>,
+}
+
+impl Clock {
+    /// Returns the system's clock.
+    pub fn system() -> Clock {
+        Clock {
+            offset_ms: Arc::new(AtomicI64::new(0)),
+            leaps_over: None,
+        }
+    }
+
+    /// Returns the system's clock moved by `offset_ms` milliseconds, an offset that its owner may change at any time.
+    ///
+    /// A wait longer than `leaps_over` moves the offset forward instead of waiting; `None` really waits.
+    pub fn moved(offset_ms: Arc<AtomicI64>, leaps_over: Option<Duration>) -> Clock {
+        Clock {
+            offset_ms,
+            leaps_over,
+        }
+    }
+
+    /// Returns the present moment, in UTC.
+    pub fn now(&self) -> DateTime<Utc> {
+        Utc::now() + TimeDelta::milliseconds(self.offset_ms.load(Ordering::SeqCst))
+    }
+
+    /// Waits until `moment`; returns at once when it has passed.
+    pub async fn sleep_until(&self, moment: DateTime<Utc>) {
+        let Ok(wait) = (moment - self.now()).to_std() else {
+            return;
+        };
+        if self.leaps_over.is_some_and(|limit| wait > limit) {
+            let ms = i64::try_from(wait.as_millis()).unwrap_or(i64::MAX);
+            self.offset_ms.fetch_add(ms, Ordering::SeqCst);
+        } else {
+            tokio::time::sleep(wait).await;
+        }
+    }
+
+    /// Waits for `wait`.
+    pub async fn sleep(&self, wait: Duration) {
+        let delta = TimeDelta::from_std(wait).unwrap_or(TimeDelta::MAX);
+        self.sleep_until(self.now() + delta).await;
+    }
+}

@@ -1,0 +1,26 @@
+//! Floor 0: what things are.
+//!
+//! Ids, records, contacts, changes, listings and jobs as plain values. Nothing in here reads a file, a socket, a
+//! database or the time, and nothing knows a vendor's JSON.
+
+mod change;
+mod clock;
+mod contact;
+mod ids;
+mod job;
+mod listing;
+mod record;
+
+pub use change::{Change, FieldChange, IfUnsure, StepKind};
+pub use clock::Clock;
+pub use contact::{Contact, Reading, STANDARD_KEYS, StandardKey};
+pub use ids::{
+    AccountName, ContactId, Digest, FieldKey, JobName, LocationId, Namespace, NotAnId, RecordKey,
+    Tag,
+};
+pub use job::{
+    Actions, AtMost, By, ContactsReader, Destination, FieldRule, GuardKind, Job, Lifecycle, Limits,
+    Missing, Own, Share, SourceKind,
+};
+pub use listing::{Cut, Ended};
+pub use record::Record;

@@ -1,0 +1,171 @@
+//! Opening the file: permissions, pragmas, migrations.
+
+use std::fs::{self, OpenOptions};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+
+use super::error::StoreError;
+
+/// The name of the state file in the state folder.
+pub const STATE_FILE: &str = "ghl-sync.db";
+
+/// The schemas in the order in which they were made; `user_version` counts how many a file has.
+const SCHEMAS: &[&str] = &[include_str!("schema/001.sql")];
+
+/// The `user_version` of a file that this program writes.
+#[expect(clippy::cast_possible_wrap, reason = "a handful of schema files")]
+pub const SCHEMA_VERSION: i64 = SCHEMAS.len() as i64;
+
+/// How long a connection waits for another process's commit before it gives up.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Pages are 4 KiB; 16 MiB of cache keep the hot ends of the indexes in memory at a million rows.
+const CACHE_KIB: i64 = 16 * 1024;
+
+/// Opens the state file in `folder` for writing, making both when they are missing, and brings its schema up to date.
+///
+/// The folder is made 0700 and the file 0600, because both hold people's data. Before a migration the file is copied to
+/// `ghl-sync.db.before-vN`.
+///
+/// Errors: every variant of [`StoreError`] but `Stopped`.
+pub(super) fn open_for_writing(folder: &Path) -> Result<(Connection, PathBuf), StoreError> {
+    let path = folder.join(STATE_FILE);
+    let io = |source| StoreError::Io {
+        path: path.clone(),
+        source,
+    };
+    if !folder.is_dir() {
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(folder)
+            .map_err(io)?;
+    }
+    if !path.exists() {
+        // Made before SQLite touches it, so that it is never readable by others, not even for a moment.
+        match OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&path)
+        {
+            Ok(_) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+            Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
+                return Err(StoreError::ReadOnly { path });
+            }
+            Err(error) => return Err(io(error)),
+        }
+    }
+    let mut connection = Connection::open_with_flags(
+        &path,
+        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+    )
+    .map_err(|error| StoreError::sorted(path.clone(), error))?;
+    prepare(&connection).map_err(|error| StoreError::sorted(path.clone(), error))?;
+    if connection
+        .is_readonly("main")
+        .map_err(|error| StoreError::sorted(path.clone(), error))?
+    {
+        return Err(StoreError::ReadOnly { path });
+    }
+    migrate(&mut connection, &path).map_err(|error| error.at(&path))?;
+    Ok((connection, path))
+}
+
+/// Opens the state file for reading only; it must exist and be of this program's schema.
+pub(super) fn open_for_reading(path: &Path) -> Result<Connection, StoreError> {
+    let sorted = |error| StoreError::sorted(path.to_owned(), error);
+    let connection = Connection::open_with_flags(
+        path,
+        OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+    )
+    .map_err(sorted)?;
+    connection.busy_timeout(PATIENCE).map_err(sorted)?;
+    connection
+        .pragma_update(None, "cache_size", -CACHE_KIB)
+        .map_err(sorted)?;
+    connection
+        .pragma_update(None, "query_only", true)
+        .map_err(sorted)?;
+    let found: i64 = connection
+        .pragma_query_value(None, "user_version", |row| row.get(0))
+        .map_err(sorted)?;
+    if found > SCHEMA_VERSION {
+        return Err(StoreError::Newer {
+            path: path.to_owned(),
+            found,
+            known: SCHEMA_VERSION,
+        });
+    }
+    Ok(connection)
+}
+
+fn prepare(connection: &Connection) -> rusqlite::Result<()> {
+    connection.busy_timeout(PATIENCE)?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "foreign_keys", true)?;
+    connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
+    // A WAL that one long reader let grow is cut back at the next checkpoint.
+    connection.pragma_update(None, "journal_size_limit", 64 * 1024 * 1024)?;
+    connection.set_prepared_statement_cache_capacity(128);
+    Ok(())
+}
+
+fn migrate(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
+    let version = |connection: &Connection| -> rusqlite::Result<i64> {
+        connection.pragma_query_value(None, "user_version", |row| row.get(0))
+    };
+    let found = version(connection)?;
+    if found > SCHEMA_VERSION {
+        return Err(StoreError::Newer {
+            path: path.to_owned(),
+            found,
+            known: SCHEMA_VERSION,
+        });
+    }
+    if found == SCHEMA_VERSION {
+        return Ok(());
+    }
+    if found > 0 {
+        let backup = path.with_extension(format!("db.before-v{SCHEMA_VERSION}"));
+        if !backup.exists() {
+            copy_into(connection, &backup)?;
+        }
+    }
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    // Another process may have migrated while we waited for the lock.
+    let found = version(&transaction)?;
+    let first = usize::try_from(found).unwrap_or(0);
+    for schema in SCHEMAS.iter().skip(first) {
+        transaction.execute_batch(schema)?;
+    }
+    transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
+    transaction.commit()?;
+    Ok(())
+}
+
+/// Writes a whole, consistent copy of the database to `target`, which must not exist; 0600 like the original.
+fn copy_into(connection: &Connection, target: &Path) -> Result<(), StoreError> {
+    let half = target.with_extension("half");
+    let io = |source| StoreError::Io {
+        path: half.clone(),
+        source,
+    };
+    if half.exists() {
+        fs::remove_file(&half).map_err(io)?;
+    }
+    OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&half)
+        .map_err(io)?;
+    connection.execute("VACUUM INTO ?1", [half.to_string_lossy()])?;
+    fs::rename(&half, target).map_err(io)?;
+    Ok(())
+}

@@ -1,0 +1,263 @@
+//! The one writing connection, on a thread of its own.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::mpsc;
+
+use rusqlite::{Connection, TransactionBehavior};
+use tokio::sync::oneshot;
+
+use super::error::StoreError;
+use super::open::{open_for_reading, open_for_writing};
+
+/// How many queued writes share one commit at most.
+const COMMIT_TOGETHER: usize = 64;
+
+/// A queued write: gets the connection, or the reason why there is no transaction; returns whether its savepoint is to be kept, and
+/// what to tell the asker once the commit is through.
+type Job = Box<dyn FnOnce(Result<&Connection, StoreError>) -> (bool, Tell) + Send>;
+/// Tells the asker; called after the commit, with the commit's own failure if there was one.
+type Tell = Box<dyn FnOnce(Result<(), StoreError>)>;
+
+/// A handle on the state; clones share the one writer.
+#[derive(Clone)]
+pub struct Store {
+    jobs: mpsc::SyncSender<Job>,
+    path: Arc<PathBuf>,
+    commits: Arc<AtomicU64>,
+    commits_left: Arc<AtomicI64>,
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Store")
+            .field("path", &self.path)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Store {
+    /// Opens the state in `folder`, making it when it is missing; see [`super::open`] for what that includes.
+    ///
+    /// Errors: every variant of [`StoreError`] but `Stopped`.
+    pub fn open(folder: &Path) -> Result<Store, StoreError> {
+        let (connection, path) = open_for_writing(folder)?;
+        let (jobs, queue) = mpsc::sync_channel::<Job>(COMMIT_TOGETHER * 4);
+        let store = Store {
+            jobs,
+            path: Arc::new(path),
+            commits: Arc::new(AtomicU64::new(0)),
+            commits_left: Arc::new(AtomicI64::new(i64::MAX)),
+        };
+        let commits = Arc::clone(&store.commits);
+        let commits_left = Arc::clone(&store.commits_left);
+        std::thread::Builder::new()
+            .name("store".to_owned())
+            .spawn(move || write_until_closed(connection, &queue, &commits, &commits_left))
+            .map_err(|source| StoreError::Io {
+                path: store.path.as_ref().clone(),
+                source,
+            })?;
+        Ok(store)
+    }
+
+    /// Runs `write` on the writing connection and returns once its commit is on the disk.
+    ///
+    /// An error of `write` undoes what it wrote and nothing else. Keep it under some 5,000 rows: other jobs and processes wait for it.
+    ///
+    /// Errors: what `write` returned; any [`StoreError`] of the commit; `Stopped` when the thread has ended.
+    pub async fn write<T, F>(&self, write: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    {
+        let (tell, told) = oneshot::channel();
+        let job: Job = Box::new(move |connection| {
+            let outcome = connection.and_then(write);
+            let keep = outcome.is_ok();
+            let tell: Tell = Box::new(move |commit| {
+                // Nobody listens any more when the asker was canceled; the write stands all the same.
+                let _ = tell.send(outcome.and_then(|value| commit.map(|()| value)));
+            });
+            (keep, tell)
+        });
+        let mut job = Some(job);
+        loop {
+            let Some(unsent) = job.take() else { break };
+            match self.jobs.try_send(unsent) {
+                Ok(()) => break,
+                Err(mpsc::TrySendError::Full(back)) => {
+                    job = Some(back);
+                    tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+                }
+                Err(mpsc::TrySendError::Disconnected(_)) => return Err(StoreError::Stopped),
+            }
+        }
+        told.await
+            .unwrap_or(Err(StoreError::Stopped))
+            .map_err(|error| error.at(&self.path))
+    }
+
+    /// Opens a connection that only reads, for joins, streams and reports.
+    pub fn reader(&self) -> Result<Connection, StoreError> {
+        open_for_reading(&self.path)
+    }
+
+    /// Returns the path of the state file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Returns how many commits this handle's writer has made.
+    pub fn commits(&self) -> u64 {
+        self.commits.load(Ordering::SeqCst)
+    }
+
+    /// Lets `more` commits pass and then ends the writer as a kill would: nothing later reaches the disk.
+    ///
+    /// For crash tests; the store is of no use afterwards and must be opened again.
+    pub fn stop_after_commits(&self, more: u32) {
+        self.commits_left.store(i64::from(more), Ordering::SeqCst);
+    }
+}
+
+fn write_until_closed(
+    mut connection: Connection,
+    queue: &mpsc::Receiver<Job>,
+    commits: &AtomicU64,
+    commits_left: &AtomicI64,
+) {
+    while let Ok(first) = queue.recv() {
+        let mut together = vec![first];
+        while together.len() < COMMIT_TOGETHER {
+            match queue.try_recv() {
+                Ok(job) => together.push(job),
+                Err(_) => break,
+            }
+        }
+        // The kill of a crash test: dropping the jobs tells their askers `Stopped`.
+        if commits_left.fetch_sub(1, Ordering::SeqCst) <= 0 {
+            return;
+        }
+        commit(&mut connection, together);
+        commits.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+fn commit(connection: &mut Connection, together: Vec<Job>) {
+    let mut transaction = match connection.transaction_with_behavior(TransactionBehavior::Immediate)
+    {
+        Ok(transaction) => transaction,
+        Err(error) => {
+            for job in together {
+                let (_, tell) = job(Err(again(&error)));
+                tell(Ok(()));
+            }
+            return;
+        }
+    };
+    let mut tells = Vec::with_capacity(together.len());
+    for job in together {
+        match transaction.savepoint() {
+            Ok(savepoint) => {
+                let (keep, tell) = job(Ok(&savepoint));
+                // Dropping a savepoint rolls it back.
+                let kept = if keep { savepoint.commit() } else { Ok(()) };
+                tells.push((tell, kept.err()));
+            }
+            Err(error) => {
+                let (_, tell) = job(Err(again(&error)));
+                tells.push((tell, None));
+            }
+        }
+    }
+    let failed = transaction.commit().err();
+    for (tell, own) in tells {
+        tell(match own.as_ref().or(failed.as_ref()) {
+            Some(error) => Err(again(error)),
+            None => Ok(()),
+        });
+    }
+}
+
+/// Makes an error once more, for each of those who shared the commit.
+fn again(error: &rusqlite::Error) -> StoreError {
+    StoreError::from(match error {
+        rusqlite::Error::SqliteFailure(code, said) => {
+            rusqlite::Error::SqliteFailure(*code, said.clone())
+        }
+        other => rusqlite::Error::SqliteFailure(
+            rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_ERROR),
+            Some(other.to_string()),
+        ),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn folder(name: &str) -> PathBuf {
+        let folder =
+            std::env::temp_dir().join(format!("ghl-sync-writer-{name}-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&folder);
+        folder
+    }
+
+    #[tokio::test]
+    async fn a_failed_write_takes_nothing_else_with_it() {
+        let folder = folder("failed");
+        let store = Store::open(&folder).unwrap();
+        store
+            .write(|db| Ok(db.execute_batch("CREATE TABLE t(x)")?))
+            .await
+            .unwrap();
+        let good = store.write(|db| Ok(db.execute("INSERT INTO t VALUES(1)", [])?));
+        let bad = store.write(|db| {
+            db.execute("INSERT INTO t VALUES(2)", [])?;
+            Err::<(), _>(StoreError::Corrupt {
+                what: "on purpose".to_owned(),
+            })
+        });
+        let (good, bad) = tokio::join!(good, bad);
+        assert!(good.is_ok());
+        assert!(bad.is_err());
+        let rows: i64 = store
+            .reader()
+            .unwrap()
+            .query_row("SELECT sum(x) FROM t", [], |row| row.get(0))
+            .unwrap();
+        assert_eq!(rows, 1);
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[tokio::test]
+    async fn after_the_last_allowed_commit_nothing_reaches_the_disk() {
+        let folder = folder("stopped");
+        let store = Store::open(&folder).unwrap();
+        store
+            .write(|db| Ok(db.execute_batch("CREATE TABLE t(x)")?))
+            .await
+            .unwrap();
+        store.stop_after_commits(1);
+        assert!(
+            store
+                .write(|db| Ok(db.execute("INSERT INTO t VALUES(1)", [])?))
+                .await
+                .is_ok()
+        );
+        let lost = store
+            .write(|db| Ok(db.execute("INSERT INTO t VALUES(2)", [])?))
+            .await;
+        assert!(matches!(lost, Err(StoreError::Stopped)));
+        let again = Store::open(&folder).unwrap();
+        let rows: i64 = again
+            .reader()
+            .unwrap()
+            .query_row("SELECT sum(x) FROM t", [], |row| row.get(0))
+            .unwrap();
+        assert_eq!(rows, 1);
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+}
