@@ -5,7 +5,15 @@
 //! before the disk has it.
 
 mod error;
+pub mod findings;
+pub mod jobs;
+pub mod links;
+pub mod mirror;
 mod open;
+pub mod plans;
+pub mod rows;
+pub mod runs;
+pub mod walks;
 mod writer;
 
 pub use error::StoreError;
