@@ -3,11 +3,15 @@
 //! Pure functions of values: no async, no clock, no connection, no randomness. The same input makes the same plan, byte for byte.
 
 mod diff;
+pub mod due;
 mod guard;
 mod mark;
 mod matching;
 mod order;
 mod row;
+pub mod spelling;
+pub mod template;
+pub mod wanted;
 
 pub use diff::{
     Conflict, Planned, Remember, Terms, Verdict, Wait, plan_row, same, same_or_both_empty,
