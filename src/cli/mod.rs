@@ -1,0 +1,3 @@
+//! Floor 6: the command line: arguments in, exit code out.
+
+pub mod exit;
