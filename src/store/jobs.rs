@@ -65,6 +65,8 @@ pub struct LocationState {
     pub complete_keys: Vec<String>,
     /// When the mirror was last refreshed.
     pub refreshed_ms: Option<i64>,
+    /// The job that refreshed it.
+    pub refreshed_job: Option<i64>,
     /// The managed keys at that time.
     pub refreshed_keys: Vec<String>,
 }
@@ -123,7 +125,7 @@ pub fn location_state(db: &Connection, id: &LocationId) -> Result<LocationState,
     let list = |text: String| serde_json::from_str(&text).unwrap_or_default();
     Ok(db
         .prepare_cached(
-            "SELECT no, watermark_ms, complete_ms, complete_gap, complete_keys, refreshed_ms, full_keys
+            "SELECT no, watermark_ms, complete_ms, complete_gap, complete_keys, refreshed_ms, refreshed_job, refreshed_keys
              FROM location WHERE id = ?1",
         )?
         .query_row([id.as_str()], |row| {
@@ -134,37 +136,40 @@ pub fn location_state(db: &Connection, id: &LocationId) -> Result<LocationState,
                 complete_gap: row.get(3)?,
                 complete_keys: list(row.get(4)?),
                 refreshed_ms: row.get(5)?,
-                refreshed_keys: list(row.get(6)?),
+                refreshed_job: row.get(6)?,
+                refreshed_keys: list(row.get(7)?),
             })
         })?)
 }
 
-/// Notes that a walk through a location's contacts ended, so that the next incremental one starts at `watermark_ms`.
+/// Notes that an incremental walk ended, so that the next one starts at `watermark_ms`.
 pub fn note_refreshed(
     db: &Connection,
     location_no: i64,
+    job_no: i64,
     watermark_ms: i64,
     refreshed_ms: i64,
     managed_keys: &[String],
 ) -> Result<(), StoreError> {
     db.execute(
-        "UPDATE location SET watermark_ms = max(?2, coalesce(watermark_ms, ?2)), refreshed_ms = ?3, full_keys = ?4 WHERE no = ?1",
-        params![location_no, watermark_ms, refreshed_ms, json_list(managed_keys)],
+        "UPDATE location SET watermark_ms = ?3, refreshed_ms = ?4, refreshed_job = ?2, refreshed_keys = ?5 WHERE no = ?1",
+        params![location_no, job_no, watermark_ms, refreshed_ms, json_list(managed_keys)],
     )?;
     Ok(())
 }
 
-/// Notes that a full contacts walk ended Complete.
+/// Notes that a full contacts walk ended Complete; what changed while it went on is read from `watermark_ms`.
 pub fn note_contacts_complete(
     db: &Connection,
     location_no: i64,
     ended_ms: i64,
     gap: i64,
+    watermark_ms: i64,
     match_keys: &[String],
 ) -> Result<(), StoreError> {
     db.execute(
-        "UPDATE location SET complete_ms = ?2, complete_gap = ?3, complete_keys = ?4 WHERE no = ?1",
-        params![location_no, ended_ms, gap, json_list(match_keys)],
+        "UPDATE location SET complete_ms = ?2, complete_gap = ?3, watermark_ms = coalesce(watermark_ms, ?4), complete_keys = ?5 WHERE no = ?1",
+        params![location_no, ended_ms, gap, watermark_ms, json_list(match_keys)],
     )?;
     Ok(())
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use crate::model::{Contact, ContactId, FieldKey, Reading, Tag};
+use crate::model::{Contact, ContactId, FieldKey, Namespace, Reading, Tag};
 use crate::plan::{Mirrored, Sent, TagStamp, Written};
 
 use super::error::StoreError;
@@ -44,7 +44,7 @@ struct Stored {
     gone_ms: Option<i64>,
 }
 
-/// Takes in contacts as a page or an answer showed them; returns how many rows changed.
+/// Takes in contacts as a page or an answer showed them; returns their rows' numbers, which are small and dense.
 ///
 /// `date_ms` is the `Date` of the answer. What a write of ours touched within [`INDEX_LAG_MS`] before it is not believed to a list or search row, and
 /// neither is a row of a contact that the vendor said is gone, unless the row itself is younger.
@@ -55,19 +55,8 @@ pub fn ingest(
     reading: Reading,
     date_ms: i64,
     keeping: &Keeping,
-) -> Result<u64, StoreError> {
-    let mut changed = 0;
-    for contact in contacts {
-        changed += u64::from(take_in(
-            db,
-            location_no,
-            contact,
-            reading,
-            date_ms,
-            keeping,
-        )?);
-    }
-    Ok(changed)
+) -> Result<Vec<i64>, StoreError> {
+    contacts.iter().map(|contact| take_in(db, location_no, contact, reading, date_ms, keeping)).collect()
 }
 
 fn take_in(
@@ -77,7 +66,7 @@ fn take_in(
     reading: Reading,
     date_ms: i64,
     keeping: &Keeping,
-) -> Result<bool, StoreError> {
+) -> Result<i64, StoreError> {
     let fields: BTreeMap<&FieldKey, &Option<String>> = contact
         .fields
         .iter()
@@ -104,7 +93,7 @@ fn take_in(
                 index_value(db, location_no, no, key, value, keeping)?;
             }
         }
-        return Ok(true);
+        return Ok(no);
     };
     if let Some(gone_ms) = stored.gone_ms
         && !reading.is_fresh()
@@ -112,7 +101,7 @@ fn take_in(
             .date_updated
             .is_none_or(|updated| updated.timestamp_millis() <= gone_ms)
     {
-        return Ok(false);
+        return Ok(stored.no);
     }
     // Most rows of a full pass are as they were: the comparison of two texts decides without parsing either.
     let whole = fields.len() == keeping.fields.len() && tags.is_some();
@@ -121,7 +110,7 @@ fn take_in(
         && stored.seen == json(&fields)
         && stored.tags == tags.as_ref().map(json)
     {
-        return Ok(false);
+        return Ok(stored.no);
     }
     let old: BTreeMap<FieldKey, Option<String>> = parsed(&stored.seen, "mirror.seen")?;
     let mut written: Written = stored
@@ -157,7 +146,7 @@ fn take_in(
     };
     let new_seen = json(&seen);
     if new_seen == stored.seen && new_tags == stored.tags && stored.gone_ms.is_none() {
-        return Ok(false);
+        return Ok(stored.no);
     }
     written.tags.retain(|_, stamp| !believed(stamp.at_ms));
     let tick = next_tick(db)?;
@@ -166,7 +155,7 @@ fn take_in(
     )?
     .execute(params![stored.no, new_seen, new_tags, written_json(&written), added_ms, tick])?;
     reindex(db, location_no, stored.no, &old, &seen, keeping)?;
-    Ok(true)
+    Ok(stored.no)
 }
 
 fn reindex(
@@ -444,6 +433,46 @@ pub fn find_contact(
         .prepare_cached("SELECT no FROM mirror WHERE location_no = ?1 AND id = ?2")?
         .query_row(params![location_no, id.as_str()], |row| row.get(0))
         .optional()?)
+}
+
+/// Returns linked contacts that exist as far as we know, in order of their rows after `after`, a chunk at a time.
+///
+/// Contacts that were added after `added_before_ms` are left out: an index may not show them yet.
+pub fn linked_rows(
+    db: &Connection,
+    location_no: i64,
+    after: i64,
+    added_before_ms: i64,
+) -> Result<Vec<(i64, ContactId)>, StoreError> {
+    let mut statement = db.prepare_cached(
+        "SELECT m.no, m.id FROM mirror m WHERE m.no > ?2 AND m.location_no = ?1 AND m.gone_ms IS NULL
+           AND coalesce(m.added_ms, 0) < ?3 AND EXISTS (SELECT 1 FROM link l WHERE l.contact_no = m.no)
+         ORDER BY m.no LIMIT 20000",
+    )?;
+    let rows = statement
+        .query_map(params![location_no, after, added_before_ms], |row| Ok((row.get(0)?, row.get::<_, String>(1)?)))?;
+    rows.map(|row| {
+        let (no, id) = row?;
+        Ok((no, parsed_contact(id)?))
+    })
+    .collect()
+}
+
+/// Returns the records whose linked contact is gone and not buried yet, at most 1,000.
+pub fn lost_keys(db: &Connection, location_no: i64, namespace: Namespace) -> Result<Vec<String>, StoreError> {
+    let mut statement = db.prepare_cached(
+        "SELECT l.key FROM mirror m INDEXED BY mirror_gone JOIN link l ON l.contact_no = m.no AND l.namespace = ?2
+         WHERE m.location_no = ?1 AND m.gone_ms IS NOT NULL AND l.state = 'linked' ORDER BY l.key LIMIT 1000",
+    )?;
+    let rows = statement.query_map(params![location_no, namespace.as_str()], |row| row.get(0))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Returns how many contacts the mirror holds, roughly: the numbers given out so far.
+pub fn count_contacts(db: &Connection) -> Result<i64, StoreError> {
+    let last: Option<i64> =
+        db.query_row("SELECT max(no) FROM mirror WHERE location_no = ?1 OR TRUE", [location_no], |row| row.get(0))?;
+    Ok(last.unwrap_or_default())
 }
 
 /// Returns a mirror row by its number.

@@ -229,16 +229,23 @@ pub fn staged_in_key_order(
     Ok(())
 }
 
-/// Folds staged rows into the roster; returns how many keys were new or came back.
+/// Folds staged rows into the roster; returns how many keys were new, and how many were new or came back.
 pub fn fold_rows(
     db: &Connection,
     job_no: i64,
     walk_no: i64,
     rows: &[(String, String)],
-) -> Result<i64, StoreError> {
-    let mut added = 0;
+) -> Result<(i64, i64), StoreError> {
+    let (mut new, mut added) = (0, 0);
     for (key, attributes) in rows {
-        added += fold(db, job_no, walk_no, key, attributes)?;
+        match fold(db, job_no, walk_no, key, attributes)? {
+            Folded::New => {
+                new += 1;
+                added += 1;
+            }
+            Folded::Back => added += 1,
+            Folded::Known => {}
+        }
     }
     if added > 0 {
         db.execute(
@@ -246,7 +253,14 @@ pub fn fold_rows(
             params![job_no, added],
         )?;
     }
-    Ok(added)
+    Ok((new, added))
+}
+
+/// What folding a row came to.
+enum Folded {
+    New,
+    Back,
+    Known,
 }
 
 /// Deletes some of a walk's staged rows; returns whether any are left.
@@ -269,7 +283,7 @@ fn fold(
     walk_no: i64,
     key: &str,
     attributes: &str,
-) -> Result<i64, StoreError> {
+) -> Result<Folded, StoreError> {
     let old: Option<(i64, String, String, Option<String>)> = db
         .prepare_cached(
             "SELECT no, attributes, state, pending FROM roster WHERE job_no = ?1 AND key = ?2",
@@ -284,7 +298,7 @@ fn fold(
             "INSERT INTO roster (job_no, key, attributes, state, walk_no, tick) VALUES (?1, ?2, ?3, 'in', ?4, ?5)",
         )?
         .execute(params![job_no, key, attributes, walk_no, tick])?;
-        return Ok(1);
+        return Ok(Folded::New);
     };
     let was_in = pending.as_deref().unwrap_or(&state) == "in";
     if was_in && old_attributes == attributes {
@@ -294,7 +308,7 @@ fn fold(
              WHERE no = ?1",
         )?
         .execute(params![no, walk_no])?;
-        return Ok(0);
+        return Ok(Folded::Known);
     }
     let tick = next_tick(db)?;
     // A row that is back in the state of the roster has no pending change any more.
@@ -304,7 +318,7 @@ fn fold(
          WHERE no = ?1",
     )?
     .execute(params![no, attributes, pending, was_in, walk_no, tick])?;
-    Ok(i64::from(!was_in))
+    Ok(if was_in { Folded::Known } else { Folded::Back })
 }
 
 /// Deletes what walks that never ended left in staging; their rows may have moved since.
@@ -326,6 +340,18 @@ pub fn mark_missing(db: &Connection, rows: &[i64], walk_no: i64) -> Result<(), S
         mark.execute(params![no, walk_no])?;
     }
     Ok(())
+}
+
+/// Returns the numbers of roster rows that are in and not yet marked absent, in order after `after`, a chunk at a time.
+///
+/// Rows that the walk `walk_no` itself brought are left out: it listed them.
+pub fn present_rows(db: &Connection, job_no: i64, after: i64, walk_no: i64) -> Result<Vec<i64>, StoreError> {
+    let mut statement = db.prepare_cached(
+        "SELECT no FROM roster WHERE no > ?2 AND job_no = ?1 AND coalesce(pending, state) = 'in'
+           AND missing_walk IS NULL AND walk_no != ?3 ORDER BY no LIMIT 50000",
+    )?;
+    let rows = statement.query_map(params![job_no, after, walk_no], |row| row.get(0))?;
+    Ok(rows.collect::<Result<_, _>>()?)
 }
 
 /// A record that is absent from a Complete listing and not confirmed yet.

@@ -18,7 +18,8 @@ CREATE TABLE location (
   batch_size INTEGER NOT NULL DEFAULT 100 CHECK (batch_size BETWEEN 1 AND 500), -- contacts per bulk tag call, learned
   clean_calls INTEGER NOT NULL DEFAULT 0,
   refreshed_ms INTEGER,                 -- when the mirror was last refreshed, for sharing between jobs
-  full_keys TEXT NOT NULL DEFAULT '[]'  -- the managed keys at that refresh, JSON list
+  refreshed_job INTEGER,                -- the job that did
+  refreshed_keys TEXT NOT NULL DEFAULT '[]' -- the managed keys at that refresh, JSON list
 ) STRICT;
 
 -- Facts of a vendor that are kept for a while: token validation, location settings, custom fields.
@@ -111,6 +112,7 @@ CREATE TABLE mirror (
 ) STRICT;
 CREATE UNIQUE INDEX mirror_id ON mirror (location_no, id);
 CREATE INDEX mirror_tick ON mirror (location_no, tick);
+CREATE INDEX mirror_gone ON mirror (location_no, no) WHERE gone_ms IS NOT NULL;
 
 -- The values by which records find contacts.
 CREATE TABLE mirror_key (
