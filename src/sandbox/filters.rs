@@ -390,9 +390,14 @@ impl Filter {
     /// Narrows `from..to` to what this filter asks of the date; returns whether it asks nothing else.
     pub(crate) fn narrow(&self, by: By, from: &mut i64, to: &mut i64) -> bool {
         match self {
-            Filter::All(inner) => inner
-                .iter()
-                .fold(true, |only, filter| filter.narrow(by, from, to) && only),
+            Filter::All(inner) => {
+                // Every filter narrows, also after one that asks for something else.
+                let mut only = true;
+                for filter in inner {
+                    only &= filter.narrow(by, from, to);
+                }
+                only
+            }
             Filter::One {
                 subject: Subject::Date(date),
                 negated: false,

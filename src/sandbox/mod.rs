@@ -49,3 +49,6 @@ pub use settings::{
     TWITCH_SCOPES, TWITCH_TOKEN,
 };
 pub use tokens::{Holder, Token};
+
+#[cfg(test)]
+mod tests;

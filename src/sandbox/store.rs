@@ -27,6 +27,9 @@ pub(crate) enum Found {
     Never,
 }
 
+/// A contact's number and its state; `None` means that it is gone.
+type State = (u64, Option<Arc<Person>>);
+
 /// All contacts of the location.
 pub(crate) struct Store {
     pub(crate) base: Arc<Base>,
@@ -36,7 +39,7 @@ pub(crate) struct Store {
     phones: HashMap<String, Vec<u64>>,
     index: Index,
     /// (visible from, sequence) → contact and its state.
-    pending: BTreeMap<(i64, u64), (u64, Option<Arc<Person>>)>,
+    pending: BTreeMap<(i64, u64), State>,
     sequence: u64,
 }
 
