@@ -11,6 +11,9 @@ use crate::model::{ContactId, Digest, FieldKey, GuardKind, JobName, NotAnId, Rec
 
 use super::exit::Exit;
 
+/// The heading of what every command takes.
+const GLOBAL: &str = "Options of every command";
+
 /// Keep HighLevel contacts in step with the followers of a Twitch channel
 ///
 /// Nothing is written by `plan`, `check` and `status`. Try it without accounts: ghl-sync demo
@@ -18,16 +21,16 @@ use super::exit::Exit;
 #[command(name = "ghl-sync", version, max_term_width = 100)]
 pub struct Args {
     /// Read this configuration file [default: ./ghl-sync.toml, else /etc/ghl-sync/ghl-sync.toml]
-    #[arg(long, value_name = "PATH", global = true)]
+    #[arg(long, value_name = "PATH", global = true, help_heading = GLOBAL)]
     pub config: Option<PathBuf>,
     /// Log more: once for steps, twice for calls
-    #[arg(short, long, action = ArgAction::Count, global = true)]
+    #[arg(short, long, action = ArgAction::Count, global = true, help_heading = GLOBAL)]
     pub verbose: u8,
     /// Log errors only, and show no progress
-    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    #[arg(short, long, global = true, help_heading = GLOBAL, conflicts_with = "verbose")]
     pub quiet: bool,
     /// Write logs in this form
-    #[arg(long, value_name = "FORM", global = true, default_value = "text")]
+    #[arg(long, value_name = "FORM", global = true, help_heading = GLOBAL, default_value = "text")]
     pub log_format: LogFormat,
     /// The command.
     #[command(subcommand)]

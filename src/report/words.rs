@@ -18,7 +18,7 @@ const BY_WEIGHT: [StepKind; 7] = [
 ];
 
 /// Returns the one sentence that a newcomer understands, without a full stop.
-pub(super) fn headline(report: &Report) -> String {
+pub fn headline(report: &Report) -> String {
     let job = &report.job;
     let mut parts: Vec<String> = Vec::new();
     for kind in BY_WEIGHT {
@@ -143,7 +143,7 @@ fn took(report: &Report) -> String {
 }
 
 /// Returns the command a person types next, `None` when nothing waits.
-pub(super) fn next_command(report: &Report) -> Option<String> {
+pub fn next_command(report: &Report) -> Option<String> {
     let job = &report.job;
     match (&report.outcome, report.mode) {
         (Outcome::Failed(_), _) => Some("ghl-sync check".to_owned()),
