@@ -94,3 +94,73 @@ pub fn of_report(report: &Report, exit_code: bool) -> Exit {
         .map(|(_, exit)| exit);
     first_of(found.chain([ended]))
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::model::GuardKind;
+    use crate::report::{News, tests};
+
+    use super::*;
+
+    #[test]
+    fn the_numbers_are_those_of_the_manual() {
+        let numbers: Vec<u8> = Exit::BY_PRECEDENCE.map(Exit::code).to_vec();
+        assert_eq!(numbers, [8, 4, 6, 1, 7, 3, 5, 2, 0]);
+    }
+
+    #[test]
+    fn the_gravest_exit_speaks_for_all() {
+        let all = Exit::BY_PRECEDENCE;
+        for (index, gravest) in all.iter().enumerate() {
+            let from_here = all[index..].iter().rev().copied();
+            assert_eq!(first_of(from_here), *gravest);
+        }
+        assert_eq!(first_of(std::iter::empty()), Exit::Done);
+    }
+
+    #[test]
+    fn a_dry_run_is_done_unless_it_is_asked_what_it_found() {
+        let rows = tests::rows();
+        let new_job = tests::report(&rows);
+        assert_eq!(of_report(&new_job, false), Exit::Done);
+        assert_eq!(of_report(&new_job, true), Exit::WaitsForAPerson);
+        let mut differs = new_job.clone();
+        differs.guards.clear();
+        differs.news.clear();
+        assert_eq!(of_report(&differs, true), Exit::Differs);
+        differs.counts.clear();
+        assert_eq!(of_report(&differs, true), Exit::Done);
+    }
+
+    #[test]
+    fn a_run_says_what_is_left() {
+        let mut run = tests::carried_out().0;
+        assert_eq!(of_report(&run, false), Exit::Held);
+        run.guards[0].guard = GuardKind::First;
+        assert_eq!(of_report(&run, false), Exit::WaitsForAPerson);
+        run.guards.clear();
+        assert_eq!(of_report(&run, false), Exit::DoneWithRefusals);
+        run.counts.clear();
+        run.news.clear();
+        assert_eq!(of_report(&run, false), Exit::Done);
+        run.news.push(News {
+            kind: NewsKind::Asks,
+            key: None,
+            what: "two contacts carry the marker".to_owned(),
+            command: None,
+        });
+        assert_eq!(of_report(&run, false), Exit::WaitsForAPerson);
+        for (outcome, exit) in [
+            (Outcome::Stopped, Exit::Failed),
+            (Outcome::Failed("the disk is full".to_owned()), Exit::Failed),
+            (Outcome::Spent, Exit::OutOfTouch),
+            (
+                Outcome::OutOfTouch("no answer".to_owned()),
+                Exit::OutOfTouch,
+            ),
+        ] {
+            run.outcome = outcome;
+            assert_eq!(of_report(&run, false), exit);
+        }
+    }
+}

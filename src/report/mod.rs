@@ -2,15 +2,28 @@
 //!
 //! Rendered as text for people, as JSON for programs and as Markdown for pages, always with the same rows. Pure: knows no database,
 //! no clock and no terminal; the rows come as an iterator, so a report of a million rows needs the memory of one.
+//! Much is written in small pieces: give a buffered writer.
 
+mod json;
+mod markdown;
+mod personal;
+mod plain;
 mod shape;
+#[cfg(test)]
+pub(crate) mod tests;
+mod text;
+mod words;
 
-use std::io::{self, Write};
+use std::io;
 
+pub use json::json;
+pub use markdown::markdown;
 pub use shape::{
     Calls, Cost, Counts, GuardFinding, HubSummary, Mode, News, NewsKind, Outcome, Pass, Per,
     Report, ReportRow, RowMark, SCHEMA, SourceSummary,
 };
+pub use text::text;
+pub use words::{duration, headline, next_command, number};
 
 /// The rows of a report in the order of the plan; an error ends the rendering and is returned.
 pub type Rows<'a> = &'a mut dyn Iterator<Item = io::Result<ReportRow>>;
@@ -24,43 +37,4 @@ pub struct Options {
     pub max_rows: Option<u64>,
     /// The columns of the terminal; `None` in a pipe or file, where lines are not wrapped.
     pub width: Option<u16>,
-}
-
-/// Writes the report for people at a terminal.
-///
-/// Errors: what `out` or `rows` answered, a closed pipe among them.
-pub fn text(
-    report: &Report,
-    rows: Rows<'_>,
-    out: &mut dyn Write,
-    options: &Options,
-) -> io::Result<()> {
-    let _ = (report, rows, options);
-    out.flush()
-}
-
-/// Writes the report as one JSON object on one line.
-///
-/// Errors: what `out` or `rows` answered, a closed pipe among them.
-pub fn json(
-    report: &Report,
-    rows: Rows<'_>,
-    out: &mut dyn Write,
-    options: &Options,
-) -> io::Result<()> {
-    let _ = (report, rows, options);
-    out.flush()
-}
-
-/// Writes the report as Markdown tables.
-///
-/// Errors: what `out` or `rows` answered, a closed pipe among them.
-pub fn markdown(
-    report: &Report,
-    rows: Rows<'_>,
-    out: &mut dyn Write,
-    options: &Options,
-) -> io::Result<()> {
-    let _ = (report, rows, options);
-    out.flush()
 }
