@@ -1,4 +1,4 @@
-//! The accounts of the main file.
+//! What an account of the main file says.
 
 use std::fmt;
 use std::path::PathBuf;

@@ -4,12 +4,26 @@
 //! reads a secret, a socket or the database.
 
 mod account;
+mod accounts;
+mod across;
+mod address;
+mod fields;
+mod job;
+mod keys;
+mod limits;
+mod load;
+mod matching;
 mod problem;
+mod reader;
+mod tags;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 pub use account::{Account, HighLevelAccount, SecretSource, TwitchAccount};
+pub use load::{find, load};
 pub use problem::{Problem, Problems};
 
 use crate::model::{AccountName, Job, JobName};
@@ -25,13 +39,4 @@ pub struct Config {
     pub accounts: BTreeMap<AccountName, Account>,
     /// The jobs by name.
     pub jobs: BTreeMap<JobName, Job>,
-}
-
-/// Loads the main file and the job files beside it.
-///
-/// Errors: every problem of every file, in the order of the files and lines.
-pub fn load(path: &Path) -> Result<Config, Problems> {
-    let problems = Problems::default();
-    let _ = path;
-    Err(problems)
 }
