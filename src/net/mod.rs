@@ -18,6 +18,7 @@ mod secret;
 mod send;
 mod tally;
 
+pub(crate) use call::json;
 pub use call::{Call, CallKind, Method, Unreadable};
 pub use error::CallError;
 pub use gate::{Gate, Permit, Shut};

@@ -295,7 +295,8 @@ impl Pace {
         let quota = quota.allow_burst(NonZeroU32::new(self.burst).unwrap_or(NonZeroU32::MIN));
         // Governor measures from the moment a limiter is made; made at zero, its time is the Unix epoch's.
         let clock = FakeRelativeClock::default();
-        let limiter = RateLimiter::<_, _, _, NoOpMiddleware<Nanos>>::new(quota, cell, clock.clone());
+        let limiter =
+            RateLimiter::<_, _, _, NoOpMiddleware<Nanos>>::new(quota, cell, clock.clone());
         clock.advance(Duration::from_nanos(now_ns));
         let mut wait = Duration::ZERO;
         let mut tries = [want, 1];
