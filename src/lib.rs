@@ -4,10 +4,13 @@
 //! one SQLite file) ← `net` (one call) ← `apis` (whom we speak to) ← `run` (the nine moves of a run) ← `cli`. `sandbox` stands
 //! beside it and imports nothing of the rest.
 
+pub mod apis;
 pub mod cli;
 pub mod config;
 pub mod model;
+pub mod net;
 pub mod plan;
 pub mod report;
+pub mod run;
 pub mod sandbox;
 pub mod store;

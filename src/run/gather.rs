@@ -4,9 +4,10 @@ use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use chrono::{DateTime, TimeDelta, Utc};
+use serde::{Deserialize, Serialize};
 
 use crate::apis::twitch;
-use crate::model::{Channel, Cut, Ended, Job, Record};
+use crate::model::{Channel, Cut, Ended, Job, Record, RecordKey};
 use crate::net::{CallError, Purpose};
 use crate::plan::Presence;
 use crate::store::jobs::{self, JobState};
@@ -71,9 +72,17 @@ pub(super) struct Gathered {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Seat {
     /// The user id of the channel.
-    pub broadcaster: String,
+    pub broadcaster: RecordKey,
     /// The user id of the token.
-    pub viewer: String,
+    pub viewer: RecordKey,
+}
+
+/// What is kept of a token validation.
+#[derive(Debug, Serialize, Deserialize)]
+struct Validation {
+    client_id: String,
+    user_id: Option<RecordKey>,
+    scopes: Vec<String>,
 }
 
 /// Says why a full pass of the source is due, or that none is.
@@ -102,7 +111,7 @@ pub(super) fn full_due(job: &Job, state: &JobState, now: DateTime<Utc>) -> Optio
     let line = job.full.as_deref()?;
     let served = state.last_full_due_ms.or(state.complete.map(|complete| complete.began_ms))?;
     let served = DateTime::from_timestamp_millis(served)?;
-    crate::plan::due::due(line, job.timezone, Some(served), now)
+    crate::plan::due::due(line, job.timezone, Some(served), now).ok().flatten()
 }
 
 /// Finds out whose token it is and which channel is meant; validated once an hour, as Twitch asks.
@@ -120,14 +129,16 @@ pub(super) async fn seat(world: &World) -> Result<Seat, RunError> {
         let name = name.clone();
         world.store.write(move |db| jobs::kept(db, &name, since)).await?
     };
-    let validation: twitch::Validation = match kept.and_then(|text| serde_json::from_str(&text).ok()) {
+    let validation: Validation = match kept.and_then(|text| serde_json::from_str(&text).ok()) {
         Some(validation) => validation,
         None => {
             let answer =
                 world.auth_line.send(&twitch::validate(), Purpose::Announced).await.map_err(wrong)?;
-            let text = serde_json::to_string(&answer.value).expect("a validation is always JSON");
+            let twitch::Token { client_id, user_id, scopes, .. } = answer.value;
+            let validation = Validation { client_id, user_id, scopes };
+            let text = serde_json::to_string(&validation).expect("a validation is always JSON");
             world.store.write(move |db| jobs::keep(db, &name, &text, now_ms)).await?;
-            answer.value
+            validation
         }
     };
     if validation.client_id != world.spoke.client_id {
@@ -146,7 +157,8 @@ pub(super) async fn seat(world: &World) -> Result<Seat, RunError> {
     };
     let broadcaster = match &world.spoke.channel {
         Channel::Own => viewer.clone(),
-        Channel::Id(id) => id.clone(),
+        Channel::Id(id) => RecordKey::try_from(id.clone())
+            .map_err(|error| setup(format!("`channel_id`: {error}")))?,
         Channel::Login(login) => channel_id(world, login, now_ms).await?.ok_or_else(|| {
             setup(format!("there is no Twitch channel `{login}`; check `channel` in ghl-sync.toml"))
         })?,
@@ -154,15 +166,15 @@ pub(super) async fn seat(world: &World) -> Result<Seat, RunError> {
     Ok(Seat { broadcaster, viewer })
 }
 
-async fn channel_id(world: &World, login: &str, now_ms: i64) -> Result<Option<String>, RunError> {
+async fn channel_id(world: &World, login: &str, now_ms: i64) -> Result<Option<RecordKey>, RunError> {
     let name = format!("twitch.login:{login}");
     let since = now_ms - CHANNEL_MS;
     let kept = {
         let name = name.clone();
         world.store.write(move |db| jobs::kept(db, &name, since)).await?
     };
-    if kept.is_some() {
-        return Ok(kept);
+    if let Some(id) = kept.and_then(|id| RecordKey::try_from(id).ok()) {
+        return Ok(Some(id));
     }
     let answer = world
         .spoke_line
@@ -171,7 +183,7 @@ async fn channel_id(world: &World, login: &str, now_ms: i64) -> Result<Option<St
         .map_err(|error| RunError::of_call(&world.job.name, &world.spoke.name, error))?;
     let Some(user) = answer.value.into_iter().next() else { return Ok(None) };
     let id = user.id.clone();
-    world.store.write(move |db| jobs::keep(db, &name, &id, now_ms)).await?;
+    world.store.write(move |db| jobs::keep(db, &name, id.as_str(), now_ms)).await?;
     Ok(Some(user.id))
 }
 
@@ -275,13 +287,16 @@ impl Walking {
                 Err(error) => return Err(RunError::of_call(&world.job.name, &world.spoke.name, error)),
             };
             let date_ms = world.date_ms(answer.date);
-            let page = answer.value;
+            let page = match answer.value {
+                twitch::Followers::Page(page) => page,
+                twitch::Followers::NotEntitled { .. } => return Err(trap(world, seat).await),
+            };
             if self.no.is_none() {
-                self.first_page(world, seat, state, &page, date_ms).await?;
+                self.first_page(world, state, &page, date_ms).await?;
             }
             self.pages += 1;
             self.uncommitted_pages += 1;
-            self.odd_rows += page.odd_rows;
+            self.odd_rows += page.odd.rows + page.odd_times;
             let known = self.take(state.no, &page.records)?;
             world.watch.tick(Tick::Advance(page.records.len() as u64));
             let next = page.next;
@@ -311,15 +326,11 @@ impl Walking {
     async fn first_page(
         &mut self,
         world: &World,
-        seat: &Seat,
         state: &JobState,
         page: &twitch::FollowersPage,
         date_ms: i64,
     ) -> Result<(), RunError> {
         let total = page.total.map(|total| i64::try_from(total).unwrap_or(i64::MAX));
-        if page.records.is_empty() && page.odd_rows == 0 && total.unwrap_or_default() > 0 {
-            return Err(trap(world, seat).await);
-        }
         let (job_no, full) = (state.no, self.full);
         let no = world
             .store

@@ -4,6 +4,7 @@
 //! the same time share one commit: each runs in a savepoint, so one that fails takes nothing else with it, and nobody is told "done"
 //! before the disk has it.
 
+mod bucket;
 mod error;
 pub mod findings;
 pub mod jobs;
@@ -16,6 +17,7 @@ pub mod runs;
 pub mod walks;
 mod writer;
 
+pub use bucket::{Bucket, Usage};
 pub use error::StoreError;
 pub use open::{SCHEMA_VERSION, STATE_FILE};
 pub use writer::Store;

@@ -1,0 +1,223 @@
+//! A location and its custom fields.
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::VERSION;
+use crate::apis::loose::Loose;
+use crate::model::{FieldKey, LocationId};
+use crate::net::{Call, Method, Unreadable};
+
+/// One tenant's CRM, as far as it matters here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Location {
+    /// Its id.
+    pub id: LocationId,
+    /// Its name.
+    pub name: Option<String>,
+    /// Its IANA time zone.
+    pub timezone: Option<String>,
+    /// Its country, which HighLevel gives to contacts without one.
+    pub country: Option<String>,
+    /// Whether two contacts may have the same e-mail or phone; `None` when the answer does not say.
+    pub allows_duplicates: Option<bool>,
+    /// The fields that identify a contact, first one first: `email`, `phone`.
+    pub unique_identifiers: Vec<String>,
+}
+
+/// The definition of a contact's custom field.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CustomField {
+    /// Its id, which filters and writes name; another one in each location.
+    pub id: String,
+    /// Its key without `contact.`; it survives renames.
+    pub key: FieldKey,
+    /// The name people see.
+    pub name: String,
+    /// The vendor's word for its type, for example `TEXT`.
+    pub data_type: String,
+}
+
+/// Reads a location. Needs `locations.readonly`.
+pub fn location(id: &LocationId) -> Call<Location> {
+    #[derive(Deserialize)]
+    struct Reply {
+        location: Wire,
+    }
+    #[derive(Deserialize)]
+    struct Wire {
+        id: LocationId,
+        name: Option<String>,
+        timezone: Option<String>,
+        country: Option<String>,
+        settings: Option<Settings>,
+    }
+    #[derive(Default, Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Settings {
+        allow_duplicate_contact: Option<bool>,
+        /// On the wire, not in the specification (reference section 7.9).
+        contact_unique_identifiers: Option<Vec<String>>,
+    }
+    let path = format!("/locations/{id}");
+    Call::new(Method::Get, "GET /locations/{id}", path, |bytes| {
+        let Reply { location } = crate::net::json(bytes)?;
+        let settings = location.settings.unwrap_or_default();
+        Ok(Location {
+            id: location.id,
+            name: location.name,
+            timezone: location.timezone,
+            country: location.country,
+            allows_duplicates: settings.allow_duplicate_contact,
+            unique_identifiers: settings.contact_unique_identifiers.unwrap_or_default(),
+        })
+    })
+    .version(VERSION)
+}
+
+/// Reads the definitions of all custom fields of contacts; there are no pages. Needs `locations/customFields.readonly`.
+///
+/// Definitions without a usable key or id are left out: no job can name them.
+pub fn custom_fields(id: &LocationId) -> Call<Vec<CustomField>> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Reply {
+        custom_fields: Vec<Value>,
+    }
+    let path = format!("/locations/{id}/customFields");
+    Call::new(
+        Method::Get,
+        "GET /locations/{id}/customFields",
+        path,
+        |bytes| {
+            let Reply { custom_fields } = crate::net::json(bytes)?;
+            Ok(custom_fields.iter().filter_map(definition).collect())
+        },
+    )
+    .with("model", "contact")
+    .version(VERSION)
+}
+
+/// Makes a text field for contacts. Needs `locations/customFields.write`.
+///
+/// HighLevel makes the key of the name: `Twitch user id` becomes `twitch_user_id`. TEXT alone keeps leading zeros and long numbers. A
+/// second call makes a second field, so a lost answer is looked for by key.
+pub fn create_custom_field(id: &LocationId, name: &str) -> Call<CustomField> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Reply {
+        custom_field: Value,
+    }
+    let path = format!("/locations/{id}/customFields");
+    Call::new(
+        Method::Post,
+        "POST /locations/{id}/customFields",
+        path,
+        |bytes| {
+            let Reply { custom_field } = crate::net::json(bytes)?;
+            definition(&custom_field).ok_or_else(|| {
+                Unreadable::Shape("the new custom field has no key or id".to_owned())
+            })
+        },
+    )
+    .body(json!({"name": name, "dataType": "TEXT", "model": "contact"}))
+    .version(VERSION)
+}
+
+fn definition(value: &Value) -> Option<CustomField> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Wire<'a> {
+        #[serde(borrow)]
+        id: Loose<'a>,
+        field_key: Loose<'a>,
+        #[serde(default)]
+        name: Loose<'a>,
+        #[serde(default)]
+        data_type: Loose<'a>,
+        #[serde(default)]
+        model: Loose<'a>,
+    }
+    let wire = Wire::deserialize(value).ok()?;
+    // `model=contact` asks for contacts alone; an answer that ignores it must not mix in opportunities.
+    if wire.model.text().is_some_and(|model| model != "contact") {
+        return None;
+    }
+    let key = wire.field_key.text()?;
+    let key = key.strip_prefix("contact.").unwrap_or(key);
+    Some(CustomField {
+        id: wire.id.text()?.to_owned(),
+        key: FieldKey::try_from(key).ok()?,
+        name: wire.name.text().unwrap_or_default().to_owned(),
+        data_type: wire.data_type.text().unwrap_or_default().to_owned(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn here() -> LocationId {
+        LocationId::try_from("AYg6").unwrap()
+    }
+
+    #[test]
+    fn a_location_says_how_duplicates_are_treated() {
+        let call = location(&here());
+        assert_eq!(call.path, "/locations/AYg6");
+        assert_eq!(call.version, Some("2021-07-28"));
+        let seen = call
+            .read(
+                br#"{"location":{"id":"AYg6","name":"Here","country":"US","timezone":"America/New_York",
+                "settings":{"allowDuplicateContact":false,"contactUniqueIdentifiers":["email","phone"],
+                "allowDuplicateOpportunity":false}},"traceId":"x"}"#,
+            )
+            .unwrap();
+        assert_eq!(seen.allows_duplicates, Some(false));
+        assert_eq!(seen.unique_identifiers, ["email", "phone"]);
+        let bare = call.read(br#"{"location":{"id":"AYg6"}}"#).unwrap();
+        assert_eq!(bare.allows_duplicates, None);
+    }
+
+    #[test]
+    fn definitions_lose_their_prefix_and_odd_ones_are_left_out() {
+        let call = custom_fields(&here());
+        assert_eq!(call.query, [("model", "contact".to_owned())]);
+        let seen = call
+            .read(
+                br#"{"customFields":[
+                {"id":"hSl3","model":"contact","name":"Nango Update Test","fieldKey":"contact.temp_create_test","dataType":"TEXT"},
+                {"id":"opp","model":"opportunity","name":"x","fieldKey":"opportunity.x","dataType":"TEXT"},
+                {"id":null,"fieldKey":"contact.y"}, null],"traceId":"x"}"#,
+            )
+            .unwrap();
+        assert_eq!(
+            seen,
+            [CustomField {
+                id: "hSl3".to_owned(),
+                key: FieldKey::try_from("temp_create_test").unwrap(),
+                name: "Nango Update Test".to_owned(),
+                data_type: "TEXT".to_owned(),
+            }]
+        );
+    }
+
+    #[test]
+    fn a_field_is_made_as_text_of_contacts() {
+        let call = create_custom_field(&here(), "NangoTestField");
+        assert_eq!(
+            call.body,
+            Some(json!({"name":"NangoTestField","dataType":"TEXT","model":"contact"}))
+        );
+        assert!(!call.is_read());
+        let made = call
+            .read(
+                br#"{"customField":{"id":"hSl300gRRL3cLp9bk5OV","model":"contact","name":"NangoTestField",
+                "fieldKey":"contact.nangotestfield","placeholder":"","dataType":"TEXT","position":200,
+                "documentType":"field","parentId":"7Dcv","locationId":"x","standard":false,"scopes":[]},"traceId":"x"}"#,
+            )
+            .unwrap();
+        assert_eq!(made.key.as_str(), "nangotestfield");
+        assert!(call.read(br#"{"customField":{}}"#).is_err());
+    }
+}

@@ -1,0 +1,350 @@
+//! The gate of one vendor bucket: who may send, and when.
+//!
+//! Clones of a gate share one process's calls; the row in the state is shared by all processes.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use tokio::sync::Notify;
+use tracing::{debug, warn};
+
+use super::chance::Chance;
+use super::flight::{Flight, Go};
+use super::hints::Hints;
+use super::judge::Pause;
+use super::pace::{self, Heard, Taken};
+use super::tally::Vendor;
+use crate::model::Clock;
+use crate::store::{Bucket, Store, StoreError};
+
+/// Permits that were taken and not used within this time are dropped: used later they would come on top of a full window.
+const PERMITS_KEEP: TimeDelta = TimeDelta::milliseconds(100);
+
+/// Why no call may be sent.
+#[derive(Debug)]
+pub enum Shut {
+    /// Not for long: the day's budget less the reserve is used up, or the vendor asked for minutes of silence.
+    Spent {
+        /// When calls are possible again.
+        until: DateTime<Utc>,
+    },
+    /// The bucket's row could not be read or written.
+    State(StoreError),
+}
+
+/// The gate of one vendor bucket; clones are the same gate.
+#[derive(Clone, Debug)]
+pub struct Gate(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    store: Store,
+    clock: Clock,
+    vendor: Vendor,
+    name: String,
+    reserve_percent: u8,
+    chance: Chance,
+    flight: Mutex<Flight>,
+    /// The server's word of the limits that the row has not heard yet.
+    unheard: Mutex<Option<Heard>>,
+    /// The row as this process last saw it.
+    known: Mutex<Bucket>,
+    /// Callers that wait for permits.
+    waiting: AtomicU32,
+    /// Permits taken with the last row update, and when; whoever holds this lock is the next to go.
+    stock: tokio::sync::Mutex<(u32, DateTime<Utc>)>,
+    place_free: Notify,
+    answered: Notify,
+}
+
+/// The right to send one call; dropping it says that the call is no longer under way.
+#[derive(Debug)]
+pub struct Permit {
+    gate: Arc<Inner>,
+    sent_at: DateTime<Utc>,
+}
+
+/// A place among the calls under way.
+struct Place<'g>(&'g Inner);
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.0.flight().leave();
+        self.0.place_free.notify_one();
+    }
+}
+
+/// One more caller that waits for permits.
+struct Waiting<'g>(&'g AtomicU32);
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+impl Gate {
+    /// Makes the gate of a bucket. There should be one per bucket and process; accounts in one bucket share it.
+    ///
+    /// `name` identifies the bucket in the state: `highlevel:<location>:<fingerprint of the token>`, `twitch:<client id>:<user>`.
+    /// `reserve_percent` (0 to 100) of the day is left to the tenant's other tools. `seed` spreads the pauses of several processes.
+    pub fn new(
+        store: Store,
+        clock: Clock,
+        vendor: Vendor,
+        name: impl Into<String>,
+        reserve_percent: u8,
+        seed: u64,
+    ) -> Gate {
+        let stock = tokio::sync::Mutex::new((0, clock.now()));
+        Gate(Arc::new(Inner {
+            store,
+            clock,
+            vendor,
+            name: name.into(),
+            reserve_percent: reserve_percent.min(100),
+            chance: Chance::new(seed),
+            flight: Mutex::new(Flight::new()),
+            unheard: Mutex::new(None),
+            known: Mutex::new(pace::fresh(vendor)),
+            waiting: AtomicU32::new(0),
+            stock,
+            place_free: Notify::new(),
+            answered: Notify::new(),
+        }))
+    }
+
+    /// Returns the name of the bucket in the state.
+    pub fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// Waits until one call may be sent. Callers go in the order in which they asked.
+    ///
+    /// Dropping the future gives everything back but permits already taken from the row.
+    ///
+    /// Errors: [`Shut::Spent`] instead of a wait of more than five minutes; [`Shut::State`].
+    pub async fn permit(&self) -> Result<Permit, Shut> {
+        let inner = &*self.0;
+        let place = inner.place().await;
+        inner.waiting.fetch_add(1, Ordering::SeqCst);
+        let waiting = Waiting(&inner.waiting);
+        let mut stock = inner.stock.lock().await;
+        let sent_at = loop {
+            inner.room().await;
+            let now = inner.clock.now();
+            let (permits, taken_at) = *stock;
+            if permits > 0 && (now - taken_at).abs() <= PERMITS_KEEP {
+                *stock = (permits - 1, taken_at);
+                break now;
+            }
+            let want = inner.waiting.load(Ordering::SeqCst).max(1);
+            match inner.take(want).await.map_err(Shut::State)? {
+                Taken::Permits(permits) => *stock = (permits, inner.clock.now()),
+                Taken::Wait(wait) => inner.clock.sleep(wait).await,
+                Taken::Shut(until) => return Err(Shut::Spent { until }),
+            }
+        };
+        inner.flight().send();
+        drop(stock);
+        drop(waiting);
+        // From here on the permit gives the place back.
+        std::mem::forget(place);
+        Ok(Permit {
+            gate: Arc::clone(&self.0),
+            sent_at,
+        })
+    }
+
+    /// Learns from the headers of an answer that was not a 429.
+    ///
+    /// A failure to write the row is logged, not returned: the answer is worth more, and the next permit meets the same failure.
+    pub(crate) async fn heard(&self, permit: &Permit, hints: &Hints) {
+        let inner = &*self.0;
+        let now = inner.clock.now();
+        let known = inner.known().clone();
+        let (remaining, interval_ms) = match inner.vendor {
+            Vendor::HighLevel => (
+                hints.remaining,
+                hints.window.map_or(known.window_ms, |w| w.interval_ms),
+            ),
+            // Twitch's points come back all the time: a second brings some ten.
+            Vendor::Twitch => (hints.remaining, 1_000),
+        };
+        let sent = {
+            let mut flight = inner.flight();
+            flight.answered(
+                permit.sent_at.timestamp_millis(),
+                remaining,
+                i64::try_from(interval_ms).unwrap_or(i64::MAX),
+            );
+            flight.sent().saturating_sub(1)
+        };
+        inner.answered.notify_waiters();
+        let Some(heard) = Heard::of(hints, sent, known.day_limit, now) else {
+            return;
+        };
+        if !heard.is_news(&known) {
+            *inner.unheard() = Some(heard);
+            return;
+        }
+        let told = inner
+            .update(move |bucket, now| heard.tell(bucket, now))
+            .await;
+        if let Err(error) = told {
+            warn!(bucket.name = %inner.name, "cannot keep what {} says of its limits: {error}", inner.vendor);
+        }
+    }
+
+    /// Holds all processes after a 429; returns when calls are possible again.
+    pub(crate) async fn pushed_back(
+        &self,
+        permit: &Permit,
+        pause: &Pause,
+    ) -> Result<DateTime<Utc>, StoreError> {
+        let inner = &*self.0;
+        let now = inner.clock.now();
+        inner
+            .flight()
+            .pushed_back(permit.sent_at.timestamp_millis(), now.timestamp_millis());
+        inner.answered.notify_waiters();
+        let one_window = Duration::from_millis(match inner.vendor {
+            Vendor::HighLevel => inner.known().window_ms,
+            // A second or two bring back ten or twenty points (Twitch reference section 4).
+            Vendor::Twitch => 2_000,
+        });
+        let wait = match pause {
+            Pause::For(wait) => *wait,
+            Pause::Until(moment) => (*moment - now).to_std().unwrap_or_default(),
+            Pause::OneWindow => one_window,
+        };
+        // Up to a tenth more, at most a second: several processes do not come back in the same instant.
+        let jitter = wait.mul_f64(0.1 * inner.chance.next());
+        let wait = wait + jitter.min(Duration::from_secs(1));
+        let until = now + TimeDelta::from_std(wait).unwrap_or(TimeDelta::days(1));
+        warn!(
+            bucket.name = %inner.name, wait_ms = wait.as_millis(),
+            "{} asks for a pause of {} ms", inner.vendor, wait.as_millis()
+        );
+        inner
+            .update(move |bucket, now| pace::hold(bucket, until, now))
+            .await?;
+        Ok(until)
+    }
+
+    /// Marks the day as used up, because the vendor said so; returns when it ends.
+    pub(crate) async fn spent(
+        &self,
+        resets_in: Option<Duration>,
+    ) -> Result<DateTime<Utc>, StoreError> {
+        let until = resets_in
+            .and_then(|left| TimeDelta::from_std(left).ok())
+            .map(|left| self.0.clock.now() + left);
+        self.0
+            .update(move |bucket, now| pace::spend(bucket, until, now))
+            .await
+    }
+}
+
+impl Inner {
+    fn flight(&self) -> MutexGuard<'_, Flight> {
+        self.flight.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn known(&self) -> MutexGuard<'_, Bucket> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn unheard(&self) -> MutexGuard<'_, Option<Heard>> {
+        self.unheard.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits for a place among the calls under way.
+    async fn place(&self) -> Place<'_> {
+        loop {
+            let free = self.place_free.notified();
+            if self.flight().enter() {
+                // There may be more places than one since the last waiter was woken.
+                self.place_free.notify_one();
+                return Place(self);
+            }
+            free.await;
+        }
+    }
+
+    /// Waits until the server has room for one more call.
+    async fn room(&self) {
+        loop {
+            let answered = self.answered.notified();
+            tokio::pin!(answered);
+            answered.as_mut().enable();
+            let now = self.clock.now();
+            let go = self.flight().room(now.timestamp_millis());
+            let Go::At(ms) = go else { return };
+            debug!(bucket.name = %self.name, wait_ms = ms - now.timestamp_millis(), "{} has no room left in its window", self.vendor);
+            let end = DateTime::from_timestamp_millis(ms).unwrap_or(now);
+            tokio::select! {
+                () = answered => {}
+                () = self.clock.sleep_until(end) => {}
+            }
+        }
+    }
+
+    /// Takes permits out of the row, telling it first what the server said.
+    async fn take(&self, want: u32) -> Result<Taken, StoreError> {
+        let unheard = self.unheard().take();
+        let (vendor, reserve_percent) = (self.vendor, self.reserve_percent);
+        self.update(move |bucket, now| {
+            if let Some(heard) = unheard {
+                heard.tell(bucket, now);
+            }
+            pace::take(bucket, vendor, want, reserve_percent, now)
+        })
+        .await
+    }
+
+    /// Changes the row in one commit and remembers it.
+    async fn update<T, F>(&self, change: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Bucket, DateTime<Utc>) -> T + Send + 'static,
+    {
+        let (vendor, name, clock) = (self.vendor, self.name.clone(), self.clock.clone());
+        let (bucket, outcome) = self
+            .store
+            .write(move |db| {
+                let before = Bucket::load(db, &name)?;
+                let mut bucket = before.clone().unwrap_or_else(|| pace::fresh(vendor));
+                // The time is read here: a commit may have waited for another process's.
+                let outcome = change(&mut bucket, clock.now());
+                if before.as_ref() != Some(&bucket) {
+                    bucket.save(db, &name)?;
+                }
+                Ok((bucket, outcome))
+            })
+            .await?;
+        *self.known() = bucket;
+        Ok(outcome)
+    }
+}
+
+impl Permit {
+    /// Returns when the call was let go.
+    pub fn sent_at(&self) -> DateTime<Utc> {
+        self.sent_at
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        {
+            let mut flight = self.gate.flight();
+            flight.land();
+            flight.leave();
+        }
+        self.gate.place_free.notify_one();
+        self.gate.answered.notify_waiters();
+    }
+}

@@ -1,0 +1,243 @@
+//! A line to one vendor with one token: everything a call needs besides itself.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::chance::Chance;
+use super::gate::Gate;
+use super::secret::Secret;
+use super::send;
+use super::tally::{Tally, Vendor};
+use crate::model::Clock;
+
+/// What a line may be used for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// Reads alone: the client of a dry run. A write is refused before anything is sent.
+    ReadsOnly,
+    /// Reads and writes.
+    Everything,
+}
+
+/// How long a call may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timeouts {
+    /// Until the connection stands.
+    pub connect: Duration,
+    /// From the start to the last byte of the answer.
+    pub whole: Duration,
+}
+
+impl Default for Timeouts {
+    /// 10 s to connect, 60 s for the whole call.
+    fn default() -> Timeouts {
+        Timeouts {
+            connect: Duration::from_secs(10),
+            whole: Duration::from_secs(60),
+        }
+    }
+}
+
+/// What a line is made of.
+#[derive(Clone, Debug)]
+pub struct LineParts {
+    /// Whom it reaches.
+    pub vendor: Vendor,
+    /// Where: `https://services.leadconnectorhq.com`, `https://api.twitch.tv/helix`; `http` only on a loopback address.
+    pub base_url: String,
+    /// The access token.
+    pub token: Secret,
+    /// Twitch's `Client-Id`, which must be the token's own.
+    pub client_id: Option<String>,
+    /// The gate of the vendor bucket.
+    pub gate: Gate,
+    /// The time.
+    pub clock: Clock,
+    /// Where calls are counted.
+    pub tally: Tally,
+    /// What it may be used for.
+    pub reach: Reach,
+    /// How long a call may take.
+    pub timeouts: Timeouts,
+    /// Where the jitter of back-off starts.
+    pub seed: u64,
+}
+
+/// Why a line cannot be made.
+#[derive(Debug, PartialEq, Eq)]
+pub enum BadLine {
+    /// The base URL is not one, or has more than scheme, host, port and path.
+    NotAUrl {
+        /// The text.
+        url: String,
+    },
+    /// The base URL would send the token in the clear.
+    NotHttps {
+        /// The text.
+        url: String,
+    },
+    /// The token or the client id cannot be a header.
+    NotAHeader {
+        /// Which of them.
+        what: &'static str,
+    },
+    /// The TLS client could not be built.
+    NoClient {
+        /// What the library said.
+        said: String,
+    },
+}
+
+impl fmt::Display for BadLine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            BadLine::NotAUrl { url } => write!(
+                f,
+                "`{url}` is not a base URL: expected https://host, with a port or a path if need be and nothing else"
+            ),
+            BadLine::NotHttps { url } => write!(
+                f,
+                "`{url}` is not encrypted: expected https:// (http:// is taken for localhost and loopback addresses alone)"
+            ),
+            BadLine::NotAHeader { what } => {
+                write!(f, "the {what} holds characters that no header can carry")
+            }
+            BadLine::NoClient { said } => write!(
+                f,
+                "cannot set up TLS: {said}; check that the system's CA certificates are installed"
+            ),
+        }
+    }
+}
+
+impl std::error::Error for BadLine {}
+
+/// A line to one vendor; clones share it.
+#[derive(Clone, Debug)]
+pub struct Line {
+    pub(super) parts: Arc<LineParts>,
+    pub(super) wire: send::Wire,
+    pub(super) chance: Arc<Chance>,
+    skew_ms: Arc<AtomicI64>,
+}
+
+/// No answer with a `Date` was seen yet.
+const NO_SKEW: i64 = i64::MIN;
+
+impl Line {
+    /// Makes a line. Nothing is sent yet.
+    ///
+    /// Errors: every variant of [`BadLine`].
+    pub fn new(mut parts: LineParts) -> Result<Line, BadLine> {
+        let plain = check_base(&parts.base_url)?;
+        parts.base_url = parts.base_url.trim_end_matches('/').to_owned();
+        let wire = send::Wire::new(&parts, plain)?;
+        let chance = Arc::new(Chance::new(parts.seed));
+        Ok(Line {
+            parts: Arc::new(parts),
+            wire,
+            chance,
+            skew_ms: Arc::new(AtomicI64::new(NO_SKEW)),
+        })
+    }
+
+    /// Returns whom the line reaches.
+    pub fn vendor(&self) -> Vendor {
+        self.parts.vendor
+    }
+
+    /// Returns what the line may be used for.
+    pub fn reach(&self) -> Reach {
+        self.parts.reach
+    }
+
+    /// Returns the counts of calls, which other lines may share.
+    pub fn tally(&self) -> &Tally {
+        &self.parts.tally
+    }
+
+    /// Returns the gate of the line's bucket.
+    pub fn gate(&self) -> &Gate {
+        &self.parts.gate
+    }
+
+    /// Returns by how much the vendor's clock is ahead of ours, to the second, as its last answer showed; `None` before the first.
+    pub fn skew(&self) -> Option<TimeDelta> {
+        let ms = self.skew_ms.load(Ordering::Relaxed);
+        (ms != NO_SKEW).then(|| TimeDelta::milliseconds(ms))
+    }
+
+    pub(super) fn saw_date(&self, date: Option<DateTime<Utc>>) {
+        if let Some(date) = date {
+            let ahead = date - self.parts.clock.now();
+            self.skew_ms
+                .store(ahead.num_milliseconds(), Ordering::Relaxed);
+        }
+    }
+}
+
+/// Checks a base URL; returns whether it is plain HTTP on this machine.
+fn check_base(url: &str) -> Result<bool, BadLine> {
+    let bad = || BadLine::NotAUrl {
+        url: url.to_owned(),
+    };
+    let parsed = send::parse_url(url).ok_or_else(bad)?;
+    if parsed.has_extras {
+        return Err(bad());
+    }
+    let bare = parsed.host.trim_matches(['[', ']']);
+    let loopback = bare == "localhost" || bare.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());
+    match parsed.scheme.as_str() {
+        "https" => Ok(false),
+        "http" if loopback => Ok(true),
+        "http" => Err(BadLine::NotHttps {
+            url: url.to_owned(),
+        }),
+        _ => Err(bad()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens_travel_encrypted_or_not_at_all() {
+        for plain in [
+            "http://127.0.0.1:8080",
+            "http://localhost",
+            "http://[::1]:9/x",
+        ] {
+            assert_eq!(check_base(plain), Ok(true), "{plain}");
+        }
+        assert_eq!(check_base("https://api.twitch.tv/helix"), Ok(false));
+        for open in [
+            "http://services.leadconnectorhq.com",
+            "http://10.0.0.1",
+            "http://localhost.example.com",
+        ] {
+            assert!(
+                matches!(check_base(open), Err(BadLine::NotHttps { .. })),
+                "{open}"
+            );
+        }
+        for wrong in [
+            "services.leadconnectorhq.com",
+            "ftp://localhost",
+            "https://user:word@host",
+            "https://host/?q=1",
+            "https://host/#x",
+            "",
+        ] {
+            assert!(
+                matches!(check_base(wrong), Err(BadLine::NotAUrl { .. })),
+                "{wrong}"
+            );
+        }
+    }
+}

@@ -1,0 +1,31 @@
+//! Floor 3: how the program speaks to a vendor.
+//!
+//! A call is a value ([`Call`]), an answer is bytes, and only [`Line::send`] sends. What an answer means is decided by [`judge`], which is
+//! pure; how fast and how much may be sent is decided by the [`Gate`] of the vendor bucket. Nothing in here knows what a contact or a
+//! follower looks like: that is `apis`.
+
+mod call;
+mod chance;
+mod error;
+mod flight;
+mod gate;
+mod hints;
+mod judge;
+mod line;
+mod pace;
+mod said;
+mod secret;
+mod send;
+mod tally;
+
+pub(crate) use call::json;
+pub use call::{Call, CallKind, Method, Unreadable};
+pub use error::CallError;
+pub use gate::{Gate, Permit, Shut};
+pub use hints::Hints;
+pub use judge::{Pause, Verdict, judge};
+pub use line::{BadLine, Line, LineParts, Reach, Timeouts};
+pub use said::said;
+pub use secret::{Secret, SecretError};
+pub use send::Answer;
+pub use tally::{Counted, Purpose, Tally, Vendor};

@@ -1,0 +1,461 @@
+//! Sending: the only place that touches the HTTP client.
+
+use std::error::Error;
+use std::sync::Once;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use reqwest::header::{self, HeaderMap, HeaderName, HeaderValue};
+use tracing::debug;
+
+use super::call::{Call, Method, Unreadable};
+use super::error::CallError;
+use super::gate::{Permit, Shut};
+use super::hints::Hints;
+use super::judge::{Verdict, judge};
+use super::line::{BadLine, Line, LineParts, Reach};
+use super::tally::{Counted, Purpose, Vendor};
+use crate::model::IfUnsure;
+
+/// How often a call is sent at most.
+const TRIES: u32 = 5;
+/// The pause before the second try; it doubles with each further one.
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
+/// The longest pause between two tries.
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// The largest body that is read. A search page of 500 contacts is about 1 MB.
+const LARGEST_BODY_BYTES: usize = 16 * 1024 * 1024;
+/// An idle connection is given up before a vendor's front closes it under a write.
+const KEEP_IDLE: Duration = Duration::from_secs(30);
+
+/// A success.
+#[derive(Clone, Debug)]
+pub struct Answer<T> {
+    /// What was asked for.
+    pub value: T,
+    /// The vendor's clock when it answered, in whole seconds: the stamp of what the answer shows.
+    pub date: Option<DateTime<Utc>>,
+    /// How often the call was sent, at least once.
+    pub tries: u32,
+    /// The status, 200 to 299.
+    pub status: u16,
+}
+
+/// The HTTP client with its headers.
+#[derive(Clone, Debug)]
+pub(super) struct Wire {
+    client: reqwest::Client,
+    headers: HeaderMap,
+}
+
+/// What came back.
+struct Reply {
+    status: u16,
+    hints: Hints,
+    body: Vec<u8>,
+}
+
+/// What went wrong before a whole answer was there.
+enum Broken {
+    /// No byte of the request can have arrived.
+    NotSent(String),
+    /// The request may have arrived.
+    Unclear(String),
+}
+
+/// What a try came to.
+enum Tried<T> {
+    /// A value.
+    Done(T, Option<DateTime<Utc>>, u16),
+    /// Nothing was done; send again after a pause.
+    Again(String),
+    /// Nothing was done; send again when the gate lets calls through.
+    Held,
+    /// Nothing was done; one more try tells whether it lasts.
+    Once(String),
+    /// A success whose shape is wrong.
+    Misshapen(String),
+    /// It may have been done.
+    Unclear(String),
+    /// It is settled.
+    Over(CallError),
+}
+
+impl Line {
+    /// Sends a call and reads its answer; the one function that speaks to a vendor.
+    ///
+    /// Reads, and writes that are sure not to have arrived, are sent up to five times with jittered pauses; other writes only as
+    /// their `if_unsure` allows. The caller may drop the future at any time; a write is then `sent` and its answer lost.
+    ///
+    /// Errors: every variant of [`CallError`].
+    pub async fn send<T>(&self, call: &Call<T>, why: Purpose) -> Result<Answer<T>, CallError> {
+        if self.parts.reach == Reach::ReadsOnly && !call.is_read() {
+            return Err(CallError::NotSent {
+                call: call.route,
+                why: "this client only reads, and the call writes",
+            });
+        }
+        let url = self.url(call)?;
+        let may_repeat = call.is_read() || call.if_unsure == IfUnsure::SendAgain;
+        // Once a try may have been carried out, the end of all tries is not "nothing happened".
+        let mut maybe_done = false;
+        let mut tries = 0;
+        let mut once = false;
+        loop {
+            let permit = self.permit(call, maybe_done).await?;
+            tries += 1;
+            let counted = if tries == 1 {
+                why.into()
+            } else {
+                Counted::Retry
+            };
+            self.parts
+                .tally
+                .count(self.parts.vendor, call.route, counted);
+            let tried = self.attempt(call, url.clone(), permit).await;
+            let last = tries >= TRIES;
+            let end = match tried {
+                Tried::Done(value, date, status) => {
+                    return Ok(Answer {
+                        value,
+                        date,
+                        tries,
+                        status,
+                    });
+                }
+                Tried::Over(error) => return Err(error),
+                Tried::Held if last => Some("still too many requests".to_owned()),
+                Tried::Held => continue,
+                Tried::Again(why) if last => Some(why),
+                Tried::Once(why) if last || once => Some(why),
+                Tried::Once(_) => {
+                    once = true;
+                    None
+                }
+                Tried::Again(_) => None,
+                Tried::Misshapen(why) if last && call.is_read() => {
+                    return Err(CallError::BadReply {
+                        call: call.route,
+                        why,
+                    });
+                }
+                Tried::Misshapen(why) | Tried::Unclear(why) => {
+                    maybe_done |= !call.is_read();
+                    (last || !may_repeat).then_some(why)
+                }
+            };
+            if let Some(why) = end {
+                let call = call.route;
+                return Err(if maybe_done {
+                    CallError::Unsure { call, why }
+                } else {
+                    CallError::OutOfTouch { call, why }
+                });
+            }
+            let pause = self.pause(tries);
+            debug!(
+                call.route = call.route,
+                pause_ms = pause.as_millis(),
+                "{} is tried again in {} ms",
+                call.route,
+                pause.as_millis()
+            );
+            self.parts.clock.sleep(pause).await;
+        }
+    }
+
+    /// Waits at the gate.
+    async fn permit<T>(&self, call: &Call<T>, maybe_done: bool) -> Result<Permit, CallError> {
+        self.parts.gate.permit().await.map_err(|shut| {
+            // Whatever keeps us from asking again, the earlier try may have been carried out.
+            if maybe_done {
+                return CallError::Unsure {
+                    call: call.route,
+                    why: "the answer was lost, and it cannot be sent again now".to_owned(),
+                };
+            }
+            match shut {
+                Shut::Spent { until } => CallError::Spent { until },
+                Shut::State(error) => CallError::State(error),
+            }
+        })
+    }
+
+    /// Sends once. The permit ends with the answer, so that nobody waits for our pause.
+    async fn attempt<T>(&self, call: &Call<T>, url: reqwest::Url, permit: Permit) -> Tried<T> {
+        let reply = match self.wire.exchange(self.parts.vendor, call, url).await {
+            Ok(reply) => reply,
+            Err(Broken::NotSent(why)) => return Tried::Again(why),
+            Err(Broken::Unclear(why)) => return Tried::Unclear(why),
+        };
+        let Reply {
+            status,
+            hints,
+            body,
+        } = reply;
+        debug!(
+            call.route = call.route,
+            call.status = status,
+            body_bytes = body.len(),
+            "{} answered {status}",
+            call.route
+        );
+        self.saw_date(hints.date);
+        let verdict = judge(self.parts.vendor, call.kind(), status, &hints, &body);
+        let gate = &self.parts.gate;
+        match &verdict {
+            Verdict::Wait(pause) => {
+                return match gate.pushed_back(&permit, pause).await {
+                    Ok(_) => Tried::Held,
+                    Err(error) => Tried::Over(CallError::State(error)),
+                };
+            }
+            Verdict::DaySpent(resets_in) => {
+                return Tried::Over(match gate.spent(*resets_in).await {
+                    Ok(until) => CallError::Spent { until },
+                    Err(error) => CallError::State(error),
+                });
+            }
+            _ => gate.heard(&permit, &hints).await,
+        }
+        drop(permit);
+        if verdict == Verdict::Use {
+            return match call.read(&body) {
+                Ok(value) => Tried::Done(value, hints.date, status),
+                Err(Unreadable::Gone) => Tried::Over(CallError::NotFound { call: call.route }),
+                Err(Unreadable::Shape(why)) => Tried::Misshapen(why),
+            };
+        }
+        self.settled(call, verdict)
+    }
+
+    /// Turns a verdict that is neither a success nor a pause into what follows from it.
+    fn settled<T>(&self, call: &Call<T>, verdict: Verdict) -> Tried<T> {
+        let call = call.route;
+        let scrub = |said: String| self.parts.token.scrub(&said);
+        Tried::Over(match verdict {
+            Verdict::Retry(why) => return Tried::Again(scrub(why)),
+            Verdict::RetryOnce(why) => return Tried::Once(scrub(why)),
+            Verdict::Unsure(why) => return Tried::Unclear(scrub(why)),
+            // Dealt with before, together with the gate and the body.
+            Verdict::Use | Verdict::Wait(_) | Verdict::DaySpent(_) => return Tried::Held,
+            Verdict::NotFound => CallError::NotFound { call },
+            Verdict::Duplicate {
+                contact,
+                matching_field,
+            } => CallError::Duplicate {
+                call,
+                contact,
+                field: matching_field,
+            },
+            Verdict::DeadToken(said) => CallError::DeadToken {
+                call,
+                said: scrub(said),
+            },
+            Verdict::Scope(said) => CallError::Scope {
+                call,
+                said: scrub(said),
+            },
+            Verdict::Version(said) => CallError::Version {
+                call,
+                said: scrub(said),
+            },
+            Verdict::NoAccess(said) => CallError::NoAccess {
+                call,
+                said: scrub(said),
+            },
+            Verdict::NoPermission(said) => CallError::NoPermission {
+                call,
+                said: scrub(said),
+            },
+            Verdict::Refuse { status, said } => CallError::Refused {
+                call,
+                status,
+                said: scrub(said),
+            },
+        })
+    }
+
+    /// Returns the pause after try number `tries`: doubling, with a ceiling, and by chance between half and all of it.
+    fn pause(&self, tries: u32) -> Duration {
+        let doubled = FIRST_PAUSE.saturating_mul(1 << tries.saturating_sub(1).min(16));
+        doubled
+            .min(LONGEST_PAUSE)
+            .mul_f64(0.5 + 0.5 * self.chance.next())
+    }
+
+    fn url<T>(&self, call: &Call<T>) -> Result<reqwest::Url, CallError> {
+        let malformed = CallError::NotSent {
+            call: call.route,
+            why: "its path is malformed",
+        };
+        let text = format!("{}{}", self.parts.base_url, call.path);
+        let Ok(mut url) = reqwest::Url::parse(&text) else {
+            return Err(malformed);
+        };
+        // An id such as `..` would make it another path.
+        if !text.ends_with(url.path()) || !url.path().ends_with(&call.path) {
+            return Err(malformed);
+        }
+        if !call.query.is_empty() {
+            // Form encoding: a plus in a phone number or a cursor becomes %2B.
+            url.query_pairs_mut().extend_pairs(&call.query);
+        }
+        Ok(url)
+    }
+}
+
+impl Wire {
+    /// Builds the client; `plain` says that it is plain HTTP on this machine, where no certificates are needed.
+    pub(super) fn new(parts: &LineParts, plain: bool) -> Result<Wire, BadLine> {
+        install_ring();
+        let mut builder = reqwest::Client::builder()
+            .user_agent(concat!("ghl-sync/", env!("CARGO_PKG_VERSION")))
+            // A redirected POST loses its body, and a redirect could take the token elsewhere.
+            .redirect(reqwest::redirect::Policy::none())
+            .referer(false)
+            .no_proxy()
+            // What is sent twice is decided here and nowhere else.
+            .retry(reqwest::retry::never())
+            .http1_only()
+            .https_only(!plain)
+            .tcp_nodelay(true)
+            .tcp_keepalive(Duration::from_secs(60))
+            .pool_idle_timeout(KEEP_IDLE)
+            .connect_timeout(parts.timeouts.connect)
+            .timeout(parts.timeouts.whole);
+        if plain {
+            builder = builder.tls_certs_only([]);
+        }
+        let client = builder.build().map_err(|error| BadLine::NoClient {
+            said: innermost(&error),
+        })?;
+        Ok(Wire {
+            client,
+            headers: headers(parts)?,
+        })
+    }
+
+    async fn exchange<T>(
+        &self,
+        vendor: Vendor,
+        call: &Call<T>,
+        url: reqwest::Url,
+    ) -> Result<Reply, Broken> {
+        let method = match call.method {
+            Method::Get => reqwest::Method::GET,
+            Method::Post => reqwest::Method::POST,
+            Method::Put => reqwest::Method::PUT,
+            Method::Delete => reqwest::Method::DELETE,
+        };
+        let mut request = self
+            .client
+            .request(method, url)
+            .headers(self.headers.clone());
+        if let Some(version) = call.version {
+            request = request.header("version", version);
+        }
+        if let Some(body) = &call.body {
+            request = request
+                .header(header::CONTENT_TYPE, "application/json")
+                .body(body.to_string());
+        }
+        let mut response = request.send().await.map_err(|error| {
+            let why = innermost(&error);
+            if error.is_connect() || error.is_builder() {
+                Broken::NotSent(why)
+            } else if error.is_timeout() {
+                Broken::Unclear("timed out".to_owned())
+            } else {
+                Broken::Unclear(why)
+            }
+        })?;
+        let status = response.status().as_u16();
+        let hints = Hints::read(vendor, |name| response.headers().get(name)?.to_str().ok());
+        let mut body = Vec::new();
+        loop {
+            match response.chunk().await {
+                Ok(Some(chunk)) => {
+                    if body.len() + chunk.len() > LARGEST_BODY_BYTES {
+                        return Err(Broken::Unclear(format!(
+                            "the answer is larger than {LARGEST_BODY_BYTES} bytes"
+                        )));
+                    }
+                    body.extend_from_slice(&chunk);
+                }
+                Ok(None) => break,
+                Err(error) if error.is_timeout() => {
+                    return Err(Broken::Unclear("the answer timed out half-way".to_owned()));
+                }
+                Err(error) => {
+                    return Err(Broken::Unclear(format!(
+                        "the answer broke off: {}",
+                        innermost(&error)
+                    )));
+                }
+            }
+        }
+        Ok(Reply {
+            status,
+            hints,
+            body,
+        })
+    }
+}
+
+/// The parts of a base URL that are checked.
+pub(super) struct BaseUrl {
+    pub(super) scheme: String,
+    pub(super) host: String,
+    /// Whether there is a user, a query or a fragment.
+    pub(super) has_extras: bool,
+}
+
+/// Takes a base URL apart; `None` when it is not a URL with a host.
+pub(super) fn parse_url(text: &str) -> Option<BaseUrl> {
+    let url = reqwest::Url::parse(text).ok()?;
+    let has_extras = !url.username().is_empty()
+        || url.password().is_some()
+        || url.query().is_some()
+        || url.fragment().is_some();
+    Some(BaseUrl {
+        scheme: url.scheme().to_owned(),
+        host: url.host_str()?.to_owned(),
+        has_extras,
+    })
+}
+
+fn headers(parts: &LineParts) -> Result<HeaderMap, BadLine> {
+    let mut headers = HeaderMap::new();
+    let bearer = format!("Bearer {}", parts.token.reveal());
+    let mut bearer =
+        HeaderValue::try_from(bearer).map_err(|_| BadLine::NotAHeader { what: "token" })?;
+    bearer.set_sensitive(true);
+    headers.insert(header::AUTHORIZATION, bearer);
+    headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
+    if let Some(client_id) = &parts.client_id {
+        let value = HeaderValue::try_from(client_id)
+            .map_err(|_| BadLine::NotAHeader { what: "client id" })?;
+        headers.insert(HeaderName::from_static("client-id"), value);
+    }
+    Ok(headers)
+}
+
+/// Makes ring the process's TLS provider, once. Another provider that is there already stays.
+fn install_ring() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+    });
+}
+
+/// Returns the text of an error's innermost cause, which names no address: "Connection refused (os error 111)".
+fn innermost(error: &reqwest::Error) -> String {
+    let mut cause: Option<&dyn Error> = error.source();
+    let mut text = None;
+    while let Some(inner) = cause {
+        text = Some(inner.to_string());
+        cause = inner.source();
+    }
+    super::said(&text.unwrap_or_else(|| "the request failed".to_owned()))
+}
