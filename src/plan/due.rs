@@ -9,6 +9,9 @@
 //! - A line whose hours are `*`, a range or a step (`*/15 * * * *`, `0 */2 * * *`, `*/10 8-18 * * *`) means a rhythm. It is due
 //!   whenever the clock shows one of its times: again in an hour that comes twice, and not for times that are leapt over.
 
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 
 use chrono::{

@@ -3,6 +3,7 @@
 //! Plain functions over plain values: no `async`, no connection, no clock, no logging, no randomness.
 
 pub mod due;
+mod fingerprint;
 pub mod spelling;
 pub mod template;
 pub mod wanted;
