@@ -251,3 +251,9 @@ fn the_fingerprint_stays_the_same_across_releases() {
         "7bbf136ca9d5561d79665c10c746d505244cdef204aa9e78a5b23f55fbb3e0fb"
     );
 }
+
+#[test]
+fn a_mapping_can_be_shared_between_threads() {
+    fn shared<T: Send + Sync>() {}
+    shared::<Mapping>();
+}
