@@ -69,6 +69,11 @@ pub(super) struct Hub {
 }
 
 impl Hub {
+    /// Returns one contact as a list, completed.
+    pub(super) fn completed(&self, contact: Contact) -> Vec<Contact> {
+        self.complete(vec![contact])
+    }
+
     /// Completes what a reading shows: a field that the location lacks is known to be empty everywhere.
     fn complete(&self, mut contacts: Vec<Contact>) -> Vec<Contact> {
         for contact in &mut contacts {

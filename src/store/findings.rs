@@ -99,11 +99,19 @@ pub fn note_findings(db: &Connection, job_no: i64, findings: &[Finding]) -> Resu
     Ok(())
 }
 
-/// Returns whether the same finding was told before.
+/// Returns whether anything stands about a record.
+pub fn has_any(db: &Connection, job_no: i64, key: &RecordKey) -> Result<bool, StoreError> {
+    Ok(db
+        .prepare_cached("SELECT EXISTS (SELECT 1 FROM finding WHERE job_no = ?1 AND key = ?2)")?
+        .query_row(params![job_no, key.as_str()], |row| row.get(0))?)
+}
+
+/// Returns whether the same finding was told before, by a run that ended.
 pub fn is_told(db: &Connection, job_no: i64, finding: &Finding) -> Result<bool, StoreError> {
     Ok(db
         .prepare_cached(
-            "SELECT EXISTS (SELECT 1 FROM finding WHERE job_no = ?1 AND key = ?2 AND kind = ?3 AND field = ?4 AND hash = ?5)",
+            "SELECT EXISTS (SELECT 1 FROM finding f JOIN run r ON r.no = f.run_no AND r.ended_ms IS NOT NULL
+             WHERE f.job_no = ?1 AND f.key = ?2 AND f.kind = ?3 AND f.field = ?4 AND f.hash = ?5)",
         )?
         .query_row(
             params![job_no, finding.key.as_str(), finding.kind.word(), finding.field, finding.hash],
