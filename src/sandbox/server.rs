@@ -147,9 +147,9 @@ impl Body for Reply {
     }
 
     fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(match &self.rest {
-            Some(_) => self.announced,
-            None => 0,
+        SizeHint::with_exact(match (&self.rest, self.broken) {
+            (Some(_), _) | (None, true) => self.announced,
+            (None, false) => 0,
         })
     }
 }
