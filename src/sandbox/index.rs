@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::base::{Base, CREATED, UPDATED_AFTER_MS};
 use super::chance::Id;
-use super::person::{INDEX_SHIFT_MS, Person};
+use super::person::{INDEX_SHIFT_MS, Key, Person};
 
 /// The date by which rows are walked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,6 +111,23 @@ impl Index {
         });
         numbers.extend(texts.get(text).into_iter().flatten());
         Some(numbers)
+    }
+
+    /// Returns the rows with this email or phone, in lower case.
+    pub(crate) fn reachable_at(&self, key: Key, text: &str) -> Vec<u64> {
+        let base = match key {
+            Key::Phone => self.base.phone_index(text),
+            _ => self.base.email_index(text),
+        };
+        let base = base.filter(|number| !self.changed.contains_key(number));
+        let changed = self.changed.values().flatten().filter(|person| {
+            person
+                .get(key)
+                .is_some_and(|known| known.to_lowercase() == text)
+        });
+        base.into_iter()
+            .chain(changed.map(|person| person.number))
+            .collect()
     }
 
     fn shift(by: By) -> i64 {

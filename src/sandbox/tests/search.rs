@@ -229,7 +229,7 @@ async fn a_marker_is_found_among_old_and_new_contacts() {
         "still"
     );
     bench.sandbox.settle();
-    assert_eq!(found("5").await, [new.clone()]);
+    assert_eq!(found("5").await, [new.as_str()]);
     assert_eq!(found(&followers[2].id).await, Vec::<String>::new());
     assert_eq!(found("6").await, [text(&twin[0]["id"])]);
     bench.sandbox.delete_contact(&new);
@@ -238,6 +238,11 @@ async fn a_marker_is_found_among_old_and_new_contacts() {
     let group =
         json!([{ "group": "OR", "filters": [by(json!("6"))[0], by(json!(followers[4].id))[0]] }]);
     assert_eq!(bench.search(json!({ "filters": group })).await["total"], 2);
+    let plain = bench.sandbox.contacts()[8].clone();
+    let email = text(&plain["email"]).to_uppercase();
+    let reach = json!([{ "field": "email", "operator": "eq", "value": email }]);
+    let found = bench.search(json!({ "filters": reach })).await;
+    assert_eq!(ids(&found), [text(&plain["id"])]);
     let tagged = json!([
         { "field": "tags", "operator": "contains", "value": ["twitch follower"] },
         { "field": "lastNameLowerCase", "operator": "not_exists" },
