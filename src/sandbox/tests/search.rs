@@ -207,7 +207,11 @@ async fn a_million_people_are_walked_and_found() {
 
 #[tokio::test]
 async fn a_marker_is_found_among_old_and_new_contacts() {
-    let bench = Bench::new(small(10, 6)).await;
+    let bench = Bench::new(Settings {
+        frozen: true,
+        ..small(10, 6)
+    })
+    .await;
     let field = bench.sandbox.field_id("twitch_user_id").unwrap();
     let followers = bench.sandbox.followers();
     let twin = bench
