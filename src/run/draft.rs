@@ -9,8 +9,8 @@ use tokio::sync::mpsc;
 use crate::model::{By, Digest, FieldKey, GuardKind, Job, RecordKey};
 use crate::plan::wanted::{Mapping, Moment};
 use crate::plan::{
-    Conflict, PlanDigest, Planned, Presence, Remember, Tally, Terms, Verdict, Wait, Wanted, WantedField, basis, parcel,
-    plan_row, step_hash,
+    Conflict, PlanDigest, Planned, Presence, Remember, Tally, Terms, Verdict, Wait, Wanted,
+    WantedField, basis, parcel, plan_row, step_hash,
 };
 use crate::store::findings::{self, Finding, FindingKind};
 use crate::store::plans::{self, Step};
@@ -85,14 +85,26 @@ struct Chunk {
 
 impl Chunk {
     fn len(&self) -> usize {
-        self.steps.len() + self.outcomes.len() + self.remember.len() + self.findings.len() + self.clear.len()
+        self.steps.len()
+            + self.outcomes.len()
+            + self.remember.len()
+            + self.findings.len()
+            + self.clear.len()
     }
 }
 
 /// Makes a draft: a pure decision a row, streamed. With `keep`, also stores what is learned without a call (an apply); a dry run keeps the steps alone.
 pub(super) async fn draft(world: &World, desk: Desk, keep: bool) -> Result<Draft, RunError> {
-    let (run_no, job_no, digest, now_ms) = (desk.run_no, desk.job_no, desk.digest.clone(), world.now_ms());
-    let plan_no = world.store.write(move |db| plans::begin_plan(db, run_no, job_no, &digest, now_ms)).await?;
+    let (run_no, job_no, digest, now_ms) = (
+        desk.run_no,
+        desk.job_no,
+        desk.digest.clone(),
+        world.now_ms(),
+    );
+    let plan_no = world
+        .store
+        .write(move |db| plans::begin_plan(db, run_no, job_no, &digest, now_ms))
+        .await?;
     let reader = world.store.reader()?;
     let (chunks, mut incoming) = mpsc::channel::<Chunk>(4);
     let thinking = tokio::task::spawn_blocking(move || think(&reader, &desk, plan_no, &chunks));
@@ -101,20 +113,33 @@ pub(super) async fn draft(world: &World, desk: Desk, keep: bool) -> Result<Draft
             .store
             .write(move |db| {
                 plans::add_steps(db, &chunk.steps)?;
-                if keep { learn(db, job_no, &chunk) } else { Ok(()) }
+                if keep {
+                    learn(db, job_no, &chunk)
+                } else {
+                    Ok(())
+                }
             })
             .await?;
     }
-    thinking.await.map_err(|error| RunError::Bug { what: format!("planning stopped: {error}") })?
+    thinking.await.map_err(|error| RunError::Bug {
+        what: format!("planning stopped: {error}"),
+    })?
 }
 
 /// Throws a draft away.
 pub(super) async fn discard(world: &World, plan_no: i64) -> Result<(), RunError> {
-    while world.store.write(move |db| plans::delete_steps(db, plan_no)).await? {}
+    while world
+        .store
+        .write(move |db| plans::delete_steps(db, plan_no))
+        .await?
+    {}
     world
         .store
         .write(move |db| {
-            db.execute("DELETE FROM plan WHERE no = ?1 AND state = 'draft'", [plan_no])?;
+            db.execute(
+                "DELETE FROM plan WHERE no = ?1 AND state = 'draft'",
+                [plan_no],
+            )?;
             Ok(())
         })
         .await?;
@@ -130,7 +155,9 @@ fn learn(db: &Connection, job_no: i64, chunk: &Chunk) -> Result<(), StoreError> 
     }
     for (contact_no, transition, remember) in &chunk.remember {
         match remember {
-            Remember::Agreed { key, wanted, seen } => mirror::agree(db, *contact_no, key, wanted, seen)?,
+            Remember::Agreed { key, wanted, seen } => {
+                mirror::agree(db, *contact_no, key, wanted, seen)?
+            }
             Remember::Claim(tag) => links::claim_ours(db, *contact_no, tag, job_no, *transition)?,
             Remember::Unclaim(tag) => links::unclaim(db, *contact_no, tag, job_no)?,
         }
@@ -138,21 +165,38 @@ fn learn(db: &Connection, job_no: i64, chunk: &Chunk) -> Result<(), StoreError> 
     Ok(())
 }
 
-fn think(reader: &Connection, desk: &Desk, plan_no: i64, chunks: &mpsc::Sender<Chunk>) -> Result<Draft, RunError> {
-    let mut draft = Draft { plan_no, ..Draft::default() };
+fn think(
+    reader: &Connection,
+    desk: &Desk,
+    plan_no: i64,
+    chunks: &mpsc::Sender<Chunk>,
+) -> Result<Draft, RunError> {
+    let mut draft = Draft {
+        plan_no,
+        ..Draft::default()
+    };
     let mut fold = PlanDigest::default();
     let mut chunk = Chunk::default();
     let mut after = String::new();
     let namespace = desk.job.source.namespace();
     loop {
-        let listings =
-            rows::next_rows(reader, desk.job_no, desk.generation, desk.location_no, namespace, desk.look, &after)?;
+        let listings = rows::next_rows(
+            reader,
+            desk.job_no,
+            desk.generation,
+            desk.location_no,
+            namespace,
+            desk.look,
+            &after,
+        )?;
         let Some(last) = listings.last() else { break };
         after = last.record.key.as_str().to_owned();
         for listing in &listings {
             one(reader, desk, listing, &mut draft, &mut fold, &mut chunk)?;
             if chunk.len() >= CHUNK && chunks.blocking_send(std::mem::take(&mut chunk)).is_err() {
-                return Err(RunError::Bug { what: "the writer of a plan is gone".to_owned() });
+                return Err(RunError::Bug {
+                    what: "the writer of a plan is gone".to_owned(),
+                });
             }
         }
     }
@@ -184,13 +228,24 @@ fn one(
             };
             *draft.waits.entry("set aside").or_default() += 1;
             tell(reader, desk, finding, draft, chunk)?;
-            chunk.outcomes.push(Outcome { no: listing.no, open: false, waiting: Vec::new() });
+            chunk.outcomes.push(Outcome {
+                no: listing.no,
+                open: false,
+                waiting: Vec::new(),
+            });
             return Ok(());
         }
     };
     let match_values = match_values(&desk.mapping, listing);
     let namespace = desk.job.source.namespace();
-    let row = rows::row_of(reader, desk.job_no, desk.location_no, namespace, listing, &match_values)?;
+    let row = rows::row_of(
+        reader,
+        desk.job_no,
+        desk.location_no,
+        namespace,
+        listing,
+        &match_values,
+    )?;
     let hash = basis(&listing.attributes, &desk.digest, &rows::shown(&row));
     let terms = Terms {
         missing: desk.job.missing,
@@ -199,8 +254,22 @@ fn one(
     };
     let verdict = plan_row(&row, &wanted, terms, &hash);
     count(listing, &verdict, draft);
-    let Verdict { steps, remember, conflicts, waits, contact_no } = verdict;
-    settle_findings(reader, desk, listing, &conflicts, waits.as_ref(), draft, chunk)?;
+    let Verdict {
+        steps,
+        remember,
+        conflicts,
+        waits,
+        contact_no,
+    } = verdict;
+    settle_findings(
+        reader,
+        desk,
+        listing,
+        &conflicts,
+        waits.as_ref(),
+        draft,
+        chunk,
+    )?;
     if let (Some(Wait::NeedsRead), Some(no)) = (&waits, contact_no) {
         draft.needs_count += 1;
         if draft.needs.len() < NEEDS_AT_MOST {
@@ -208,18 +277,35 @@ fn one(
         }
     }
     let open = !steps.is_empty()
-        || matches!(waits, Some(Wait::MirrorIncomplete | Wait::Unsettled | Wait::NeedsRead));
+        || matches!(
+            waits,
+            Some(Wait::MirrorIncomplete | Wait::Unsettled | Wait::NeedsRead)
+        );
     let waiting = match &waits {
         Some(Wait::Skipped | Wait::Ambiguous { .. }) => match_values,
         _ => Vec::new(),
     };
     if open != listing.open || !waiting.is_empty() {
-        chunk.outcomes.push(Outcome { no: listing.no, open, waiting });
+        chunk.outcomes.push(Outcome {
+            no: listing.no,
+            open,
+            waiting,
+        });
     }
     if let Some(no) = contact_no {
-        chunk.remember.extend(remember.into_iter().map(|what| (no, listing.transition, what)));
+        chunk.remember.extend(
+            remember
+                .into_iter()
+                .map(|what| (no, listing.transition, what)),
+        );
     }
-    for Planned { change, contact, reason, guard } in steps {
+    for Planned {
+        change,
+        contact,
+        reason,
+        guard,
+    } in steps
+    {
         let hash_of_step = step_hash(&listing.record.key, contact.as_ref(), &change, &desk.digest);
         fold.add(&hash_of_step);
         draft.steps += 1;
@@ -249,7 +335,10 @@ fn one(
     Ok(())
 }
 
-fn wanted_of(mapping: &Mapping, listing: &Listing) -> Result<Wanted, crate::plan::wanted::RowProblem> {
+fn wanted_of(
+    mapping: &Mapping,
+    listing: &Listing,
+) -> Result<Wanted, crate::plan::wanted::RowProblem> {
     let moment = match listing.presence {
         Presence::In if listing.transition > 0 => Moment::Return,
         Presence::In => Moment::Join,
@@ -259,10 +348,18 @@ fn wanted_of(mapping: &Mapping, listing: &Listing) -> Result<Wanted, crate::plan
     let fields = mapping
         .fields(&listing.record)?
         .into_iter()
-        .map(|(rule, value)| WantedField { key: rule.key.clone(), own: rule.own, value })
+        .map(|(rule, value)| WantedField {
+            key: rule.key.clone(),
+            own: rule.own,
+            value,
+        })
         .collect();
     let tags = mapping.tags(moment, &listing.record)?;
-    Ok(Wanted { fields, tags: tags.add, unwanted: tags.remove })
+    Ok(Wanted {
+        fields,
+        tags: tags.add,
+        unwanted: tags.remove,
+    })
 }
 
 fn match_values(mapping: &Mapping, listing: &Listing) -> Vec<(FieldKey, String)> {
@@ -278,7 +375,9 @@ fn match_values(mapping: &Mapping, listing: &Listing) -> Vec<(FieldKey, String)>
 
 fn name_of(listing: &Listing) -> String {
     let attribute = |name: &str| listing.record.attributes.get(name).cloned();
-    attribute("user_name").or_else(|| attribute("user_login")).unwrap_or_default()
+    attribute("user_name")
+        .or_else(|| attribute("user_login"))
+        .unwrap_or_default()
 }
 
 fn count(listing: &Listing, verdict: &Verdict, draft: &mut Draft) {
@@ -291,7 +390,9 @@ fn count(listing: &Listing, verdict: &Verdict, draft: &mut Draft) {
     // Leaving and returning are counted by the record, whether or not its contact needs a change.
     match (listing.was, listing.presence) {
         (Some(Presence::In), Presence::Out) => draft.tally.count(GuardKind::Leave),
-        (Some(Presence::Out | Presence::Gone), Presence::In) => draft.tally.count(GuardKind::Return),
+        (Some(Presence::Out | Presence::Gone), Presence::In) => {
+            draft.tally.count(GuardKind::Return)
+        }
         _ if guards.contains(&GuardKind::Leave) => draft.tally.count(GuardKind::Leave),
         _ => {}
     }
@@ -331,24 +432,52 @@ fn settle_findings(
     if matches!(waits, Some(Wait::Unsettled | Wait::Refused)) {
         return Ok(());
     }
-    for Conflict { key: field, wanted, seen } in conflicts {
+    for Conflict {
+        key: field,
+        wanted,
+        seen,
+    } in conflicts
+    {
         let what = serde_json::json!({ "wanted": wanted, "seen": seen }).to_string();
         let hash = basis(&what, &Digest::stored(String::new()), "");
-        tell(reader, desk, finding(FindingKind::Conflict, field.to_string(), what, hash), draft, chunk)?;
+        tell(
+            reader,
+            desk,
+            finding(FindingKind::Conflict, field.to_string(), what, hash),
+            draft,
+            chunk,
+        )?;
     }
     if let Some(Wait::Ambiguous { by, contacts }) = waits {
         let names: Vec<&str> = contacts.iter().map(|contact| contact.as_str()).collect();
         let what = format!("{by} finds {}", names.join(", "));
         let hash = basis(&what, &Digest::stored(String::new()), "");
-        tell(reader, desk, finding(FindingKind::Ambiguous, String::new(), what, hash), draft, chunk)?;
+        tell(
+            reader,
+            desk,
+            finding(FindingKind::Ambiguous, String::new(), what, hash),
+            draft,
+            chunk,
+        )?;
     }
-    let standing: Vec<String> = conflicts.iter().map(|conflict| conflict.key.to_string()).collect();
+    let standing: Vec<String> = conflicts
+        .iter()
+        .map(|conflict| conflict.key.to_string())
+        .collect();
     if findings::has_any(reader, desk.job_no, key)? {
-        chunk.clear.push((key.clone(), FindingKind::Conflict, standing));
-        chunk.clear.push((key.clone(), FindingKind::Refused, Vec::new()));
-        chunk.clear.push((key.clone(), FindingKind::BadRow, Vec::new()));
+        chunk
+            .clear
+            .push((key.clone(), FindingKind::Conflict, standing));
+        chunk
+            .clear
+            .push((key.clone(), FindingKind::Refused, Vec::new()));
+        chunk
+            .clear
+            .push((key.clone(), FindingKind::BadRow, Vec::new()));
         if !matches!(waits, Some(Wait::Ambiguous { .. })) {
-            chunk.clear.push((key.clone(), FindingKind::Ambiguous, Vec::new()));
+            chunk
+                .clear
+                .push((key.clone(), FindingKind::Ambiguous, Vec::new()));
         }
     }
     Ok(())

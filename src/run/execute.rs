@@ -80,7 +80,11 @@ pub(super) fn tag_calls(parcels: &[i64], mut batch: i64, mut clean: i64) -> i64 
 /// Carries a journaled plan out. `tag_calls` is how many tag calls were announced; more are extra.
 ///
 /// Errors: account faults and the state; whatever was in flight is settled first.
-pub(super) async fn execute(hand: &Hand, plan_no: i64, mut tag_calls: i64) -> Result<Executed, RunError> {
+pub(super) async fn execute(
+    hand: &Hand,
+    plan_no: i64,
+    mut tag_calls: i64,
+) -> Result<Executed, RunError> {
     let reader = hand.world.store.reader()?;
     for kind in StepKind::ALL {
         let ended = match kind {
@@ -102,15 +106,23 @@ pub(super) async fn execute(hand: &Hand, plan_no: i64, mut tag_calls: i64) -> Re
 }
 
 /// Steps that only we remember: a commit for many.
-async fn remember(hand: &Hand, reader: &Connection, plan_no: i64, kind: StepKind) -> Result<(), RunError> {
+async fn remember(
+    hand: &Hand,
+    reader: &Connection,
+    plan_no: i64,
+    kind: StepKind,
+) -> Result<(), RunError> {
     loop {
         let steps = plans::todo(reader, plan_no, kind, CHUNK)?;
         if steps.is_empty() {
             return Ok(());
         }
         let done = steps.len() as u64;
-        let (location_no, namespace, now_ms) =
-            (hand.hub.location_no, hand.world.job.source.namespace(), hand.world.now_ms());
+        let (location_no, namespace, now_ms) = (
+            hand.hub.location_no,
+            hand.world.job.source.namespace(),
+            hand.world.now_ms(),
+        );
         hand.world
             .store
             .write(move |db| {
@@ -141,7 +153,12 @@ async fn remember(hand: &Hand, reader: &Connection, plan_no: i64, kind: StepKind
 }
 
 /// Creates and updates: one call a step, several under way.
-async fn singly(hand: &Hand, reader: &Connection, plan_no: i64, kind: StepKind) -> Result<Executed, RunError> {
+async fn singly(
+    hand: &Hand,
+    reader: &Connection,
+    plan_no: i64,
+    kind: StepKind,
+) -> Result<Executed, RunError> {
     let mut under_way: JoinSet<Result<Parcel, RunError>> = JoinSet::new();
     let mut ended = Executed::Through;
     let mut failed = None;
@@ -201,7 +218,9 @@ fn note(
             failed.get_or_insert(error);
         }
         Some(Err(error)) => {
-            failed.get_or_insert(RunError::Bug { what: format!("a step stopped: {error}") });
+            failed.get_or_insert(RunError::Bug {
+                what: format!("a step stopped: {error}"),
+            });
         }
     }
 }
@@ -215,7 +234,9 @@ pub(super) async fn create_again(hand: &Hand, step: &Step) -> Result<(), RunErro
 
 async fn create(hand: &Hand, step: &Step, purpose: Purpose) -> Result<Parcel, RunError> {
     let Change::Create { fields, tags } = &step.change else {
-        return Err(RunError::Bug { what: "a create step without a create".to_owned() });
+        return Err(RunError::Bug {
+            what: "a create step without a create".to_owned(),
+        });
     };
     let world = &hand.world;
     let call = match highlevel::create(&world.hub.location, fields, tags, &hand.hub.keys) {
@@ -223,7 +244,11 @@ async fn create(hand: &Hand, step: &Step, purpose: Purpose) -> Result<Parcel, Ru
         Err(error) => return set_aside(hand, step, Event::Drop, error.to_string()).await,
     };
     let replace = step.reason == "deleted before";
-    let (location_no, namespace, now_ms) = (hand.hub.location_no, world.job.source.namespace(), world.now_ms());
+    let (location_no, namespace, now_ms) = (
+        hand.hub.location_no,
+        world.job.source.namespace(),
+        world.now_ms(),
+    );
     let free = {
         let step = step.clone();
         world
@@ -254,11 +279,15 @@ async fn create(hand: &Hand, step: &Step, purpose: Purpose) -> Result<Parcel, Ru
             Ok(Parcel::Through)
         }
         // A 422 does not prove that nothing was made.
-        Err(CallError::Refused { status: 422, said, .. }) => {
+        Err(CallError::Refused {
+            status: 422, said, ..
+        }) => {
             lose_touch(hand, vec![step.clone()], said, true).await?;
             Ok(Parcel::Through)
         }
-        Err(CallError::Duplicate { contact, field, .. }) => duplicate(hand, step, contact, field).await,
+        Err(CallError::Duplicate { contact, field, .. }) => {
+            duplicate(hand, step, contact, field).await
+        }
         Err(CallError::Refused { said, .. }) => set_aside(hand, step, Event::Refuse, said).await,
         Err(error) => not_sent(hand, vec![step.clone()], error).await,
     }
@@ -272,7 +301,9 @@ pub(super) async fn created(
     reading: Reading,
     date_ms: i64,
 ) -> Result<(), RunError> {
-    let Change::Create { fields, tags } = &step.change else { return Ok(()) };
+    let Change::Create { fields, tags } = &step.change else {
+        return Ok(());
+    };
     let shown = |tag: &Tag| contact.tags.as_ref().is_none_or(|tags| tags.contains(tag));
     let wrote = Wrote {
         fields: fields.clone(),
@@ -280,13 +311,32 @@ pub(super) async fn created(
         removed: BTreeSet::new(),
     };
     let (hub, keeping) = (hand.hub.clone(), Arc::clone(&hand.world.keeping));
-    let (job_no, namespace, now_ms) = (hand.job_no, hand.world.job.source.namespace(), hand.world.now_ms());
+    let (job_no, namespace, now_ms) = (
+        hand.job_no,
+        hand.world.job.source.namespace(),
+        hand.world.now_ms(),
+    );
     let step = step.clone();
     hand.world
         .store
         .write(move |db| {
-            mirror::ingest(db, hub.location_no, &hub.completed(contact.clone()), reading, date_ms, &keeping)?;
-            let no = mirror::confirm(db, hub.location_no, &contact.id, None, &wrote, date_ms, &keeping)?;
+            mirror::ingest(
+                db,
+                hub.location_no,
+                &hub.completed(contact.clone()),
+                reading,
+                date_ms,
+                &keeping,
+            )?;
+            let no = mirror::confirm(
+                db,
+                hub.location_no,
+                &contact.id,
+                None,
+                &wrote,
+                date_ms,
+                &keeping,
+            )?;
             links::link(db, hub.location_no, namespace, &step.key, no)?;
             for tag in &wrote.added {
                 links::claim_ours(db, no, tag, job_no, step.transition)?;
@@ -307,20 +357,31 @@ async fn duplicate(
     field: Option<String>,
 ) -> Result<Parcel, RunError> {
     let world = &hand.world;
-    let exists = hand.hub.look_at(world, &contact, Purpose::Confirmation).await?;
+    let exists = hand
+        .hub
+        .look_at(world, &contact, Purpose::Confirmation)
+        .await?;
     let reader = world.store.reader()?;
     let location_no = hand.hub.location_no;
     let no = mirror::find_contact(&reader, location_no, &contact)?;
     let marker = world.mapping.marker();
     let same = match (no, marker, exists) {
         (Some(no), Some(marker), true) => {
-            mirror::mirrored(&reader, no)?.seen.get(marker).cloned().flatten().as_deref() == Some(step.key.as_str())
+            mirror::mirrored(&reader, no)?
+                .seen
+                .get(marker)
+                .cloned()
+                .flatten()
+                .as_deref()
+                == Some(step.key.as_str())
         }
         _ => false,
     };
     let field = field.unwrap_or_else(|| "e-mail or phone".to_owned());
     let Some(no) = no.filter(|_| same) else {
-        let what = format!("its {field} belongs to contact {contact}, which is not known to be the same person");
+        let what = format!(
+            "its {field} belongs to contact {contact}, which is not known to be the same person"
+        );
         return set_aside(hand, step, Event::Refuse, what).await;
     };
     let (namespace, now_ms, step) = (world.job.source.namespace(), world.now_ms(), step.clone());
@@ -329,7 +390,13 @@ async fn duplicate(
         .write(move |db| {
             links::link(db, location_no, namespace, &step.key, no)?;
             mirror::touch(db, no)?;
-            plans::move_step(db, &step, Event::Drop, Some("the contact was there already and is linked now"), now_ms)?;
+            plans::move_step(
+                db,
+                &step,
+                Event::Drop,
+                Some("the contact was there already and is linked now"),
+                now_ms,
+            )?;
             Ok(())
         })
         .await?;
@@ -339,17 +406,28 @@ async fn duplicate(
 /// Updates a contact: a fresh look first, then only what still differs.
 async fn update(hand: &Hand, step: &Step) -> Result<Parcel, RunError> {
     let Change::Update { fields } = &step.change else {
-        return Err(RunError::Bug { what: "an update step without an update".to_owned() });
+        return Err(RunError::Bug {
+            what: "an update step without an update".to_owned(),
+        });
     };
     let world = &hand.world;
     let Some((no, contact)) = step.contact_no.zip(step.contact.clone()) else {
         return drop_step(hand, step, "the contact is gone").await;
     };
     if world.job.recheck {
-        match world.hub_line.send(&highlevel::get(&contact, &hand.hub.keys), Purpose::Announced).await {
+        match world
+            .hub_line
+            .send(
+                &highlevel::get(&contact, &hand.hub.keys),
+                Purpose::Announced,
+            )
+            .await
+        {
             Ok(answer) => {
                 let date_ms = world.date_ms(answer.date);
-                hand.hub.take_in(world, vec![answer.value], Reading::Get, date_ms).await?;
+                hand.hub
+                    .take_in(world, vec![answer.value], Reading::Get, date_ms)
+                    .await?;
             }
             Err(CallError::NotFound { .. }) => return gone(hand, step, &contact).await,
             Err(error) => return stopped_by(hand, vec![step.clone()], error).await,
@@ -359,7 +437,11 @@ async fn update(hand: &Hand, step: &Step) -> Result<Parcel, RunError> {
     let now = mirror::mirrored(&reader, no)?;
     let (write, edited) = still_true(fields, &now.seen);
     if write.is_empty() {
-        let why = if edited.is_empty() { "it is so already" } else { "a person changed it meanwhile" };
+        let why = if edited.is_empty() {
+            "it is so already"
+        } else {
+            "a person changed it meanwhile"
+        };
         return drop_step(hand, step, why).await;
     }
     let call = match highlevel::update(&contact, &write, &hand.hub.keys) {
@@ -370,19 +452,44 @@ async fn update(hand: &Hand, step: &Step) -> Result<Parcel, RunError> {
     match world.hub_line.send(&call, Purpose::Announced).await {
         Ok(answer) => {
             let date_ms = world.date_ms(answer.date);
-            let (hub, keeping, now_ms, step) =
-                (hand.hub.clone(), Arc::clone(&world.keeping), world.now_ms(), step.clone());
-            let wrote = Wrote { fields: write, ..Wrote::default() };
+            let (hub, keeping, now_ms, step) = (
+                hand.hub.clone(),
+                Arc::clone(&world.keeping),
+                world.now_ms(),
+                step.clone(),
+            );
+            let wrote = Wrote {
+                fields: write,
+                ..Wrote::default()
+            };
             let why = (!edited.is_empty()).then(|| {
                 let names: Vec<&str> = edited.iter().map(FieldKey::as_str).collect();
-                format!("left out, because a person changed it meanwhile: {}", names.join(", "))
+                format!(
+                    "left out, because a person changed it meanwhile: {}",
+                    names.join(", ")
+                )
             });
             world
                 .store
                 .write(move |db| {
                     let shown = hub.completed(answer.value.clone());
-                    mirror::ingest(db, hub.location_no, &shown, Reading::Write, date_ms, &keeping)?;
-                    mirror::confirm(db, hub.location_no, &contact, None, &wrote, date_ms, &keeping)?;
+                    mirror::ingest(
+                        db,
+                        hub.location_no,
+                        &shown,
+                        Reading::Write,
+                        date_ms,
+                        &keeping,
+                    )?;
+                    mirror::confirm(
+                        db,
+                        hub.location_no,
+                        &contact,
+                        None,
+                        &wrote,
+                        date_ms,
+                        &keeping,
+                    )?;
                     plans::move_step(db, &step, Event::Ack, why.as_deref(), now_ms)?;
                     Ok(())
                 })
@@ -451,7 +558,11 @@ async fn together(
             if failed.is_some() || !matches!(ended, Executed::Through) {
                 break 'plan;
             }
-            let purpose = if *announced > 0 { Purpose::Announced } else { Purpose::Halving };
+            let purpose = if *announced > 0 {
+                Purpose::Announced
+            } else {
+                Purpose::Halving
+            };
             *announced -= 1;
             let hand = hand.clone();
             let full = call.len() == size;
@@ -486,7 +597,12 @@ fn calls_of(steps: Vec<Step>, size: usize, full: i64) -> Vec<Vec<Step>> {
     let mut full_left = full;
     for step in steps {
         match calls.last_mut() {
-            Some(call) if call.len() < size && call.first().is_some_and(|first| first.parcel == step.parcel) => {
+            Some(call)
+                if call.len() < size
+                    && call
+                        .first()
+                        .is_some_and(|first| first.parcel == step.parcel) =>
+            {
                 call.push(step);
             }
             _ => {
@@ -513,17 +629,38 @@ async fn tag_call(
     let world = &hand.world;
     let tags = match steps.first().map(|step| &step.change) {
         Some(Change::AddTags { tags } | Change::RemoveTags { tags }) => tags.clone(),
-        _ => return Err(RunError::Bug { what: "a tag call without tags".to_owned() }),
+        _ => {
+            return Err(RunError::Bug {
+                what: "a tag call without tags".to_owned(),
+            });
+        }
     };
-    let tag_move = if kind == StepKind::AddTags { TagMove::Add } else { TagMove::Remove };
-    let contacts: Vec<ContactId> = steps.iter().filter_map(|step| step.contact.clone()).collect();
+    let tag_move = if kind == StepKind::AddTags {
+        TagMove::Add
+    } else {
+        TagMove::Remove
+    };
+    let contacts: Vec<ContactId> = steps
+        .iter()
+        .filter_map(|step| step.contact.clone())
+        .collect();
     let call = highlevel::bulk_tags(&world.hub.location, tag_move, &contacts, &tags);
     let before = claim_before(hand, &steps, tag_move).await?;
     match world.hub_line.send(&call, purpose).await {
         Ok(answer) => {
             let date_ms = world.date_ms(answer.date);
             let again = answer.tries > 1;
-            tagged(hand, steps, tag_move, answer.value, &before, again, full, date_ms).await
+            tagged(
+                hand,
+                steps,
+                tag_move,
+                answer.value,
+                &before,
+                again,
+                full,
+                date_ms,
+            )
+            .await
         }
         Err(CallError::Unsure { why, .. }) => {
             lose_touch(hand, steps, why, false).await?;
@@ -532,16 +669,33 @@ async fn tag_call(
         Err(CallError::Refused { said, .. }) => match steps.as_slice() {
             [only] => set_aside(hand, &only.clone(), Event::Refuse, said).await,
             _ => {
-                let (location_no, sent) = (hand.hub.location_no, i64::try_from(steps.len()).unwrap_or(1));
-                replan(hand, steps, move |db| jobs::batch_was_refused(db, location_no, sent).map(drop)).await?;
+                let (location_no, sent) = (
+                    hand.hub.location_no,
+                    i64::try_from(steps.len()).unwrap_or(1),
+                );
+                replan(hand, steps, move |db| {
+                    jobs::batch_was_refused(db, location_no, sent).map(drop)
+                })
+                .await?;
                 Ok(Parcel::Through)
             }
         },
         Err(CallError::NotFound { .. }) => match steps.as_slice() {
-            [Step { contact: Some(contact), .. }] => gone(hand, &steps[0].clone(), &contact.clone()).await,
+            [
+                Step {
+                    contact: Some(contact),
+                    ..
+                },
+            ] => gone(hand, &steps[0].clone(), &contact.clone()).await,
             _ => {
-                let (location_no, sent) = (hand.hub.location_no, i64::try_from(steps.len()).unwrap_or(1));
-                replan(hand, steps, move |db| jobs::batch_was_refused(db, location_no, sent).map(drop)).await?;
+                let (location_no, sent) = (
+                    hand.hub.location_no,
+                    i64::try_from(steps.len()).unwrap_or(1),
+                );
+                replan(hand, steps, move |db| {
+                    jobs::batch_was_refused(db, location_no, sent).map(drop)
+                })
+                .await?;
                 Ok(Parcel::Through)
             }
         },
@@ -563,7 +717,8 @@ async fn claim_before(
             let mut before = BTreeSet::new();
             for step in &steps {
                 plans::move_step(db, step, Event::Send, None, now_ms)?;
-                let (Change::AddTags { tags }, Some(no), TagMove::Add) = (&step.change, step.contact_no, tag_move)
+                let (Change::AddTags { tags }, Some(no), TagMove::Add) =
+                    (&step.change, step.contact_no, tag_move)
                 else {
                     continue;
                 };
@@ -580,7 +735,10 @@ async fn claim_before(
 }
 
 /// Notes the answer to a bulk call, contact by contact.
-#[expect(clippy::too_many_arguments, reason = "one answer and all it depends on")]
+#[expect(
+    clippy::too_many_arguments,
+    reason = "one answer and all it depends on"
+)]
 async fn tagged(
     hand: &Hand,
     steps: Vec<Step>,
@@ -591,7 +749,10 @@ async fn tagged(
     full: bool,
     date_ms: i64,
 ) -> Result<Parcel, RunError> {
-    let BulkTags { outcomes, unanswered } = answer;
+    let BulkTags {
+        outcomes,
+        unanswered,
+    } = answer;
     let nothing_came = outcomes.is_empty();
     let cut = !unanswered.is_empty();
     let mut lost = Vec::new();
@@ -599,29 +760,48 @@ async fn tagged(
     let mut settled = Vec::new();
     let mut left = Vec::new();
     for step in steps {
-        match step.contact.as_ref().and_then(|contact| outcomes.get(contact)) {
-            Some(TagOutcome::Done { added, before, .. }) => settled.push((step, added.clone(), before.clone())),
+        match step
+            .contact
+            .as_ref()
+            .and_then(|contact| outcomes.get(contact))
+        {
+            Some(TagOutcome::Done { added, before, .. }) => {
+                settled.push((step, added.clone(), before.clone()))
+            }
             Some(TagOutcome::NotFound) => lost.push(step),
             Some(TagOutcome::Refused(said)) => refused.push((step, said.clone())),
             None => left.push(step),
         }
     }
-    let (hub, keeping, now_ms, job_no) =
-        (hand.hub.clone(), Arc::clone(&hand.world.keeping), hand.world.now_ms(), hand.job_no);
+    let (hub, keeping, now_ms, job_no) = (
+        hand.hub.clone(),
+        Arc::clone(&hand.world.keeping),
+        hand.world.now_ms(),
+        hand.job_no,
+    );
     let earlier = before.clone();
     let answered = i64::try_from(settled.len() + lost.len() + refused.len()).unwrap_or(1);
     hand.world
         .store
         .write(move |db| {
             for (step, added, tags_before) in &settled {
-                note_tagged(db, &hub, &keeping, job_no, step, tag_move, |no, tag| {
-                    // Ours when the answer says so, or when a call whose answer was lost may have added it.
-                    let said = match tags_before {
-                        Some(before) => !before.contains(tag) || added.contains(tag),
-                        None => added.is_empty() || added.contains(tag),
-                    };
-                    said || again || earlier.contains(&(no, tag.clone()))
-                }, date_ms)?;
+                note_tagged(
+                    db,
+                    &hub,
+                    &keeping,
+                    job_no,
+                    step,
+                    tag_move,
+                    |no, tag| {
+                        // Ours when the answer says so, or when a call whose answer was lost may have added it.
+                        let said = match tags_before {
+                            Some(before) => !before.contains(tag) || added.contains(tag),
+                            None => added.is_empty() || added.contains(tag),
+                        };
+                        said || again || earlier.contains(&(no, tag.clone()))
+                    },
+                    date_ms,
+                )?;
                 plans::move_step(db, step, Event::Ack, None, now_ms)?;
             }
             if !cut && full {
@@ -647,8 +827,12 @@ async fn tagged(
             set_aside(hand, &only.clone(), Event::Refuse, said).await?;
         }
         _ if nothing_came => {
-            let (location_no, sent) = (hand.hub.location_no, i64::try_from(left.len()).unwrap_or(1));
-            replan(hand, left, move |db| jobs::batch_was_refused(db, location_no, sent).map(drop)).await?;
+            let (location_no, sent) =
+                (hand.hub.location_no, i64::try_from(left.len()).unwrap_or(1));
+            replan(hand, left, move |db| {
+                jobs::batch_was_refused(db, location_no, sent).map(drop)
+            })
+            .await?;
         }
         _ => replan(hand, left, |_| Ok(())).await?,
     }
@@ -666,7 +850,9 @@ fn note_tagged(
     is_ours: impl Fn(i64, &Tag) -> bool,
     date_ms: i64,
 ) -> Result<(), StoreError> {
-    let (Some(no), Some(contact)) = (step.contact_no, &step.contact) else { return Ok(()) };
+    let (Some(no), Some(contact)) = (step.contact_no, &step.contact) else {
+        return Ok(());
+    };
     let mut wrote = Wrote::default();
     match (&step.change, tag_move) {
         (Change::AddTags { tags }, TagMove::Add) => {
@@ -724,7 +910,12 @@ async fn replan(
     Ok(())
 }
 
-async fn lose_touch(hand: &Hand, steps: Vec<Step>, why: String, refusal: bool) -> Result<(), RunError> {
+async fn lose_touch(
+    hand: &Hand,
+    steps: Vec<Step>,
+    why: String,
+    refusal: bool,
+) -> Result<(), RunError> {
     let now_ms = hand.world.now_ms();
     hand.world
         .store
@@ -757,14 +948,20 @@ async fn stopped_by(hand: &Hand, steps: Vec<Step>, error: CallError) -> Result<P
     }
     match error {
         CallError::Spent { .. } => Ok(Parcel::Ended(Executed::Spent)),
-        CallError::OutOfTouch { .. } | CallError::BadReply { .. } => Ok(Parcel::Ended(Executed::OutOfTouch(why))),
+        CallError::OutOfTouch { .. } | CallError::BadReply { .. } => {
+            Ok(Parcel::Ended(Executed::OutOfTouch(why)))
+        }
         error => Err(of_hub(&hand.world, error)),
     }
 }
 
 /// Gives a step up; a claimed link of a create is free again.
 async fn drop_step(hand: &Hand, step: &Step, why: &str) -> Result<Parcel, RunError> {
-    let (location_no, namespace, now_ms) = (hand.hub.location_no, hand.world.job.source.namespace(), hand.world.now_ms());
+    let (location_no, namespace, now_ms) = (
+        hand.hub.location_no,
+        hand.world.job.source.namespace(),
+        hand.world.now_ms(),
+    );
     let (step, why, job_no) = (step.clone(), why.to_owned(), hand.job_no);
     hand.world
         .store
@@ -793,8 +990,17 @@ fn forget_claims(db: &Connection, step: &Step, job_no: i64) -> Result<(), StoreE
 }
 
 /// Sets a record aside: the vendor refuses it as it is, or it cannot be written at all.
-async fn set_aside(hand: &Hand, step: &Step, event: Event, what: String) -> Result<Parcel, RunError> {
-    let (location_no, namespace, now_ms) = (hand.hub.location_no, hand.world.job.source.namespace(), hand.world.now_ms());
+async fn set_aside(
+    hand: &Hand,
+    step: &Step,
+    event: Event,
+    what: String,
+) -> Result<Parcel, RunError> {
+    let (location_no, namespace, now_ms) = (
+        hand.hub.location_no,
+        hand.world.job.source.namespace(),
+        hand.world.now_ms(),
+    );
     let (job_no, run_no, step) = (hand.job_no, hand.run_no, step.clone());
     hand.world
         .store
@@ -822,9 +1028,14 @@ async fn set_aside(hand: &Hand, step: &Step, event: Event, what: String) -> Resu
 /// The contact does not exist any more: its marker is looked for, so that the next plan can tell a merge from a deletion.
 async fn gone(hand: &Hand, step: &Step, contact: &ContactId) -> Result<Parcel, RunError> {
     let (location_no, id, now_ms) = (hand.hub.location_no, contact.clone(), hand.world.now_ms());
-    hand.world.store.write(move |db| mirror::note_gone(db, location_no, &id, now_ms)).await?;
+    hand.world
+        .store
+        .write(move |db| mirror::note_gone(db, location_no, &id, now_ms))
+        .await?;
     drop_step(hand, step, "the contact was deleted or merged").await?;
-    hand.hub.look_for_marker(&hand.world, step.key.as_str(), Purpose::Confirmation).await?;
+    hand.hub
+        .look_for_marker(&hand.world, step.key.as_str(), Purpose::Confirmation)
+        .await?;
     Ok(Parcel::Through)
 }
 
@@ -838,7 +1049,10 @@ mod tests {
         assert_eq!(tag_calls(&[1, 1, 250], 100, 0), 5);
         // Ten full calls of 100, ten of 200, ten of 400, the rest 500 each.
         assert_eq!(tag_calls(&[20_000], 100, 0), 10 + 10 + 10 + 26);
-        assert_eq!(tag_calls(&[1_000], 1, 9), 1 + 10 + 10 + 10 + 10 + 10 + 10 + 6);
+        assert_eq!(
+            tag_calls(&[1_000], 1, 9),
+            1 + 10 + 10 + 10 + 10 + 10 + 10 + 6
+        );
     }
 
     #[test]

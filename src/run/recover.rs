@@ -55,7 +55,10 @@ struct Young {
 /// Errors: account faults, the state, and a hub that cannot be reached.
 pub(super) async fn recover(hand: &Hand) -> Result<Recovered, RunError> {
     let (job_no, now_ms) = (hand.job_no, hand.world.now_ms());
-    hand.world.store.write(move |db| plans::end_killed_plans(db, job_no, now_ms)).await?;
+    hand.world
+        .store
+        .write(move |db| plans::end_killed_plans(db, job_no, now_ms))
+        .await?;
     let reader = hand.world.store.reader()?;
     let mut recovered = Recovered::default();
     let mut creates = Vec::new();
@@ -69,7 +72,8 @@ pub(super) async fn recover(hand: &Hand) -> Result<Recovered, RunError> {
             (_, IfUnsure::LookFirst | IfUnsure::AskAPerson) => creates.push(step),
         }
     }
-    let (due, rest): (Vec<Step>, Vec<Step>) = creates.into_iter().partition(|step| may_look(step, now_ms));
+    let (due, rest): (Vec<Step>, Vec<Step>) =
+        creates.into_iter().partition(|step| may_look(step, now_ms));
     recovered.waiting = rest.len() as u64;
     if due.is_empty() {
         return Ok(recovered);
@@ -103,13 +107,20 @@ async fn plan_again(hand: &Hand, step: Step) -> Result<(), RunError> {
                 let (fields, tags): (Vec<FieldKey>, bool) = match &step.change {
                     Change::Update { fields } => (fields.keys().cloned().collect(), false),
                     Change::AddTags { .. } | Change::RemoveTags { .. } => (Vec::new(), true),
-                    Change::Link { .. } | Change::Relink { .. } | Change::Tombstone { .. } | Change::Create { .. } => {
-                        (Vec::new(), false)
-                    }
+                    Change::Link { .. }
+                    | Change::Relink { .. }
+                    | Change::Tombstone { .. }
+                    | Change::Create { .. } => (Vec::new(), false),
                 };
                 mirror::unsure(db, no, &fields, tags)?;
             }
-            plans::move_step(db, &step, Event::Drop, Some("the answer was lost; planned again"), now_ms)?;
+            plans::move_step(
+                db,
+                &step,
+                Event::Drop,
+                Some("the answer was lost; planned again"),
+                now_ms,
+            )?;
             Ok(())
         })
         .await?;
@@ -119,26 +130,47 @@ async fn plan_again(hand: &Hand, step: Step) -> Result<(), RunError> {
 /// Reads the contacts that were added around and after the calls in question.
 async fn young(hand: &Hand, steps: &[Step]) -> Result<Young, RunError> {
     let world = &hand.world;
-    let first_ms = steps.iter().filter_map(|step| step.sent_ms).min().unwrap_or_default() - SAME_MOMENT_MS;
-    let last_ms = steps.iter().filter_map(|step| step.sent_ms).max().unwrap_or_default() + SAME_MOMENT_MS;
+    let first_ms = steps
+        .iter()
+        .filter_map(|step| step.sent_ms)
+        .min()
+        .unwrap_or_default()
+        - SAME_MOMENT_MS;
+    let last_ms = steps
+        .iter()
+        .filter_map(|step| step.sent_ms)
+        .max()
+        .unwrap_or_default()
+        + SAME_MOMENT_MS;
     let since = DateTime::from_timestamp_millis(first_ms).unwrap_or_default();
-    let mut young = Young { contacts: Vec::new(), newest_ms: 0 };
+    let mut young = Young {
+        contacts: Vec::new(),
+        newest_ms: 0,
+    };
     let mut search = Search::added_since(since);
     for _ in 0..YOUNG_PAGES {
         let call = search.call(&world.hub.location, &hand.hub.keys);
-        let answer =
-            world.hub_line.send(&call, Purpose::Recovery).await.map_err(|error| of_hub(world, error))?;
+        let answer = world
+            .hub_line
+            .send(&call, Purpose::Recovery)
+            .await
+            .map_err(|error| of_hub(world, error))?;
         let date_ms = world.date_ms(answer.date);
         let page = answer.value;
-        hand.hub.take_in(world, page.rows.clone(), Reading::Search, date_ms).await?;
+        hand.hub
+            .take_in(world, page.rows.clone(), Reading::Search, date_ms)
+            .await?;
         for contact in page.rows {
-            let added_ms = contact.date_added.map_or(0, |added| added.timestamp_millis());
+            let added_ms = contact
+                .date_added
+                .map_or(0, |added| added.timestamp_millis());
             young.newest_ms = young.newest_ms.max(added_ms);
             if added_ms <= last_ms {
                 young.contacts.push((contact, added_ms));
             }
         }
-        if page.listed < u64::from(SEARCH_LIMIT) || page.next.is_none() || young.newest_ms > last_ms {
+        if page.listed < u64::from(SEARCH_LIMIT) || page.next.is_none() || young.newest_ms > last_ms
+        {
             break;
         }
         search = search.after(page.next);
@@ -147,10 +179,18 @@ async fn young(hand: &Hand, steps: &[Step]) -> Result<Young, RunError> {
 }
 
 /// Looks for one create: by its marker, then by its name among contacts added at that moment.
-async fn look(hand: &Hand, step: &Step, young: &Young, recovered: &mut Recovered) -> Result<(), RunError> {
+async fn look(
+    hand: &Hand,
+    step: &Step,
+    young: &Young,
+    recovered: &mut Recovered,
+) -> Result<(), RunError> {
     let world = &hand.world;
     let now_ms = world.now_ms();
-    let hits = hand.hub.look_for_marker(world, step.key.as_str(), Purpose::Recovery).await?;
+    let hits = hand
+        .hub
+        .look_for_marker(world, step.key.as_str(), Purpose::Recovery)
+        .await?;
     let hits = free(hand, hits)?;
     match hits.as_slice() {
         [only] => {
@@ -161,7 +201,11 @@ async fn look(hand: &Hand, step: &Step, young: &Young, recovered: &mut Recovered
         [] => {}
         several => {
             let ids: Vec<&str> = several.iter().map(|contact| contact.id.as_str()).collect();
-            let what = format!("a lost create: {} contacts carry its marker: {}", ids.len(), ids.join(", "));
+            let what = format!(
+                "a lost create: {} contacts carry its marker: {}",
+                ids.len(),
+                ids.join(", ")
+            );
             return ask(hand, step, what, recovered).await;
         }
     }
@@ -188,15 +232,26 @@ async fn look(hand: &Hand, step: &Step, young: &Young, recovered: &mut Recovered
 async fn absent(hand: &Hand, step: &Step, recovered: &mut Recovered) -> Result<(), RunError> {
     let now_ms = hand.world.now_ms();
     let looked = step.clone();
-    hand.world.store.write(move |db| plans::note_look(db, &looked, now_ms)).await?;
+    hand.world
+        .store
+        .write(move |db| plans::note_look(db, &looked, now_ms))
+        .await?;
     if step.looks == 0 {
         recovered.waiting += 1;
         return Ok(());
     }
     if step.refusal {
-        let finding = finding(hand, step, FindingKind::Refused, step.why.clone().unwrap_or_default());
-        let (location_no, namespace, job_no) =
-            (hand.hub.location_no, hand.world.job.source.namespace(), hand.job_no);
+        let finding = finding(
+            hand,
+            step,
+            FindingKind::Refused,
+            step.why.clone().unwrap_or_default(),
+        );
+        let (location_no, namespace, job_no) = (
+            hand.hub.location_no,
+            hand.world.job.source.namespace(),
+            hand.job_no,
+        );
         let (step, noted) = (step.clone(), finding.clone());
         hand.world
             .store
@@ -210,21 +265,41 @@ async fn absent(hand: &Hand, step: &Step, recovered: &mut Recovered) -> Result<(
         return Ok(());
     }
     if step.tries >= 2 {
-        let what = "its create was sent twice, both answers were lost, and it is not there".to_owned();
+        let what =
+            "its create was sent twice, both answers were lost, and it is not there".to_owned();
         return ask(hand, step, what, recovered).await;
     }
     let again = step.clone();
     hand.world
         .store
-        .write(move |db| plans::move_step(db, &again, Event::Recheck, Some("not there; sent once more"), now_ms).map(drop))
+        .write(move |db| {
+            plans::move_step(
+                db,
+                &again,
+                Event::Recheck,
+                Some("not there; sent once more"),
+                now_ms,
+            )
+            .map(drop)
+        })
         .await?;
     recovered.sent_again += 1;
     create_again(hand, step).await
 }
 
-async fn ask(hand: &Hand, step: &Step, what: String, recovered: &mut Recovered) -> Result<(), RunError> {
+async fn ask(
+    hand: &Hand,
+    step: &Step,
+    what: String,
+    recovered: &mut Recovered,
+) -> Result<(), RunError> {
     let finding = finding(hand, step, FindingKind::Asks, what.clone());
-    let (now_ms, job_no, step, noted) = (hand.world.now_ms(), hand.job_no, step.clone(), finding.clone());
+    let (now_ms, job_no, step, noted) = (
+        hand.world.now_ms(),
+        hand.job_no,
+        step.clone(),
+        finding.clone(),
+    );
     hand.world
         .store
         .write(move |db| {
@@ -266,11 +341,20 @@ fn free(hand: &Hand, contacts: Vec<Contact>) -> Result<Vec<Contact>, RunError> {
 
 /// Returns whether a contact has the name that a create gave it.
 fn same_name(step: &Step, contact: &Contact) -> bool {
-    let Change::Create { fields, .. } = &step.change else { return false };
+    let Change::Create { fields, .. } = &step.change else {
+        return false;
+    };
     let mut named = false;
     for name in ["firstName", "lastName"] {
-        let Some((key, wanted)) = fields.iter().find(|(key, _)| key.as_str() == name) else { continue };
-        let seen = contact.fields.get(key).cloned().flatten().unwrap_or_default();
+        let Some((key, wanted)) = fields.iter().find(|(key, _)| key.as_str() == name) else {
+            continue;
+        };
+        let seen = contact
+            .fields
+            .get(key)
+            .cloned()
+            .flatten()
+            .unwrap_or_default();
         if seen.trim().to_lowercase() != wanted.trim().to_lowercase() {
             return false;
         }

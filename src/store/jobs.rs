@@ -176,9 +176,11 @@ pub fn note_contacts_complete(
 
 /// Returns how many contacts a bulk tag call of the location takes, as learned, and how many full calls in a row were clean.
 pub fn batch(db: &Connection, location_no: i64) -> Result<(i64, i64), StoreError> {
-    Ok(db.query_row("SELECT batch_size, clean_calls FROM location WHERE no = ?1", [location_no], |row| {
-        Ok((row.get(0)?, row.get(1)?))
-    })?)
+    Ok(db.query_row(
+        "SELECT batch_size, clean_calls FROM location WHERE no = ?1",
+        [location_no],
+        |row| Ok((row.get(0)?, row.get(1)?)),
+    )?)
 }
 
 /// Learns from an answer that named only `answered` of the contacts: more than that is cut without a word.
