@@ -5,9 +5,11 @@ mod error;
 mod gather;
 mod lease;
 mod refresh;
+mod settle;
 mod world;
 
 pub use error::RunError;
+pub use settle::{SettleError, Settling, settle};
 pub use world::{Ask, Stop, Tick, Watch, World, keeping_of};
 
 use crate::report::{Report, ReportRow};
