@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::ids::{AccountName, FieldKey, JobName, Namespace};
+use super::ids::{AccountName, FieldKey, JobName, LocationId, Namespace};
 
 /// What a job file says, after every check that needs no vendor.
 ///
@@ -26,10 +26,14 @@ pub struct Job {
     pub source: SourceKind,
     /// The account the source is read with.
     pub from: AccountName,
+    /// The channel that the source lists, as the `from` account says.
+    pub channel: Channel,
     /// Where they go.
     pub destination: Destination,
     /// The account of the destination.
     pub to: AccountName,
+    /// The location of the `to` account.
+    pub location: LocationId,
     /// How a record finds its contact, in order; never empty.
     pub match_by: Vec<By>,
     /// What happens to a record without a contact.
@@ -88,6 +92,18 @@ impl SourceKind {
             SourceKind::TwitchFollowers => "user_id",
         }
     }
+}
+
+/// The Twitch channel that an account stands for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Channel {
+    /// The channel of the person whose token it is.
+    Own,
+    /// The channel with this login, in lower case.
+    Login(String),
+    /// The channel with this user id, digits only.
+    Id(String),
 }
 
 /// What a job writes to.

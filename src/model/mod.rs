@@ -19,8 +19,8 @@ pub use ids::{
     Tag,
 };
 pub use job::{
-    Actions, AtMost, By, ContactsReader, Destination, FieldRule, GuardKind, Job, Lifecycle, Limits,
-    Missing, Own, Share, SourceKind,
+    Actions, AtMost, By, Channel, ContactsReader, Destination, FieldRule, GuardKind, Job,
+    Lifecycle, Limits, Missing, Own, Share, SourceKind,
 };
 pub use listing::{Cut, Ended};
 pub use record::Record;

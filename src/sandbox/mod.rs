@@ -1,1 +1,54 @@
-//! The loopback simulator of the vendors.
+//! A loopback simulator of HighLevel and Twitch, written from the vendors' documents alone.
+//!
+//! It shares no type with the rest of the program, so that a mistake of ours cannot hide in both. It serves `demo`, the
+//! tests and, as a process of its own, the benchmark: one port with the prefixes `/highlevel`, `/helix`, `/id` and
+//! `/control`. It is strict where the vendors are (unknown keys, scopes, versions, page sizes, limits), as late as they
+//! are (search and list lag behind writes), and whatever the documents leave open is a switch. Its people are invented
+//! from a seed when they are looked at; only changes are kept, so a million of them cost nothing.
+//!
+//! Virtual time drives all time stamps, the lag, the cursors, the tokens and the daily budget; the burst limits run in
+//! real time, multiplied by `Settings::speed`.
+
+mod audience;
+mod base;
+mod calls;
+mod chance;
+mod clock;
+mod control;
+mod faults;
+mod fields;
+mod filters;
+mod handle;
+mod highlevel;
+mod index;
+mod jottings;
+mod json;
+mod limits;
+mod location;
+mod person;
+mod routes;
+mod script;
+mod search;
+mod server;
+mod settings;
+mod store;
+mod tags;
+mod tokens;
+mod twitch;
+mod wire;
+mod world;
+mod writes;
+
+pub use calls::SeenCall;
+pub use faults::{Fault, FaultKind};
+pub use handle::{Follower, Sandbox};
+pub use script::Change;
+pub use settings::{
+    BROADCASTER_ID, BROADCASTER_LOGIN, BulkMax, DeletedAnswer, HIGHLEVEL_SCOPES, HIGHLEVEL_TOKEN,
+    LOCATION_ID, ListNames, SearchTotal, Settings, StaleAfter, Switches, TWITCH_CLIENT_ID,
+    TWITCH_SCOPES, TWITCH_TOKEN,
+};
+pub use tokens::{Holder, Token};
+
+#[cfg(test)]
+mod tests;

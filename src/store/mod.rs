@@ -6,7 +6,15 @@
 
 mod bucket;
 mod error;
+pub mod findings;
+pub mod jobs;
+pub mod links;
+pub mod mirror;
 mod open;
+pub mod plans;
+pub mod rows;
+pub mod runs;
+pub mod walks;
 mod writer;
 
 pub use bucket::{Bucket, Usage};

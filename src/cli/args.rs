@@ -1,0 +1,428 @@
+//! The arguments of every command, and the help that is made of them.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::error::ErrorKind;
+use clap::{ArgAction, Parser, Subcommand, ValueEnum};
+
+use crate::model::{ContactId, Digest, FieldKey, GuardKind, JobName, NotAnId, RecordKey};
+
+use super::exit::Exit;
+
+/// The heading of what every command takes.
+const GLOBAL: &str = "Options of every command";
+
+/// Keep HighLevel contacts in step with the followers of a Twitch channel
+///
+/// Nothing is written by `plan`, `check` and `status`. Try it without accounts: ghl-sync demo
+#[derive(Clone, Debug, PartialEq, Parser)]
+#[command(name = "ghl-sync", version, max_term_width = 100)]
+pub struct Args {
+    /// Read this configuration file [default: ./ghl-sync.toml, else /etc/ghl-sync/ghl-sync.toml]
+    #[arg(long, value_name = "PATH", global = true, help_heading = GLOBAL)]
+    pub config: Option<PathBuf>,
+    /// Log more: once for steps, twice for calls
+    #[arg(short, long, action = ArgAction::Count, global = true, help_heading = GLOBAL)]
+    pub verbose: u8,
+    /// Log errors only, and show no progress
+    #[arg(short, long, global = true, help_heading = GLOBAL, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// Write logs in this form
+    #[arg(long, value_name = "FORM", global = true, help_heading = GLOBAL, default_value = "text")]
+    pub log_format: LogFormat,
+    /// The command.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Clone, Debug, PartialEq, Subcommand)]
+pub enum Command {
+    /// Show what `apply` would do, and change nothing
+    Plan(Plan),
+    /// Plan, and carry it out within the guards
+    Apply(Apply),
+    /// Read both sides in full, and carry out what differs
+    Resync(Resync),
+    /// Check configuration, secrets and state without a call, and say how to mend them
+    Check,
+    /// Show every job's last run, what is due and what waits for you
+    Status(Status),
+    /// Say that a record is a contact
+    Link(Link),
+    /// Forget which contact a record is
+    Unlink(Record),
+    /// Try refused or unanswered records again in the next run
+    Retry(Retry),
+    /// Settle conflicts of a record: keep the value in HighLevel
+    Keep(Settle),
+    /// Settle conflicts of a record: take the value of the mapping
+    Take(Settle),
+    /// Show the whole thing against a built-in sandbox, without any account
+    Demo(Demo),
+    /// Serve the sandbox on the loopback address until stopped
+    #[command(hide = true)]
+    Sandbox(Sandbox),
+}
+
+/// The arguments of `plan`.
+#[derive(Clone, Debug, PartialEq, clap::Args)]
+pub struct Plan {
+    /// The jobs, by name [default: all]
+    #[arg(value_name = "JOB", value_parser = job)]
+    pub jobs: Vec<JobName>,
+    /// Read both sides in full, not only what is new
+    #[arg(long)]
+    pub full: bool,
+    /// Exit with 2 when the plan is not empty, and with 3 or 7 when a guard would hold a part of it
+    #[arg(long)]
+    pub exit_code: bool,
+    /// How the report is written.
+    #[command(flatten)]
+    pub output: Output,
+}
+
+/// The arguments of `apply`.
+#[derive(Clone, Debug, PartialEq, clap::Args)]
+pub struct Apply {
+    /// The jobs, by name [default: all]
+    #[arg(value_name = "JOB", value_parser = job)]
+    pub jobs: Vec<JobName>,
+    /// Read both sides in full, not only what is new
+    #[arg(long)]
+    pub full: bool,
+    /// How it is carried out.
+    #[command(flatten)]
+    pub how: How,
+    /// How the report is written.
+    #[command(flatten)]
+    pub output: Output,
+}
+
+/// The arguments of `resync`.
+#[derive(Clone, Debug, PartialEq, clap::Args)]
+pub struct Resync {
+    /// The job, by name
+    #[arg(value_name = "JOB", value_parser = job)]
+    pub job: JobName,
+    /// How it is carried out.
+    #[command(flatten)]
+    pub how: How,
+    /// How the report is written.
+    #[command(flatten)]
+    pub output: Output,
+}
+
+/// How a plan is carried out.
+#[derive(Clone, Debug, Default, PartialEq, clap::Args)]
+pub struct How {
+    /// Carry out the steps of this stored plan that still hold, and nothing else
+    ///
+    /// `plan` prints the digest; it serves once, within 24 hours.
+    #[arg(long, value_name = "DIGEST", value_parser = digest)]
+    pub approve: Option<Digest>,
+    /// Let this guard pass once; may be repeated
+    #[arg(long, value_name = "GUARD", value_parser = guard())]
+    pub allow: Vec<GuardKind>,
+    /// Carry out at most this many steps, and leave the rest to the next run [default: no limit]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub limit: Option<u64>,
+    /// Wait for another run of the job to end, instead of exiting with 8
+    #[arg(long)]
+    pub wait: bool,
+}
+
+/// How a report is written.
+#[derive(Clone, Debug, Default, PartialEq, clap::Args)]
+pub struct Output {
+    /// Write the report in this form
+    #[arg(long, value_name = "FORM", default_value = "text")]
+    pub format: Format,
+    /// Write the report with all its rows to this file, and only its first sentence to stdout
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Show e-mail addresses and phone numbers in full
+    #[arg(long)]
+    pub show_personal: bool,
+}
+
+/// The arguments of `status`.
+#[derive(Clone, Debug, PartialEq, clap::Args)]
+pub struct Status {
+    /// Write it in this form
+    #[arg(long, value_name = "FORM", default_value = "text")]
+    pub format: Format,
+}
+
+/// One record of one job.
+#[derive(Clone, Debug, PartialEq, clap::Args)]
+pub struct Record {
+    /// The job, by name
+    #[arg(value_name = "JOB", value_parser = job)]
+    pub job: JobName,
+    /// The record's key, for example a Twitch user id
+    #[arg(value_name = "KEY", value_parser = key)]
+    pub key: RecordKey,
+}
+
+/// The arguments of `link`.
+#[derive(Clone, Debug, PartialEq, clap::Args)]
+pub struct Link {
+    /// The record.
+    #[command(flatten)]
+    pub record: Record,
+    /// The id of the HighLevel contact
+    #[arg(value_name = "CONTACT", value_parser = contact)]
+    pub contact: ContactId,
+}
+
+/// The arguments of `retry`.
+#[derive(Clone, Debug, PartialEq, clap::Args)]
+pub struct Retry {
+    /// The job, by name
+    #[arg(value_name = "JOB", value_parser = job)]
+    pub job: JobName,
+    /// The records' keys
+    #[arg(value_name = "KEY", value_parser = key, required_unless_present = "all")]
+    pub keys: Vec<RecordKey>,
+    /// Try all of the job's records that were set aside
+    #[arg(long, conflicts_with = "keys")]
+    pub all: bool,
+}
+
+/// The arguments of `keep` and `take`.
+#[derive(Clone, Debug, PartialEq, clap::Args)]
+pub struct Settle {
+    /// The record.
+    #[command(flatten)]
+    pub record: Record,
+    /// The field [default: all fields in conflict]
+    #[arg(value_name = "FIELD", value_parser = field)]
+    pub field: Option<FieldKey>,
+}
+
+/// The arguments of `demo`.
+#[derive(Clone, Debug, PartialEq, clap::Args)]
+pub struct Demo {
+    /// Leave configuration and state in this folder, to look at
+    #[arg(long, value_name = "DIR")]
+    pub keep: Option<PathBuf>,
+    /// How many followers the channel has
+    #[arg(long, value_name = "N", default_value_t = 3_000)]
+    pub followers: u64,
+    /// How many contacts the location has at the start
+    #[arg(long, value_name = "N", default_value_t = 500)]
+    pub contacts: u64,
+    /// The number that the invented people grow from
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+}
+
+/// The arguments of `sandbox`.
+#[derive(Clone, Debug, PartialEq, clap::Args)]
+pub struct Sandbox {
+    /// Listen on this port; 0 takes a free one
+    #[arg(long, value_name = "PORT", default_value_t = 0)]
+    pub port: u16,
+    /// The number that the invented people grow from
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+    /// How many followers the channel has
+    #[arg(long, value_name = "N", default_value_t = 1_000)]
+    pub followers: u64,
+    /// How many contacts the location has, twins included
+    #[arg(long, value_name = "N", default_value_t = 1_000)]
+    pub contacts: u64,
+    /// How many contacts picture a follower exactly
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub twins: u64,
+    /// How many times the vendors' rate is allowed; 1 is their own
+    #[arg(long, value_name = "TIMES", default_value_t = 1_000.0, value_parser = speed)]
+    pub speed: f64,
+}
+
+/// The form of a report.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people.
+    #[default]
+    Text,
+    /// For programs, one object a job.
+    Json,
+    /// For pages and tickets.
+    Markdown,
+}
+
+/// The form of log lines.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// For programs, one object a line.
+    Json,
+}
+
+/// Reads the process's arguments.
+///
+/// Errors: what to print, and how to end: [`Exit::Done`] for help and version, which belong on stdout, and [`Exit::BadConfig`] for
+/// everything that cannot be understood, which belongs on stderr.
+pub fn parse() -> Result<Args, (String, Exit)> {
+    parse_from(std::env::args_os())
+}
+
+/// Reads these arguments, the program's name first; otherwise like [`parse`].
+///
+/// Errors: as [`parse`].
+pub fn parse_from(words: impl IntoIterator<Item = OsString>) -> Result<Args, (String, Exit)> {
+    Args::try_parse_from(words).map_err(|error| {
+        let exit = match error.kind() {
+            ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Exit::Done,
+            _ => Exit::BadConfig,
+        };
+        (error.render().to_string(), exit)
+    })
+}
+
+fn job(word: &str) -> Result<JobName, NotAnId> {
+    JobName::try_from(word)
+}
+
+fn key(word: &str) -> Result<RecordKey, NotAnId> {
+    RecordKey::try_from(word)
+}
+
+fn contact(word: &str) -> Result<ContactId, NotAnId> {
+    ContactId::try_from(word)
+}
+
+fn field(word: &str) -> Result<FieldKey, NotAnId> {
+    FieldKey::try_from(word)
+}
+
+/// Takes the 12 characters that reports print, or more up to all 64.
+fn digest(word: &str) -> Result<Digest, NotAnId> {
+    let word = word.to_ascii_lowercase();
+    if (12..=64).contains(&word.len()) && word.bytes().all(|b| b.is_ascii_hexdigit()) {
+        Ok(Digest::stored(word))
+    } else {
+        Err(NotAnId {
+            what: "digest",
+            expected: "the 12 to 64 hex digits that `ghl-sync plan` printed",
+            seen: word,
+        })
+    }
+}
+
+fn guard() -> impl TypedValueParser<Value = GuardKind> {
+    PossibleValuesParser::new(GuardKind::ALL.map(GuardKind::word))
+        .try_map(|word| GuardKind::from_word(&word).ok_or("no such guard"))
+}
+
+fn speed(word: &str) -> Result<f64, String> {
+    match word.parse() {
+        Ok(speed) if speed > 0.0 && f64::is_finite(speed) => Ok(speed),
+        Ok(_) | Err(_) => Err("expected a number above 0".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    fn read(line: &str) -> Result<Args, (String, Exit)> {
+        parse_from(line.split_whitespace().map(OsString::from))
+    }
+
+    #[test]
+    fn the_parser_is_sound() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_is_understood() {
+        for line in [
+            "ghl-sync plan",
+            "ghl-sync plan a b --full --format json --out r.json --exit-code --show-personal",
+            "ghl-sync apply a --approve 1a2b3c4d5e6f --allow first --allow create --limit 5 --wait",
+            "ghl-sync resync a --allow leave --format markdown --out r.md",
+            "ghl-sync check --config x.toml",
+            "ghl-sync status --format json -vv --log-format json",
+            "ghl-sync link a 123 C0ntact",
+            "ghl-sync unlink a 123",
+            "ghl-sync retry a 1 2 3",
+            "ghl-sync retry a --all",
+            "ghl-sync keep a 123",
+            "ghl-sync take a 123 twitch_username",
+            "ghl-sync -q demo --keep d --followers 5",
+            "ghl-sync sandbox --port 0 --seed 2 --followers 9 --contacts 9 --twins 3 --speed 1.5",
+        ] {
+            assert!(read(line).is_ok(), "{line}: {:?}", read(line));
+        }
+        let Ok(Command::Apply(apply)) =
+            read("ghl-sync apply --allow tag --approve 1A2B3C4D5E6F").map(|args| args.command)
+        else {
+            panic!("apply is not apply");
+        };
+        assert_eq!(apply.how.allow, [GuardKind::Tag]);
+        assert_eq!(apply.how.approve.unwrap().short(), "1a2b3c4d5e6f");
+    }
+
+    #[test]
+    fn a_usage_error_is_bad_configuration_and_says_what_was_expected() {
+        for (line, says) in [
+            ("ghl-sync", "Usage"),
+            ("ghl-sync plam", "plan"),
+            ("ghl-sync plan Bad_Name", "expected 1 to 64 of a-z"),
+            (
+                "ghl-sync apply --allow everything",
+                "first, create, update, tag, leave, return",
+            ),
+            ("ghl-sync apply --approve xyz", "hex digits"),
+            ("ghl-sync apply --limit 0", "1.."),
+            ("ghl-sync resync", "<JOB>"),
+            ("ghl-sync resync a --full", "--full"),
+            ("ghl-sync retry a", "<KEY>"),
+            ("ghl-sync retry a 1 --all", "--all"),
+            ("ghl-sync status --format yaml", "markdown"),
+            ("ghl-sync plan -q -v", "--verbose"),
+            ("ghl-sync sandbox --speed 0", "above 0"),
+        ] {
+            let (said, exit) = read(line).unwrap_err();
+            assert_eq!(exit, Exit::BadConfig, "{line}");
+            assert!(said.contains(says), "{line}: {said}");
+        }
+    }
+
+    #[test]
+    fn help_and_version_are_no_errors() {
+        for line in [
+            "ghl-sync --help",
+            "ghl-sync help plan",
+            "ghl-sync apply -h",
+            "ghl-sync -V",
+        ] {
+            assert_eq!(read(line).unwrap_err().1, Exit::Done, "{line}");
+        }
+        let (help, _) = read("ghl-sync --help").unwrap_err();
+        assert!(!help.contains("sandbox on the loopback"), "{help}");
+    }
+
+    #[test]
+    fn help_lines_start_with_a_capital_and_have_no_full_stop() {
+        fn check(command: &clap::Command) {
+            let abouts = command.get_about().into_iter();
+            let helps = command.get_arguments().filter_map(clap::Arg::get_help);
+            for line in abouts.chain(helps).map(ToString::to_string) {
+                assert!(!line.ends_with('.'), "{}: {line}", command.get_name());
+                assert!(line.starts_with(char::is_uppercase), "{line}");
+            }
+            command.get_subcommands().for_each(check);
+        }
+        check(&Args::command());
+    }
+}

@@ -1,0 +1,5 @@
+//! Floor 6: the command line: arguments in, exit code out.
+
+pub mod args;
+pub mod exit;
+pub mod progress;

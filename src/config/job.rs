@@ -1,0 +1,269 @@
+//! Reading one job file.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use chrono_tz::{TZ_VARIANTS, Tz};
+
+use super::account::Account;
+use super::accounts::{Accounts, Service};
+use super::fields::{self, MappedField};
+use super::reader::{Spot, Table};
+use super::{keys, limits, matching, tags};
+use crate::model::{
+    AccountName, Channel, ContactsReader, Destination, Job, JobName, LocationId, SourceKind,
+};
+use crate::plan::due::Line;
+use crate::plan::spelling;
+use crate::plan::template::Templates;
+
+/// The sources there are.
+const SOURCES: &[(&str, SourceKind)] = &[("twitch.followers", SourceKind::TwitchFollowers)];
+
+/// The destinations there are.
+const DESTINATIONS: &[(&str, Destination)] =
+    &[("highlevel.contacts", Destination::HighLevelContacts)];
+
+/// The endpoints a full contacts pass can read.
+const READERS: &[(&str, ContactsReader)] = &[
+    ("list", ContactsReader::List),
+    ("search", ContactsReader::Search),
+];
+
+/// What one file says, as far as it could be read; what checks over all jobs need.
+#[derive(Debug)]
+pub(super) struct Sketch {
+    pub(super) name: Option<Spot<JobName>>,
+    pub(super) source: Option<SourceKind>,
+    pub(super) timezone: Tz,
+    pub(super) location: Option<LocationId>,
+    pub(super) fields: Vec<MappedField>,
+    /// The job, when its file has no problem.
+    pub(super) job: Option<Job>,
+}
+
+/// Reads a job file and reports every problem in it.
+pub(super) fn read(root: &Table<'_>, accounts: &Accounts) -> Sketch {
+    let before = root.file().count();
+    root.expect_keys(keys::JOB, |_| None);
+    let name = root.required_id::<JobName>("name", "name = \"twitch-followers\"");
+    let timezone = timezone(root);
+    let schedule = line(root, "schedule", timezone);
+    let full = line(root, "full", timezone);
+    let full_at_most_every = full_at_most_every(root);
+    let recheck = root.flag("recheck", true);
+    let create_fields = root.flag("create_fields", false);
+    let strict = root.flag("strict", false);
+    let reader = root.word("contacts_reader", READERS);
+    let from = from(root, accounts);
+    let to = to(root, accounts);
+
+    // Without a source the attributes are unknown, so templates are not judged.
+    let mut templates = from.source.map(|source| Templates::new(source, timezone));
+    let mapped = fields::read(root, from.source, templates.as_mut());
+    let rules = matching::read(root, from.source, templates.as_ref(), &mapped);
+    let on = tags::read(root, from.source, templates.as_mut());
+    let limits = limits::read(root);
+
+    let is_clean = root.file().count() == before;
+    let whole = || {
+        Some(Job {
+            name: name.clone()?.value,
+            schedule,
+            timezone,
+            full,
+            full_at_most_every,
+            source: from.source?,
+            from: from.account?,
+            channel: from.channel?,
+            destination: to.destination?,
+            to: to.account?,
+            location: to.location.clone()?,
+            match_by: rules.by,
+            missing: rules.missing,
+            recreate_deleted: rules.recreate_deleted,
+            fields: mapped.iter().map(|field| field.rule.clone()).collect(),
+            on,
+            limits,
+            recheck,
+            create_fields,
+            strict,
+            contacts_reader: reader.map_or(ContactsReader::List, |spot| spot.value),
+        })
+    };
+    let job = if is_clean { whole() } else { None };
+    Sketch {
+        name,
+        source: from.source,
+        timezone,
+        location: to.location,
+        fields: mapped,
+        job,
+    }
+}
+
+struct Origin {
+    source: Option<SourceKind>,
+    account: Option<AccountName>,
+    channel: Option<Channel>,
+}
+
+fn from(root: &Table<'_>, accounts: &Accounts) -> Origin {
+    let example = "[from] with source = \"twitch.followers\" and account = \"<name>\"";
+    let Some(table) = root.required_table("from", example) else {
+        return Origin {
+            source: None,
+            account: None,
+            channel: None,
+        };
+    };
+    table.expect_keys(keys::FROM, top_level);
+    let source = table.required_word("source", SOURCES);
+    let service = source.map(|source| match source {
+        SourceKind::TwitchFollowers => Service::Twitch,
+    });
+    let name = table.required_id::<AccountName>("account", "account = \"<a name of [accounts]>\"");
+    let account = name
+        .as_ref()
+        .and_then(|name| accounts.get(&table, name, service));
+    let channel = account.and_then(|account| match account {
+        Account::Twitch(account) => Some(account.channel.clone()),
+        Account::HighLevel(_) => None,
+    });
+    Origin {
+        source,
+        account: name.map(|name| name.value),
+        channel,
+    }
+}
+
+struct Target {
+    destination: Option<Destination>,
+    account: Option<AccountName>,
+    location: Option<LocationId>,
+}
+
+fn to(root: &Table<'_>, accounts: &Accounts) -> Target {
+    let example = "[to] with destination = \"highlevel.contacts\" and account = \"<name>\"";
+    let Some(table) = root.required_table("to", example) else {
+        return Target {
+            destination: None,
+            account: None,
+            location: None,
+        };
+    };
+    table.expect_keys(keys::TO, top_level);
+    let destination = table.required_word("destination", DESTINATIONS);
+    let service = destination.map(|destination| match destination {
+        Destination::HighLevelContacts => Service::HighLevel,
+    });
+    let name = table.required_id::<AccountName>("account", "account = \"<a name of [accounts]>\"");
+    let account = name
+        .as_ref()
+        .and_then(|name| accounts.get(&table, name, service));
+    let location = account.and_then(|account| match account {
+        Account::HighLevel(account) => Some(account.location.clone()),
+        Account::Twitch(_) => None,
+    });
+    Target {
+        destination,
+        account: name.map(|name| name.value),
+        location,
+    }
+}
+
+/// Says where a key of the job itself belongs, for one that was found in a table.
+///
+/// In TOML a key below a `[table]` line belongs to that table, which is the commonest slip with such files.
+pub(super) fn top_level(key: &str) -> Option<String> {
+    keys::JOB
+        .contains(&key)
+        .then(|| format!("`{key}` is a key of the job itself: write it above the first [table]"))
+}
+
+fn timezone(root: &Table<'_>) -> Tz {
+    let Some(text) = root.text("timezone") else {
+        return Tz::UTC;
+    };
+    if let Ok(zone) = text.value.parse() {
+        return zone;
+    }
+    let message = match near_zone(text.value) {
+        Some(near) => format!("unknown time zone `{}`, did you mean `{near}`?", text.value),
+        None => format!("unknown time zone `{}`", text.value),
+    };
+    let hint = "IANA names such as America/New_York, Europe/Berlin or UTC".to_owned();
+    root.report_at(text.at, "timezone", message, Some(hint));
+    Tz::UTC
+}
+
+fn near_zone(seen: &str) -> Option<&'static str> {
+    let city = |zone: &'static str| zone.rsplit('/').next().unwrap_or(zone);
+    let seen_city = seen.rsplit('/').next().unwrap_or(seen);
+    let names = || TZ_VARIANTS.iter().map(|zone| zone.name());
+    let in_a_region = || names().filter(|name| name.contains('/'));
+    let plain = |name: &str| name.replace([' ', '_'], "").to_lowercase();
+    spelling::near(seen, names())
+        .or_else(|| in_a_region().find(|name| plain(city(name)) == plain(seen_city)))
+        .or_else(|| {
+            let near = spelling::near(seen_city, in_a_region().map(city))?;
+            in_a_region().find(|name| city(name) == near)
+        })
+}
+
+/// Reads a cron line, and refuses one that names no day there is.
+fn line(root: &Table<'_>, key: &str, zone: Tz) -> Option<String> {
+    let text = root.text(key)?;
+    let hint =
+        || Some("for example \"*/15 * * * *\" or \"30 4 * * 0\" (Sundays at 4:30)".to_owned());
+    match Line::parse(text.value) {
+        Err(refused) => root.report_at(text.at, key, refused.to_string(), hint()),
+        Ok(line) => {
+            if line.next(zone, DateTime::<Utc>::UNIX_EPOCH).is_none() {
+                let message = format!("`{}` never comes due: there is no such day", text.value);
+                root.report_at(text.at, key, message, hint());
+            }
+        }
+    }
+    Some(text.value.to_owned())
+}
+
+/// The least `full_at_most_every`, so that a differing total cannot make the job page all day.
+const LEAST_FULL_SPACING: Duration = Duration::from_secs(60 * 60);
+
+fn full_at_most_every(root: &Table<'_>) -> Duration {
+    let default = Duration::from_secs(24 * 60 * 60);
+    let Some(text) = root.text("full_at_most_every") else {
+        return default;
+    };
+    let Some(duration) = duration(text.value) else {
+        let message = format!(
+            "`{}` is not a duration, expected a whole number with m, h or d, such as \"24h\"",
+            text.value.escape_debug()
+        );
+        root.report_at(text.at, "full_at_most_every", message, None);
+        return default;
+    };
+    if duration < LEAST_FULL_SPACING {
+        let message = format!("`{}` is too short, expected at least 1h", text.value);
+        root.report_at(text.at, "full_at_most_every", message, None);
+        return default;
+    }
+    duration
+}
+
+/// Parses `90m`, `24h` or `7d`; at most ten years.
+fn duration(text: &str) -> Option<Duration> {
+    let unit = text.chars().next_back()?;
+    let number = text.strip_suffix(unit)?;
+    let seconds = match unit {
+        'm' => 60,
+        'h' => 60 * 60,
+        'd' => 24 * 60 * 60,
+        _ => return None,
+    };
+    let is_number = !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit());
+    let count: u64 = number.parse().ok().filter(|_| is_number)?;
+    let total = count.checked_mul(seconds)?;
+    (total <= 3650 * 24 * 60 * 60).then(|| Duration::from_secs(total))
+}

@@ -1,0 +1,73 @@
+//! Every key a file may hold; `schedules/README.md` names each of them.
+
+/// The keys of `ghl-sync.toml`.
+pub(super) const MAIN: &[&str] = &["schedules", "state", "accounts"];
+
+/// The keys of `[accounts.NAME]` with `service = "highlevel"`.
+pub(super) const HIGHLEVEL: &[&str] = &["service", "location", "token", "reserve", "base_url"];
+
+/// The keys of `[accounts.NAME]` with `service = "twitch"`.
+pub(super) const TWITCH: &[&str] = &[
+    "service",
+    "client_id",
+    "token",
+    "channel",
+    "channel_id",
+    "base_url",
+    "auth_url",
+];
+
+/// The keys of a job file above its first table, then its tables.
+pub(super) const JOB: &[&str] = &[
+    "name",
+    "schedule",
+    "timezone",
+    "full",
+    "full_at_most_every",
+    "recheck",
+    "create_fields",
+    "strict",
+    "contacts_reader",
+    "from",
+    "to",
+    "match",
+    "fields",
+    "on",
+    "limits",
+];
+
+/// The keys of `[from]`.
+pub(super) const FROM: &[&str] = &["source", "account"];
+
+/// The keys of `[to]`.
+pub(super) const TO: &[&str] = &["destination", "account"];
+
+/// The keys of `[match]`.
+pub(super) const MATCH: &[&str] = &["by", "missing", "recreate_deleted"];
+
+/// The keys of a line of `[fields]` that is a table.
+pub(super) const FIELD: &[&str] = &["value", "own"];
+
+/// The tables of `[on]`.
+pub(super) const ON: &[&str] = &["join", "leave", "return", "gone"];
+
+/// The keys of `[on.join]`, `[on.leave]` and `[on.gone]`.
+pub(super) const MOMENT: &[&str] = &["add_tags", "remove_tags"];
+
+/// The keys of `[on.return]`, which only adds.
+pub(super) const RETURN: &[&str] = &["add_tags"];
+
+/// The keys of `[limits]`.
+pub(super) const LIMITS: &[&str] = &["create", "update", "tag", "leave", "return"];
+
+/// The keys of one limit that is a table.
+pub(super) const LIMIT: &[&str] = &["run", "day", "percent", "atleast"];
+
+/// The keys of `run` and `day` when they are tables.
+pub(super) const SHARE: &[&str] = &["percent", "atleast"];
+
+/// All tables of keys, for the test that the documentation is whole.
+#[cfg(test)]
+pub(super) const ALL: &[&[&str]] = &[
+    MAIN, HIGHLEVEL, TWITCH, JOB, FROM, TO, MATCH, FIELD, ON, MOMENT, RETURN, LIMITS, LIMIT, SHARE,
+];

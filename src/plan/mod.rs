@@ -1,0 +1,27 @@
+//! Floor 1: what to do.
+//!
+//! Pure functions of values: no async, no clock, no connection, no randomness. The same input makes the same plan, byte for byte.
+
+mod diff;
+pub mod due;
+mod fingerprint;
+mod guard;
+mod mark;
+mod matching;
+mod order;
+mod row;
+pub mod spelling;
+pub mod template;
+pub mod wanted;
+
+pub use diff::{
+    Conflict, Planned, Remember, Terms, Verdict, Wait, plan_row, same, same_or_both_empty,
+};
+pub use guard::{Finding as GuardFound, Tally, guards, held};
+pub use mark::{BadMove, Event, Mark};
+pub use matching::{Match, matching};
+pub use order::{PlanDigest, basis, parcel, phase, step_hash};
+pub use row::{
+    Candidate, Candidates, Claim, Linked, Mirrored, Presence, Row, Sent, TagStamp, Wanted,
+    WantedField, Written,
+};

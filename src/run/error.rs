@@ -1,0 +1,148 @@
+//! Why a run could not be made, or not be ended.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use crate::model::{AccountName, JobName};
+use crate::net::CallError;
+use crate::store::StoreError;
+
+/// Why a run ended without a report of its own; variants by exit code.
+#[derive(Debug)]
+pub enum RunError {
+    /// Another process runs the job, or refreshes the location.
+    Busy {
+        /// The lock.
+        what: String,
+        /// Who holds it.
+        holder: String,
+    },
+    /// An account, a token, a scope or the job itself is not as it must be; a person has to mend it.
+    Setup {
+        /// The job.
+        job: JobName,
+        /// The account, when it is about one.
+        account: Option<AccountName>,
+        /// What is wrong and what to do.
+        what: String,
+    },
+    /// A vendor could not be reached, or answered nothing that can be used.
+    OutOfTouch {
+        /// The account.
+        account: AccountName,
+        /// What happened.
+        why: String,
+    },
+    /// `--approve` names a plan that cannot be carried out.
+    Approval {
+        /// Why, and what to do.
+        why: String,
+    },
+    /// The state could not be read or written.
+    State(StoreError),
+    /// A file could not be opened.
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A defect of ours.
+    Bug {
+        /// What broke.
+        what: String,
+    },
+}
+
+impl fmt::Display for RunError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            RunError::Busy { what, holder } => {
+                write!(
+                    f,
+                    "{what} is busy: {holder}; wait for it (or use --wait), or end it"
+                )
+            }
+            RunError::Setup {
+                job,
+                account: Some(account),
+                what,
+            } => write!(f, "{job}: account {account}: {what}"),
+            RunError::Setup {
+                job,
+                account: None,
+                what,
+            } => write!(f, "{job}: {what}"),
+            RunError::OutOfTouch { account, why } => {
+                write!(
+                    f,
+                    "out of touch with account {account}: {why}; nothing is lost, run it again later"
+                )
+            }
+            RunError::Approval { why } => f.write_str(why),
+            RunError::State(error) => error.fmt(f),
+            RunError::Io { path, source } => write!(f, "cannot open {}: {source}", path.display()),
+            RunError::Bug { what } => write!(f, "a defect in ghl-sync: {what}; please report it"),
+        }
+    }
+}
+
+impl std::error::Error for RunError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            RunError::State(error) => Some(error),
+            RunError::Io { source, .. } => Some(source),
+            _ => None,
+        }
+    }
+}
+
+impl From<StoreError> for RunError {
+    fn from(error: StoreError) -> RunError {
+        RunError::State(error)
+    }
+}
+
+impl RunError {
+    /// Says what a failed call means for a run of `job` on `account`.
+    pub(super) fn of_call(job: &JobName, account: &AccountName, error: CallError) -> RunError {
+        let setup = |what: String| RunError::Setup {
+            job: job.clone(),
+            account: Some(account.clone()),
+            what,
+        };
+        match error {
+            CallError::DeadToken { said, .. } => setup(format!(
+                "the token is expired or revoked ({said}); put a new one where `token` in ghl-sync.toml points to"
+            )),
+            CallError::Scope { said, call } => setup(format!(
+                "the token lacks a permission for {call} ({said}); make a token with the scopes that the README lists"
+            )),
+            CallError::Version { said, .. } => setup(format!(
+                "HighLevel refuses the API version that this ghl-sync speaks ({said}); update ghl-sync"
+            )),
+            CallError::NoAccess { said, .. } => setup(format!(
+                "the token does not belong to this location ({said}); check `location` and `token` in ghl-sync.toml"
+            )),
+            CallError::NoPermission { said, .. } => setup(format!(
+                "this Twitch user may not see the channel's followers ({said}); use a token of the broadcaster or of a moderator, with the scope moderator:read:followers"
+            )),
+            CallError::NotFound { call } => setup(format!(
+                "{call} answers \"not found\"; check `location` and `channel` in ghl-sync.toml"
+            )),
+            CallError::State(error) => RunError::State(error),
+            CallError::NotSent { call, why } => RunError::Bug {
+                what: format!("{call}: {why}"),
+            },
+            other @ (CallError::OutOfTouch { .. }
+            | CallError::Unsure { .. }
+            | CallError::Refused { .. }
+            | CallError::Duplicate { .. }
+            | CallError::Spent { .. }
+            | CallError::BadReply { .. }) => RunError::OutOfTouch {
+                account: account.clone(),
+                why: other.to_string(),
+            },
+        }
+    }
+}

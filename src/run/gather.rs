@@ -1,0 +1,706 @@
+//! Move 3: pages of the source into staging, and from there into the roster.
+
+use std::collections::HashSet;
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::apis::twitch;
+use crate::model::{Channel, Cut, Ended, Job, Record, RecordKey};
+use crate::net::{CallError, Purpose};
+use crate::plan::Presence;
+use crate::store::jobs::{self, JobState};
+use crate::store::runs::{WalkNote, note_walk};
+use crate::store::walks::{self, Listed, WalkOf};
+
+use super::bits::Bits;
+use super::error::RunError;
+use super::world::{Tick, World};
+
+/// A page may be as old as this when it is believed that nobody older is new: replicas lag and rows flap.
+///
+/// Source: Twitch reference section 2.3 (30 to 60 s seen); ten minutes is our margin.
+const FOLLOW_MARGIN: TimeDelta = TimeDelta::minutes(10);
+/// How long a walk of followers may rest before it starts over; cursors are not promised to live.
+const RESUME_WITHIN_MS: i64 = 5 * 60 * 1000;
+/// Empty pages with a fresh cursor that are taken for a hole in the listing, not for its end.
+const EMPTY_PAGES: u32 = 3;
+/// A walk may differ by this many rows from the gap of the one before…
+const GAP_ROWS: i64 = 5;
+/// …or by this share of the vendor's total, in thousandths.
+const GAP_THOUSANDTHS: i64 = 5;
+/// The first walk may differ by this share of the vendor's total, in percent: `total` may count suspended accounts.
+const FIRST_GAP_PERCENT: i64 = 5;
+/// Staged rows that are committed at once in a full walk.
+const ROWS_A_COMMIT: usize = 2_000;
+/// Pages that are committed at once in a full walk.
+const PAGES_A_COMMIT: i64 = 20;
+/// How long a token validation is kept. Source: "every hour" (Twitch reference section 5.4).
+const VALIDATION_MS: i64 = 60 * 60 * 1000;
+/// How long the user id of a login is kept.
+const CHANNEL_MS: i64 = 24 * 60 * 60 * 1000;
+/// The scope that lists followers.
+const FOLLOWERS_SCOPE: &str = "moderator:read:followers";
+/// The attribute that says when a follower followed.
+const FOLLOWED_AT: &str = "followed_at";
+
+/// What the gathering came to.
+#[derive(Clone, Debug)]
+pub(super) struct Gathered {
+    /// Distinct rows listed.
+    pub listed: u64,
+    /// Keys that no walk had listed, or that came back.
+    pub new: u64,
+    /// The vendor's total on the first page.
+    pub total: Option<u64>,
+    /// Pages read.
+    pub pages: u64,
+    /// How it ended; `None` for a normal pass that caught up.
+    pub ended: Option<Ended>,
+    /// Rows that could not be read.
+    pub odd_rows: u64,
+    /// Expected less told total.
+    pub debt: i64,
+    /// The walk.
+    pub walk_no: i64,
+    /// What is worth a line in the report.
+    pub remarks: Vec<String>,
+}
+
+/// Which channel, seen by whom.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Seat {
+    /// The user id of the channel.
+    pub broadcaster: RecordKey,
+    /// The user id of the token.
+    pub viewer: RecordKey,
+}
+
+/// What is kept of a token validation.
+#[derive(Debug, Serialize, Deserialize)]
+struct Validation {
+    client_id: String,
+    user_id: Option<RecordKey>,
+    scopes: Vec<String>,
+}
+
+/// Says why a full pass of the source is due, or that none is.
+pub(super) fn why_full(
+    job: &Job,
+    state: &JobState,
+    asked: bool,
+    now: DateTime<Utc>,
+) -> Option<String> {
+    if asked {
+        return Some("asked for".to_owned());
+    }
+    let Some(complete) = state.complete else {
+        return Some("no full pass has ended yet".to_owned());
+    };
+    if full_due(job, state, now).is_some() {
+        return Some("the schedule `full` is due".to_owned());
+    }
+    let age_ms = now.timestamp_millis() - complete.began_ms;
+    let every_ms = i64::try_from(job.full_at_most_every.as_millis()).unwrap_or(i64::MAX);
+    let limit = job
+        .limits
+        .leave
+        .run
+        .of(u64::try_from(state.roster_size).unwrap_or_default());
+    let beyond_guard = u64::try_from(state.debt).is_ok_and(|debt| debt > limit);
+    if state.debt != 0 && state.debt_passes >= 2 && age_ms >= every_ms {
+        return Some(format!(
+            "the total has differed by {} for {} passes",
+            state.debt, state.debt_passes
+        ));
+    }
+    beyond_guard.then(|| {
+        format!(
+            "{} followers fewer than expected, more than guard leave allows",
+            state.debt
+        )
+    })
+}
+
+/// Returns the moment of the `full` schedule that is due and was not served.
+pub(super) fn full_due(job: &Job, state: &JobState, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    let line = job.full.as_deref()?;
+    let served = state
+        .last_full_due_ms
+        .or(state.complete.map(|complete| complete.began_ms))?;
+    let served = DateTime::from_timestamp_millis(served)?;
+    crate::plan::due::due(line, job.timezone, Some(served), now)
+        .ok()
+        .flatten()
+}
+
+/// Finds out whose token it is and which channel is meant; validated once an hour, as Twitch asks.
+pub(super) async fn seat(world: &World) -> Result<Seat, RunError> {
+    let wrong = |error| RunError::of_call(&world.job.name, &world.spoke.name, error);
+    let setup = |what: String| RunError::Setup {
+        job: world.job.name.clone(),
+        account: Some(world.spoke.name.clone()),
+        what,
+    };
+    let now_ms = world.now_ms();
+    let name = format!("twitch.validation:{}", world.spoke_line.gate().name());
+    let since = now_ms - VALIDATION_MS;
+    let kept = {
+        let name = name.clone();
+        world
+            .store
+            .write(move |db| jobs::kept(db, &name, since))
+            .await?
+    };
+    let validation: Validation = match kept.and_then(|text| serde_json::from_str(&text).ok()) {
+        Some(validation) => validation,
+        None => {
+            let answer = world
+                .auth_line
+                .send(&twitch::validate(), Purpose::Announced)
+                .await
+                .map_err(wrong)?;
+            let twitch::Token {
+                client_id,
+                user_id,
+                scopes,
+                ..
+            } = answer.value;
+            let validation = Validation {
+                client_id,
+                user_id,
+                scopes,
+            };
+            let text = serde_json::to_string(&validation).expect("a validation is always JSON");
+            world
+                .store
+                .write(move |db| jobs::keep(db, &name, &text, now_ms))
+                .await?;
+            validation
+        }
+    };
+    if validation.client_id != world.spoke.client_id {
+        return Err(setup(format!(
+            "the token belongs to client id {}, but `client_id` says {}; use the two that belong together",
+            validation.client_id, world.spoke.client_id
+        )));
+    }
+    if !validation
+        .scopes
+        .iter()
+        .any(|scope| scope == FOLLOWERS_SCOPE)
+    {
+        return Err(setup(format!(
+            "the token lacks the scope {FOLLOWERS_SCOPE}; make a new token with it (the README says how)"
+        )));
+    }
+    let Some(viewer) = validation.user_id.clone() else {
+        return Err(setup(
+            "the token is an app token, which cannot list followers; use a user token".to_owned(),
+        ));
+    };
+    let broadcaster = match &world.spoke.channel {
+        Channel::Own => viewer.clone(),
+        Channel::Id(id) => RecordKey::try_from(id.clone())
+            .map_err(|error| setup(format!("`channel_id`: {error}")))?,
+        Channel::Login(login) => channel_id(world, login, now_ms).await?.ok_or_else(|| {
+            setup(format!(
+                "there is no Twitch channel `{login}`; check `channel` in ghl-sync.toml"
+            ))
+        })?,
+    };
+    Ok(Seat {
+        broadcaster,
+        viewer,
+    })
+}
+
+async fn channel_id(
+    world: &World,
+    login: &str,
+    now_ms: i64,
+) -> Result<Option<RecordKey>, RunError> {
+    let name = format!("twitch.login:{login}");
+    let since = now_ms - CHANNEL_MS;
+    let kept = {
+        let name = name.clone();
+        world
+            .store
+            .write(move |db| jobs::kept(db, &name, since))
+            .await?
+    };
+    if let Some(id) = kept.and_then(|id| RecordKey::try_from(id).ok()) {
+        return Ok(Some(id));
+    }
+    let answer = world
+        .spoke_line
+        .send(
+            &twitch::users_by_login(&[login.to_owned()]),
+            Purpose::Announced,
+        )
+        .await
+        .map_err(|error| RunError::of_call(&world.job.name, &world.spoke.name, error))?;
+    let Some(user) = answer.value.into_iter().next() else {
+        return Ok(None);
+    };
+    let id = user.id.clone();
+    world
+        .store
+        .write(move |db| jobs::keep(db, &name, id.as_str(), now_ms))
+        .await?;
+    Ok(Some(user.id))
+}
+
+/// Walks through the followers and folds what differs into the roster.
+///
+/// Errors: permission and account faults, the state, and a vendor that cannot be reached before the first page. Later than that the walk is cut,
+/// and what was read is used.
+pub(super) async fn gather(
+    world: &World,
+    seat: &Seat,
+    state: &JobState,
+    full: bool,
+) -> Result<Gathered, RunError> {
+    let mut walk = Walking::begin(world, state, full).await?;
+    let ended = walk.to_the_end(world, seat, state).await?;
+    walk.flush(world).await?;
+    let Some(walk_no) = walk.no else {
+        return Err(RunError::Bug {
+            what: "a walk ended without a page".to_owned(),
+        });
+    };
+    let (new_keys, new) = fold(world, state.no, walk_no).await?;
+    let listed = i64::try_from(walk.seen.count()).unwrap_or(i64::MAX) + new_keys;
+    walk.finish(world, state, ended, listed, new).await
+}
+
+/// A walk while it goes on.
+struct Walking {
+    full: bool,
+    no: Option<i64>,
+    resumed: bool,
+    cursor: Option<String>,
+    cursors: HashSet<u64>,
+    began_ms: i64,
+    total: Option<i64>,
+    pages: i64,
+    rows: i64,
+    odd_rows: u64,
+    seen: Bits,
+    staged: Vec<Record>,
+    uncommitted_pages: i64,
+    reader: rusqlite::Connection,
+}
+
+impl Walking {
+    async fn begin(world: &World, state: &JobState, full: bool) -> Result<Walking, RunError> {
+        let job_no = state.no;
+        let since = world.now_ms() - RESUME_WITHIN_MS;
+        let resumable = world
+            .store
+            .write(move |db| {
+                walks::sweep_staging(db, since)?;
+                walks::resumable(db, WalkOf::Source(job_no), "followers", since)
+            })
+            .await?
+            .filter(|_| full);
+        let mut walking = Walking {
+            full,
+            no: None,
+            resumed: false,
+            cursor: None,
+            cursors: HashSet::new(),
+            began_ms: 0,
+            total: None,
+            pages: 0,
+            rows: 0,
+            odd_rows: 0,
+            seen: Bits::default(),
+            staged: Vec::new(),
+            uncommitted_pages: 0,
+            reader: world.store.reader()?,
+        };
+        if let Some(walk) = resumable {
+            world
+                .store
+                .write(move |db| walks::resume_walk(db, walk.no))
+                .await?;
+            walking.no = Some(walk.no);
+            walking.resumed = true;
+            walking.cursor = walk.cursor;
+            walking.began_ms = walk.began_ms;
+            walking.total = walk.total;
+            walking.pages = walk.pages;
+            walking.rows = walk.listed;
+        }
+        Ok(walking)
+    }
+
+    /// Reads pages until the listing ends; `None` when a normal pass caught up with what is known.
+    async fn to_the_end(
+        &mut self,
+        world: &World,
+        seat: &Seat,
+        state: &JobState,
+    ) -> Result<Option<Ended>, RunError> {
+        let mut empty_pages = 0;
+        loop {
+            if world.stop.is_asked() && self.no.is_some() {
+                return Ok(Some(Ended::Cut(Cut::Stopped)));
+            }
+            let call = twitch::followers(&seat.broadcaster, self.cursor.as_deref());
+            let answer = match world.spoke_line.send(&call, Purpose::Announced).await {
+                Ok(answer) => answer,
+                Err(CallError::State(error)) => return Err(error.into()),
+                Err(CallError::Spent { .. }) if self.no.is_some() => {
+                    return Ok(Some(Ended::Cut(Cut::Spent)));
+                }
+                Err(
+                    error @ (CallError::OutOfTouch { .. }
+                    | CallError::BadReply { .. }
+                    | CallError::Refused { .. }),
+                ) if self.no.is_some() => {
+                    return Ok(Some(Ended::Cut(Cut::OutOfTouch(error.to_string()))));
+                }
+                Err(error) => {
+                    return Err(RunError::of_call(&world.job.name, &world.spoke.name, error));
+                }
+            };
+            let date_ms = world.date_ms(answer.date);
+            let page = match answer.value {
+                twitch::Followers::Page(page) => page,
+                twitch::Followers::NotEntitled { .. } => return Err(trap(world, seat).await),
+            };
+            if self.no.is_none() {
+                self.first_page(world, state, &page, date_ms).await?;
+            }
+            self.pages += 1;
+            self.uncommitted_pages += 1;
+            self.odd_rows += page.odd.rows + page.odd_times;
+            let known = self.take(state.no, &page.records)?;
+            world.watch.tick(Tick::Advance(page.records.len() as u64));
+            let next = page.next;
+            let caught_up =
+                !self.full && known && !page.records.is_empty() && old_enough(&page.records, state);
+            empty_pages = if page.records.is_empty() {
+                empty_pages + 1
+            } else {
+                0
+            };
+            let repeated = next
+                .as_ref()
+                .is_some_and(|cursor| !self.cursors.insert(hash_of(cursor)));
+            self.cursor = next;
+            if !self.full
+                || self.staged.len() >= ROWS_A_COMMIT
+                || self.uncommitted_pages >= PAGES_A_COMMIT
+            {
+                self.commit(world, date_ms).await?;
+            }
+            if caught_up {
+                return Ok(None);
+            }
+            if self.cursor.is_none() || empty_pages > EMPTY_PAGES {
+                return Ok(Some(Ended::Complete));
+            }
+            if repeated {
+                return Ok(Some(Ended::Cut(Cut::RepeatedCursor)));
+            }
+            let total = self.total.unwrap_or(self.rows).max(self.rows);
+            if self.pages > (total / 100 + 1) * 2 + 10 {
+                return Ok(Some(Ended::Cut(Cut::TooManyPages {
+                    pages: self.pages.unsigned_abs(),
+                })));
+            }
+        }
+    }
+
+    async fn first_page(
+        &mut self,
+        world: &World,
+        state: &JobState,
+        page: &twitch::FollowersPage,
+        date_ms: i64,
+    ) -> Result<(), RunError> {
+        let total = page
+            .total
+            .map(|total| i64::try_from(total).unwrap_or(i64::MAX));
+        let (job_no, full) = (state.no, self.full);
+        let no = world
+            .store
+            .write(move |db| {
+                walks::begin_walk(db, WalkOf::Source(job_no), full, "followers", date_ms)
+            })
+            .await?;
+        self.no = Some(no);
+        self.began_ms = date_ms;
+        self.total = total;
+        world.watch.tick(Tick::Reading {
+            what: format!("followers of {}", world.spoke.name),
+            total: page.total.filter(|_| self.full),
+        });
+        Ok(())
+    }
+
+    /// Compares a page with the roster; returns whether every row of it was known from walks that ended.
+    fn take(&mut self, job_no: i64, records: &[Record]) -> Result<bool, RunError> {
+        let mut all_known = true;
+        for record in records {
+            self.rows += 1;
+            match walks::listed(&self.reader, job_no, &record.key)? {
+                None => {
+                    all_known = false;
+                    self.staged.push(record.clone());
+                }
+                Some(Listed {
+                    no,
+                    attributes,
+                    presence,
+                    missing,
+                    known,
+                }) => {
+                    self.seen.insert(no);
+                    let is_in = presence == Presence::In;
+                    all_known &= known && is_in;
+                    let merged = merged(record, &attributes)?;
+                    let same = merged.attributes_json() == attributes;
+                    if !(same && is_in && known && !missing) {
+                        self.staged.push(merged);
+                    }
+                }
+            }
+        }
+        Ok(all_known)
+    }
+
+    async fn commit(&mut self, world: &World, page_ms: i64) -> Result<(), RunError> {
+        let Some(no) = self.no else { return Ok(()) };
+        let staged = std::mem::take(&mut self.staged);
+        let (cursor, total, pages, rows) = (self.cursor.clone(), self.total, self.pages, self.rows);
+        world
+            .store
+            .write(move |db| {
+                walks::commit_pages(
+                    db,
+                    no,
+                    &staged,
+                    cursor.as_deref(),
+                    total,
+                    pages,
+                    rows,
+                    page_ms,
+                )
+            })
+            .await?;
+        self.uncommitted_pages = 0;
+        Ok(())
+    }
+
+    async fn flush(&mut self, world: &World) -> Result<(), RunError> {
+        if self.uncommitted_pages > 0 {
+            self.commit(world, world.now_ms()).await?;
+        }
+        Ok(())
+    }
+
+    /// Judges the walk, marks who is missing, and notes how it ended.
+    async fn finish(
+        self,
+        world: &World,
+        state: &JobState,
+        ended: Option<Ended>,
+        listed: i64,
+        new: i64,
+    ) -> Result<Gathered, RunError> {
+        let mut remarks = Vec::new();
+        let walk_no = self.no.unwrap_or_default();
+        let ended = match ended {
+            Some(Ended::Complete) if self.resumed => Some(Ended::Cut(Cut::Resumed)),
+            Some(Ended::Complete) => Some(judged(listed, self.total, state)),
+            other => other,
+        };
+        let gap_cut = matches!(ended, Some(Ended::Cut(Cut::Gap { .. })));
+        if gap_cut && state.gap_cuts >= 1 {
+            remarks.push(format!(
+                "warning: {} full passes in a row were cut because {listed} rows are listed where Twitch counts {}; nobody is taken for gone. If this is the channel's new normal, widen `drift` in [limits] for one pass",
+                state.gap_cuts + 1,
+                self.total.unwrap_or_default()
+            ));
+        }
+        let complete = matches!(ended, Some(Ended::Complete));
+        let debt = match (
+            complete,
+            state.complete.and_then(|complete| complete.total),
+            self.total,
+        ) {
+            (false, Some(then), Some(now)) => then + state.added_since + new - now,
+            _ => 0,
+        };
+        if complete && state.complete.is_some() {
+            self.mark_missing(world, state.no, walk_no).await?;
+        }
+        let word = match &ended {
+            None => "caught-up",
+            Some(Ended::Complete) => "complete",
+            Some(Ended::Cut(cut)) => cut.word(),
+        };
+        // A normal walk that read to the very end knows all there is, even when it does not add up.
+        let word = if !self.full && matches!(ended, Some(Ended::Cut(Cut::Gap { .. }))) {
+            "caught-up"
+        } else {
+            word
+        };
+        let gap = self.total.map_or(0, |total| listed - total);
+        let note = WalkNote {
+            walk_no,
+            began_ms: self.began_ms,
+            complete: complete.then_some((self.total, gap)),
+            debt,
+            gap_cut: gap_cut && self.full,
+        };
+        let job_no = state.no;
+        let stands = matches!(word, "complete" | "caught-up") || gap_cut;
+        world
+            .store
+            .write(move |db| {
+                walks::end_walk(db, walk_no, word)?;
+                if stands {
+                    note_walk(db, job_no, note)
+                } else {
+                    Ok(())
+                }
+            })
+            .await?;
+        Ok(Gathered {
+            listed: listed.unsigned_abs(),
+            new: new.unsigned_abs(),
+            total: self.total.map(i64::unsigned_abs),
+            pages: self.pages.unsigned_abs(),
+            ended: if word == "caught-up" { None } else { ended },
+            odd_rows: self.odd_rows,
+            debt,
+            walk_no,
+            remarks,
+        })
+    }
+
+    async fn mark_missing(&self, world: &World, job_no: i64, walk_no: i64) -> Result<(), RunError> {
+        let mut after = 0;
+        loop {
+            let rows = walks::present_rows(&self.reader, job_no, after, walk_no)?;
+            let Some(last) = rows.last() else {
+                return Ok(());
+            };
+            after = *last;
+            let missing: Vec<i64> = rows
+                .into_iter()
+                .filter(|no| !self.seen.contains(*no))
+                .collect();
+            if !missing.is_empty() {
+                world
+                    .store
+                    .write(move |db| walks::mark_missing(db, &missing, walk_no))
+                    .await?;
+            }
+        }
+    }
+}
+
+/// Says whether a walk that came to its end lists everybody.
+fn judged(listed: i64, total: Option<i64>, state: &JobState) -> Ended {
+    let Some(total) = total else {
+        return Ended::Complete;
+    };
+    let gap = listed - total;
+    let fits = match state.complete {
+        None => gap.abs() <= (total * FIRST_GAP_PERCENT / 100).max(GAP_ROWS),
+        Some(before) => (gap - before.gap).abs() <= (total * GAP_THOUSANDTHS / 1000).max(GAP_ROWS),
+    };
+    if fits {
+        Ended::Complete
+    } else {
+        Ended::Cut(Cut::Gap {
+            listed: listed.unsigned_abs(),
+            total: total.unsigned_abs(),
+        })
+    }
+}
+
+/// Tells a missing permission from an empty channel: with `user_id` the same account answers 401.
+async fn trap(world: &World, seat: &Seat) -> RunError {
+    let probe = twitch::follows(&seat.broadcaster, &seat.viewer);
+    match world.spoke_line.send(&probe, Purpose::Confirmation).await {
+        Err(error) => RunError::of_call(&world.job.name, &world.spoke.name, error),
+        Ok(_) => RunError::OutOfTouch {
+            account: world.spoke.name.clone(),
+            why: "Twitch counts followers but lists none, though the token may see them".to_owned(),
+        },
+    }
+}
+
+fn old_enough(records: &[Record], state: &JobState) -> bool {
+    let Some(last_began) = state
+        .last_walk_began_ms
+        .and_then(DateTime::from_timestamp_millis)
+    else {
+        return false;
+    };
+    let oldest = records
+        .iter()
+        .filter_map(|record| record.attributes.get(FOLLOWED_AT))
+        .filter_map(|text| DateTime::parse_from_rfc3339(text).ok())
+        .min();
+    oldest.is_some_and(|oldest| oldest.to_utc() <= last_began - FOLLOW_MARGIN)
+}
+
+/// Keeps what we know of a record where the vendor sent a blank.
+fn merged(record: &Record, stored: &str) -> Result<Record, RunError> {
+    let mut merged = record.clone();
+    if record.attributes_json() == stored {
+        return Ok(merged);
+    }
+    let old: std::collections::BTreeMap<String, String> =
+        serde_json::from_str(stored).map_err(|error| RunError::Bug {
+            what: format!("stored attributes are no JSON: {error}"),
+        })?;
+    for (name, value) in old {
+        merged.attributes.entry(name).or_insert(value);
+    }
+    Ok(merged)
+}
+
+fn hash_of(text: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    text.hash(&mut hasher);
+    hasher.finish()
+}
+
+/// Folds a walk's staged rows into the roster; returns how many keys are new, and how many are new or came back.
+async fn fold(world: &World, job_no: i64, walk_no: i64) -> Result<(i64, i64), RunError> {
+    let reader = world.store.reader()?;
+    let (chunks, mut incoming) = tokio::sync::mpsc::channel::<Vec<(String, String)>>(2);
+    let streaming = tokio::task::spawn_blocking(move || {
+        walks::staged_in_key_order(&reader, walk_no, FOLLOWED_AT, |chunk| {
+            chunks.blocking_send(chunk).is_ok()
+        })
+    });
+    let (mut new, mut added) = (0, 0);
+    while let Some(chunk) = incoming.recv().await {
+        let (new_here, added_here) = world
+            .store
+            .write(move |db| walks::fold_rows(db, job_no, walk_no, &chunk))
+            .await?;
+        new += new_here;
+        added += added_here;
+    }
+    streaming.await.map_err(|error| RunError::Bug {
+        what: error.to_string(),
+    })??;
+    while world
+        .store
+        .write(move |db| walks::delete_staged(db, walk_no))
+        .await?
+    {}
+    Ok((new, added))
+}

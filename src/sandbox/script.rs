@@ -1,0 +1,382 @@
+//! What people and vendors do to the world without any API call.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::audience::FollowRow;
+use super::base::Account;
+use super::person::{KEYS, Key, Person};
+use super::store::{Found, Gone};
+use super::world::World;
+use super::writes::{e164, fit};
+
+/// One change of the world. The control plane reads it as `{"do":"follow","id":…,…}`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(tag = "do", rename_all = "snake_case")]
+pub enum Change {
+    /// An account follows the channel now; it is made if it is new.
+    Follow {
+        /// The user id, digits.
+        id: String,
+        /// The login, lower case.
+        login: String,
+        /// The display name.
+        name: String,
+    },
+    /// An account follows no more.
+    Unfollow {
+        /// The user id.
+        id: String,
+    },
+    /// An account takes another login and name.
+    Rename {
+        /// The user id.
+        id: String,
+        /// The new login.
+        login: String,
+        /// The new display name.
+        name: String,
+    },
+    /// Twitch suspends an account: it leaves the list and `GET /users`.
+    Suspend {
+        /// The user id.
+        id: String,
+    },
+    /// Twitch lifts a suspension: the account is back where it was.
+    Reinstate {
+        /// The user id.
+        id: String,
+    },
+    /// An account is deleted for good.
+    DeleteUser {
+        /// The user id.
+        id: String,
+    },
+    /// Followers of the start with these indexes (`from..to`) vanish at once.
+    Purge {
+        /// The first index.
+        from: u64,
+        /// One past the last index.
+        to: u64,
+    },
+    /// A row without id and name stands at this place of the follower list.
+    BlankRow {
+        /// The place, 0 being the newest follower's.
+        place: u64,
+    },
+    /// A follower is listed a second time, at this place.
+    DuplicateRow {
+        /// The user id.
+        id: String,
+        /// The place of the second row.
+        place: u64,
+    },
+    /// A row whose `followed_at` is no time stands at this place.
+    UnreadableRow {
+        /// The user id shown in the row.
+        id: String,
+        /// The place.
+        place: u64,
+    },
+    /// A person adds a contact by hand.
+    AddContact {
+        /// First name; empty means none.
+        #[serde(default)]
+        first: String,
+        /// Last name; empty means none.
+        #[serde(default)]
+        last: String,
+        /// Email; empty means none.
+        #[serde(default)]
+        email: String,
+        /// Tags, stored in lower case.
+        #[serde(default)]
+        tags: Vec<String>,
+        /// Custom fields by key, without the prefix `contact.`.
+        #[serde(default)]
+        fields: BTreeMap<String, Value>,
+    },
+    /// A person edits one field, standard or custom.
+    EditContact {
+        /// The contact id.
+        id: String,
+        /// `firstName`, `email`, … or a custom-field key.
+        key: String,
+        /// The new value; null clears.
+        value: Value,
+    },
+    /// A person adds a tag.
+    AddTag {
+        /// The contact id.
+        id: String,
+        /// The tag.
+        tag: String,
+    },
+    /// A person removes a tag.
+    RemoveTag {
+        /// The contact id.
+        id: String,
+        /// The tag.
+        tag: String,
+    },
+    /// A person deletes a contact.
+    DeleteContact {
+        /// The contact id.
+        id: String,
+    },
+    /// A person merges two contacts; the loser's id disappears.
+    MergeContacts {
+        /// The id that goes.
+        loser: String,
+        /// The id that stays.
+        winner: String,
+    },
+    /// A person defines a custom field.
+    AddField {
+        /// The key, without the prefix `contact.`.
+        key: String,
+        /// The name shown.
+        name: String,
+        /// Such as `TEXT`.
+        data_type: String,
+    },
+    /// A person deletes a custom field with all its values.
+    RemoveField {
+        /// The key.
+        key: String,
+    },
+}
+
+/// A change spoke of an account, contact or field that is not there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct NoSuchThing(pub(crate) String);
+
+fn missing<T>(kind: &str, name: &str) -> Result<T, NoSuchThing> {
+    Err(NoSuchThing(format!("no {kind} {name}")))
+}
+
+/// A change that waits for a call.
+pub(crate) enum Later {
+    /// After so many more calls of the route.
+    After {
+        route: String,
+        left: u64,
+        change: Change,
+    },
+    /// After this page of a follower walk that begins from now on.
+    Page {
+        page: u64,
+        begun: bool,
+        change: Change,
+    },
+}
+
+impl World {
+    /// Carries out the changes that waited for this call.
+    pub(crate) fn run_later(&mut self, route: &str) {
+        if self.later.is_empty() {
+            return;
+        }
+        let pages = self.follower_pages;
+        let mut due = Vec::new();
+        let mut waiting = Vec::new();
+        for mut later in std::mem::take(&mut self.later) {
+            let now = match &mut later {
+                Later::After {
+                    route: wanted,
+                    left,
+                    ..
+                } if wanted == route => {
+                    *left = left.saturating_sub(1);
+                    *left == 0
+                }
+                Later::Page { page, begun, .. } if route == "GET /channels/followers" => {
+                    *begun = *begun || pages == 1;
+                    *begun && pages == *page
+                }
+                Later::After { .. } | Later::Page { .. } => false,
+            };
+            match (now, later) {
+                (true, Later::After { change, .. } | Later::Page { change, .. }) => {
+                    due.push(change)
+                }
+                (false, later) => waiting.push(later),
+            }
+        }
+        self.later = waiting;
+        for change in due {
+            // What it speaks of may have gone in the meantime; then nothing is left to do.
+            drop(self.change(change));
+        }
+    }
+
+    /// Carries out one change; returns the id of a new contact or field, if one was made.
+    ///
+    /// Errors: what the change speaks of does not exist.
+    pub(crate) fn change(&mut self, change: Change) -> Result<Option<String>, NoSuchThing> {
+        let now = self.clock.now();
+        match change {
+            Change::Follow { id, login, name } => {
+                self.audience.set_account(Account {
+                    id: id.clone(),
+                    login,
+                    name,
+                });
+                self.audience.follow(&id, now / 1000 * 1000);
+            }
+            Change::Unfollow { id } => {
+                self.audience.unfollow(&id);
+            }
+            Change::Rename { id, login, name } => {
+                self.audience.set_account(Account { id, login, name })
+            }
+            Change::Suspend { id } => self.audience.suspend(&id),
+            Change::Reinstate { id } => self.audience.reinstate(&id),
+            Change::DeleteUser { id } => self.audience.delete(&id),
+            Change::Purge { from, to } => self.audience.purge(from..to),
+            Change::BlankRow { place } => self
+                .audience
+                .insert_odd(place, FollowRow::Blank { at: now }),
+            Change::DuplicateRow { id, place } => {
+                let known = self.audience.account(&id);
+                let Some((account, at)) = known.zip(self.audience.followed_at(&id)) else {
+                    return missing("follower", &id);
+                };
+                self.audience
+                    .insert_odd(place, FollowRow::Follower { account, at });
+            }
+            Change::UnreadableRow { id, place } => {
+                let Some(account) = self.audience.account(&id) else {
+                    return missing("account", &id);
+                };
+                self.audience
+                    .insert_odd(place, FollowRow::Unreadable { account });
+            }
+            Change::AddContact {
+                first,
+                last,
+                email,
+                tags,
+                fields,
+            } => {
+                let id = self.add_by_hand([&first, &last, &email], &tags, fields)?;
+                return Ok(Some(id));
+            }
+            Change::EditContact { id, key, value } => {
+                self.edit(&id, |person, world| world.set(person, &key, &value))?;
+            }
+            Change::AddTag { id, tag } => self.edit(&id, |person, world| {
+                let tag = world.location.tag(&tag);
+                if !person.has_tag(&tag) {
+                    person.tags.push(tag);
+                }
+                Ok(())
+            })?,
+            Change::RemoveTag { id, tag } => {
+                let tag = tag.to_lowercase();
+                self.edit(&id, |person, _| {
+                    person.tags.retain(|known| **known != *tag);
+                    Ok(())
+                })?;
+            }
+            Change::DeleteContact { id } => {
+                let Found::Here(person) = self.store.find(&id) else {
+                    return missing("contact", &id);
+                };
+                self.remove(person.number, Gone::Deleted);
+            }
+            Change::MergeContacts { loser, winner } => self.merge(&loser, &winner)?,
+            Change::AddField {
+                key,
+                name,
+                data_type,
+            } => {
+                let field = self.location.define(&key, &name, &data_type, now);
+                return Ok(Some(field.id.to_string()));
+            }
+            Change::RemoveField { key } => self.location.fields.retain(|field| field.key != key),
+        }
+        Ok(None)
+    }
+
+    fn add_by_hand(
+        &mut self,
+        [first, last, email]: [&str; 3],
+        tags: &[String],
+        fields: BTreeMap<String, Value>,
+    ) -> Result<String, NoSuchThing> {
+        let now = self.clock.now();
+        let mut person = self.store.blank(now);
+        person.set(Key::FirstName, Some(first));
+        person.set(Key::LastName, Some(last));
+        person.set(Key::Email, Some(email));
+        person.set(Key::Country, Some("US"));
+        for tag in tags {
+            let tag = self.location.tag(tag);
+            if !person.has_tag(&tag) {
+                person.tags.push(tag);
+            }
+        }
+        for (key, value) in fields {
+            self.set(&mut person, &key, &value)?;
+        }
+        Ok(self.save(person).id.to_string())
+    }
+
+    fn edit(
+        &mut self,
+        id: &str,
+        change: impl FnOnce(&mut Person, &mut World) -> Result<(), NoSuchThing>,
+    ) -> Result<(), NoSuchThing> {
+        let Found::Here(person) = self.store.find(id) else {
+            return missing("contact", id);
+        };
+        let mut person = Person::clone(&person);
+        change(&mut person, self)?;
+        person.updated = self.clock.now();
+        self.save(person);
+        Ok(())
+    }
+
+    /// Sets a standard field, or the custom field with this key if there is one.
+    fn set(&mut self, person: &mut Person, key: &str, value: &Value) -> Result<(), NoSuchThing> {
+        match (Key::named(key), self.location.field_by_key(key)) {
+            (Some(Key::Phone), _) => person.set(Key::Phone, value.as_str().map(e164).as_deref()),
+            (Some(key), _) => person.set(key, value.as_str()),
+            (None, Some(field)) => {
+                let fitting = fit(field, value).unwrap_or_else(|| value.clone());
+                person.set_field(field.number, fitting);
+            }
+            (None, None) => return missing("field", key),
+        }
+        Ok(())
+    }
+
+    fn merge(&mut self, loser: &str, winner: &str) -> Result<(), NoSuchThing> {
+        let Found::Here(lost) = self.store.find(loser) else {
+            return missing("contact", loser);
+        };
+        self.edit(winner, |person, _| {
+            for (_, key) in KEYS {
+                if person.get(*key).is_none() {
+                    person.set(*key, lost.get(*key));
+                }
+            }
+            for tag in &lost.tags {
+                if !person.has_tag(tag) {
+                    person.tags.push(tag.clone());
+                }
+            }
+            for (field, value) in &lost.custom {
+                if person.field(*field).is_none() {
+                    person.set_field(*field, value.clone());
+                }
+            }
+            Ok(())
+        })?;
+        self.remove(lost.number, Gone::Merged);
+        Ok(())
+    }
+}

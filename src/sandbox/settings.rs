@@ -1,0 +1,247 @@
+//! What a sandbox is like: its size, its seed, and the vendor behavior nobody has documented.
+
+use std::time::Duration;
+
+use chrono::{DateTime, TimeZone, Utc};
+
+use super::chance::Chance;
+
+/// The location id that the HighLevel half serves.
+pub const LOCATION_ID: &str = "sandboxLocation00001";
+/// The Twitch user id of the channel whose followers are listed.
+pub const BROADCASTER_ID: &str = "4242";
+/// The login of that channel.
+pub const BROADCASTER_LOGIN: &str = "sandbox_channel";
+/// The HighLevel token that every sandbox starts with.
+pub const HIGHLEVEL_TOKEN: &str = "pit-sandbox";
+/// The Twitch user token that every sandbox starts with; its user is the broadcaster.
+pub const TWITCH_TOKEN: &str = "sandbox-user-token";
+/// The Twitch client id that the token belongs to.
+pub const TWITCH_CLIENT_ID: &str = "sandboxclient";
+
+/// Every HighLevel scope that the served endpoints ask for.
+pub const HIGHLEVEL_SCOPES: &[&str] = &[
+    "contacts.readonly",
+    "contacts.write",
+    "locations.readonly",
+    "locations/customFields.readonly",
+    "locations/customFields.write",
+    "locations/tags.readonly",
+    "locations/tags.write",
+    "locations/tasks.readonly",
+];
+
+/// The Twitch scopes that the token starts with.
+pub const TWITCH_SCOPES: &[&str] = &["moderator:read:followers"];
+
+/// Describes a sandbox before it starts.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Seeds every id and every invented person.
+    pub seed: u64,
+    /// The virtual time at which the sandbox starts.
+    pub start: DateTime<Utc>,
+    /// When true, virtual time moves by `Sandbox::advance` only, and not with real time.
+    pub frozen: bool,
+    /// Multiplies the burst limits: 1.0 is the vendor's own rate.
+    pub speed: f64,
+    /// How many calls the HighLevel day allows; vendor value 200,000, not multiplied by `speed`.
+    pub daily: u64,
+    /// How many followers the channel has at the start.
+    pub followers: u64,
+    /// How many contacts the location has at the start, twins included.
+    pub contacts: u64,
+    /// How many of the contacts picture a follower exactly; at most the lesser of the two counts.
+    pub twins: u64,
+    /// Whether the three Twitch custom fields exist although there are no twins.
+    pub fields: bool,
+    /// Whether some followers have a name of 200 characters or none at all.
+    pub odd_names: bool,
+    /// The scopes of the HighLevel token.
+    pub highlevel_scopes: Vec<String>,
+    /// The scopes of the Twitch token.
+    pub twitch_scopes: Vec<String>,
+    /// How long the Twitch token lives; `None` means it never ends by itself.
+    pub twitch_token_life: Option<Duration>,
+    /// How many calls are remembered; older ones are forgotten, the counters are not.
+    pub call_log: usize,
+    /// Whether remembered calls keep their JSON bodies.
+    pub keep_bodies: bool,
+    /// What the documents leave open.
+    pub switches: Switches,
+}
+
+impl Default for Settings {
+    /// Returns an honest vendor with a small world, a thousand times as fast as the real one.
+    fn default() -> Settings {
+        Settings {
+            seed: 1,
+            start: Utc
+                .with_ymd_and_hms(2026, 3, 2, 12, 0, 0)
+                .single()
+                .expect("the date is a constant and exists"),
+            frozen: false,
+            speed: 1000.0,
+            daily: 200_000,
+            followers: 25,
+            contacts: 20,
+            twins: 0,
+            fields: false,
+            odd_names: false,
+            highlevel_scopes: HIGHLEVEL_SCOPES.iter().map(ToString::to_string).collect(),
+            twitch_scopes: TWITCH_SCOPES.iter().map(ToString::to_string).collect(),
+            twitch_token_life: None,
+            call_log: 100_000,
+            keep_bodies: true,
+            switches: Switches::default(),
+        }
+    }
+}
+
+/// How many contacts one bulk tag call takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BulkMax {
+    /// More than this many are refused as a whole.
+    Refuse(usize),
+    /// More than this many are cut off without a word.
+    Cut(usize),
+}
+
+/// What the `total` of a search counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SearchTotal {
+    /// All matches.
+    Honest,
+    /// All matches, but 10,000 at most.
+    Capped,
+}
+
+/// Which names a row of `GET /contacts/` carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ListNames {
+    /// None but the lower-cased `contactName`.
+    Absent,
+    /// `firstName` and `lastName` in lower case.
+    Lower,
+    /// Those, and the original spelling in `firstNameRaw` and `lastNameRaw`.
+    LowerAndRaw,
+}
+
+/// What Twitch does with an old or unreadable cursor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StaleAfter {
+    /// It answers 400.
+    BadRequest,
+    /// It starts over.
+    FirstPage,
+}
+
+/// What HighLevel answers about a deleted contact.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeletedAnswer {
+    /// 400 with "not found".
+    BadRequest,
+    /// 404 with "not found".
+    NotFound,
+    /// A GET shows it with `"deleted": true`; a write is answered 400.
+    StillShown,
+}
+
+/// Vendor behavior that the documents leave open, one field a question.
+#[derive(Clone, Debug)]
+pub struct Switches {
+    /// The most contacts of one bulk tag call.
+    pub bulk_max: BulkMax,
+    /// What `total` of a search says.
+    pub search_total: SearchTotal,
+    /// Which names a list row carries.
+    pub list_names: ListNames,
+    /// What a stale Twitch cursor does.
+    pub stale_after: StaleAfter,
+    /// How long a Twitch cursor stays good, in virtual time.
+    pub cursor_life: Duration,
+    /// Whether Twitch's `total` also counts 1 % of accounts, and suspended ones, that the list omits.
+    pub ghosts: bool,
+    /// Whether a tag write moves `dateUpdated`.
+    pub tag_writes_move_date_updated: bool,
+    /// Whether calls answered 4xx use up permits.
+    pub refused_calls_counted: bool,
+    /// How long a write stays invisible to search and list, in virtual time.
+    pub lag: Duration,
+    /// What is said about a deleted contact.
+    pub deleted: DeletedAnswer,
+    /// Whether `GET /contacts/` is gone (404).
+    pub list_refused: bool,
+    /// The location's setting "allow duplicate contact".
+    pub allow_duplicates: bool,
+    /// Whether a 429 of a really violated limit carries `Retry-After`.
+    pub retry_after: bool,
+    /// Whether Twitch's last page carries a cursor that leads to an empty page.
+    pub last_cursor: bool,
+    /// Every so many follower pages are empty although rows follow; 0 means never.
+    pub empty_pages: u64,
+    /// Whether every third follower page has one row less than asked.
+    pub short_pages: bool,
+}
+
+impl Default for Switches {
+    fn default() -> Switches {
+        Switches {
+            bulk_max: BulkMax::Refuse(500),
+            search_total: SearchTotal::Honest,
+            list_names: ListNames::LowerAndRaw,
+            stale_after: StaleAfter::BadRequest,
+            cursor_life: Duration::from_secs(600),
+            ghosts: false,
+            tag_writes_move_date_updated: true,
+            refused_calls_counted: true,
+            lag: Duration::from_secs(3),
+            deleted: DeletedAnswer::BadRequest,
+            list_refused: false,
+            allow_duplicates: false,
+            retry_after: false,
+            last_cursor: false,
+            empty_pages: 0,
+            short_pages: false,
+        }
+    }
+}
+
+impl Switches {
+    /// Returns any combination, the same one for the same seed.
+    pub fn random(seed: u64) -> Switches {
+        let mut chance = Chance::new(seed ^ 0x5717_c4e5);
+        let bulk = [
+            BulkMax::Refuse(50),
+            BulkMax::Refuse(100),
+            BulkMax::Refuse(500),
+            BulkMax::Cut(50),
+            BulkMax::Cut(100),
+        ];
+        let names = [ListNames::Absent, ListNames::Lower, ListNames::LowerAndRaw];
+        let deleted = [
+            DeletedAnswer::BadRequest,
+            DeletedAnswer::NotFound,
+            DeletedAnswer::StillShown,
+        ];
+        let lags = [0, 1, 5, 30, 60, 300];
+        Switches {
+            bulk_max: chance.pick(&bulk),
+            search_total: chance.pick(&[SearchTotal::Honest, SearchTotal::Capped]),
+            list_names: chance.pick(&names),
+            stale_after: chance.pick(&[StaleAfter::BadRequest, StaleAfter::FirstPage]),
+            cursor_life: Duration::from_secs(600),
+            ghosts: chance.coin(),
+            tag_writes_move_date_updated: chance.coin(),
+            refused_calls_counted: chance.coin(),
+            lag: Duration::from_secs(chance.pick(&lags)),
+            deleted: chance.pick(&deleted),
+            list_refused: chance.below(4) == 0,
+            allow_duplicates: chance.coin(),
+            retry_after: chance.coin(),
+            last_cursor: chance.coin(),
+            empty_pages: chance.pick(&[0, 0, 3]),
+            short_pages: chance.coin(),
+        }
+    }
+}

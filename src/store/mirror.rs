@@ -1,0 +1,568 @@
+//! The mirror: what we last knew of the contacts of a location.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use crate::model::{Contact, ContactId, FieldKey, Namespace, Reading, Tag};
+use crate::plan::{Mirrored, Sent, TagStamp, Written};
+
+use super::error::StoreError;
+use super::jobs::next_tick;
+
+/// For this long after a write no page of the list or of search is believed about what it touched, in ms.
+///
+/// Source: search lags "a few seconds" officially, up to about a minute reported (HighLevel reference section 8.5); five minutes is our
+/// margin.
+pub const INDEX_LAG_MS: i64 = 5 * 60 * 1000;
+
+/// Which parts of a contact some job cares about; everything else is not kept.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Keeping {
+    /// The managed fields.
+    pub fields: BTreeSet<FieldKey>,
+    /// The fields that records are matched by.
+    pub match_fields: BTreeSet<FieldKey>,
+    /// What a tag that a job could name starts with; an empty text keeps every tag.
+    pub tag_prefixes: BTreeSet<String>,
+}
+
+impl Keeping {
+    fn keeps_tag(&self, tag: &Tag) -> bool {
+        self.tag_prefixes
+            .iter()
+            .any(|prefix| tag.as_str().starts_with(prefix.as_str()))
+    }
+}
+
+/// A mirror row as it is stored.
+struct Stored {
+    no: i64,
+    seen: String,
+    tags: Option<String>,
+    written: Option<String>,
+    gone_ms: Option<i64>,
+}
+
+/// Takes in contacts as a page or an answer showed them; returns their rows' numbers, which are small and dense.
+///
+/// `date_ms` is the `Date` of the answer. What a write of ours touched within [`INDEX_LAG_MS`] before it is not believed to a list or search row, and
+/// neither is a row of a contact that the vendor said is gone, unless the row itself is younger.
+pub fn ingest(
+    db: &Connection,
+    location_no: i64,
+    contacts: &[Contact],
+    reading: Reading,
+    date_ms: i64,
+    keeping: &Keeping,
+) -> Result<Vec<i64>, StoreError> {
+    contacts
+        .iter()
+        .map(|contact| take_in(db, location_no, contact, reading, date_ms, keeping))
+        .collect()
+}
+
+fn take_in(
+    db: &Connection,
+    location_no: i64,
+    contact: &Contact,
+    reading: Reading,
+    date_ms: i64,
+    keeping: &Keeping,
+) -> Result<i64, StoreError> {
+    let fields: BTreeMap<&FieldKey, &Option<String>> = contact
+        .fields
+        .iter()
+        .filter(|(key, _)| keeping.fields.contains(*key))
+        .collect();
+    let tags = contact.tags.as_ref().map(|tags| {
+        tags.iter()
+            .filter(|tag| keeping.keeps_tag(tag))
+            .cloned()
+            .collect::<BTreeSet<_>>()
+    });
+    let stored = stored(db, location_no, &contact.id)?;
+    let added_ms = contact.date_added.map(|moment| moment.timestamp_millis());
+    let Some(stored) = stored else {
+        let tick = next_tick(db)?;
+        let tags = tags.as_ref().map(json);
+        db.prepare_cached(
+            "INSERT INTO mirror (location_no, id, seen, tags, added_ms, tick) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        )?
+        .execute(params![location_no, contact.id.as_str(), json(&fields), tags, added_ms, tick])?;
+        let no = db.last_insert_rowid();
+        for (key, value) in &fields {
+            if let Some(value) = value {
+                index_value(db, location_no, no, key, value, keeping)?;
+            }
+        }
+        return Ok(no);
+    };
+    if let Some(gone_ms) = stored.gone_ms
+        && !reading.is_fresh()
+        && contact
+            .date_updated
+            .is_none_or(|updated| updated.timestamp_millis() <= gone_ms)
+    {
+        return Ok(stored.no);
+    }
+    // Most rows of a full pass are as they were: the comparison of two texts decides without parsing either.
+    let whole = fields.len() == keeping.fields.len() && tags.is_some();
+    if whole
+        && stored.gone_ms.is_none()
+        && stored.seen == json(&fields)
+        && stored.tags == tags.as_ref().map(json)
+    {
+        return Ok(stored.no);
+    }
+    let old: BTreeMap<FieldKey, Option<String>> = parsed(&stored.seen, "mirror.seen")?;
+    let mut written: Written = stored
+        .written
+        .as_deref()
+        .map_or(Ok(Written::default()), |text| {
+            parsed(text, "mirror.written")
+        })?;
+    let believed = |at_ms: i64| reading.is_fresh() || date_ms >= at_ms + INDEX_LAG_MS;
+    let mut seen = old.clone();
+    seen.retain(|key, _| keeping.fields.contains(key));
+    for (key, value) in fields {
+        if believed(written.fields.get(key).map_or(0, |sent| sent.at_ms)) {
+            seen.insert(key.clone(), value.clone());
+        }
+    }
+    let new_tags = match tags {
+        None => stored.tags.clone(),
+        Some(mut tags) => {
+            for (tag, TagStamp { present, at_ms }) in &written.tags {
+                match (believed(*at_ms), present) {
+                    (true, _) => {}
+                    (false, true) => {
+                        tags.insert(tag.clone());
+                    }
+                    (false, false) => {
+                        tags.remove(tag);
+                    }
+                }
+            }
+            Some(json(&tags))
+        }
+    };
+    let new_seen = json(&seen);
+    if new_seen == stored.seen && new_tags == stored.tags && stored.gone_ms.is_none() {
+        return Ok(stored.no);
+    }
+    written.tags.retain(|_, stamp| !believed(stamp.at_ms));
+    let tick = next_tick(db)?;
+    db.prepare_cached(
+        "UPDATE mirror SET seen = ?2, tags = ?3, written = ?4, added_ms = coalesce(?5, added_ms), gone_ms = NULL, tick = ?6 WHERE no = ?1",
+    )?
+    .execute(params![stored.no, new_seen, new_tags, written_json(&written), added_ms, tick])?;
+    reindex(db, location_no, stored.no, &old, &seen, keeping)?;
+    Ok(stored.no)
+}
+
+fn reindex(
+    db: &Connection,
+    location_no: i64,
+    no: i64,
+    old: &BTreeMap<FieldKey, Option<String>>,
+    new: &BTreeMap<FieldKey, Option<String>>,
+    keeping: &Keeping,
+) -> Result<(), StoreError> {
+    for key in &keeping.match_fields {
+        let (before, after) = (
+            old.get(key).cloned().flatten(),
+            new.get(key).cloned().flatten(),
+        );
+        if let Some(value) = &before
+            && before != after
+        {
+            db.prepare_cached(
+                "DELETE FROM mirror_key WHERE location_no = ?1 AND field = ?2 AND value = ?3 AND contact_no = ?4",
+            )?
+            .execute(params![location_no, key.as_str(), value, no])?;
+        }
+        if let Some(value) = &after {
+            index_value(db, location_no, no, key, value, keeping)?;
+        }
+    }
+    Ok(())
+}
+
+fn index_value(
+    db: &Connection,
+    location_no: i64,
+    no: i64,
+    key: &FieldKey,
+    value: &str,
+    keeping: &Keeping,
+) -> Result<(), StoreError> {
+    if keeping.match_fields.contains(key) {
+        db.prepare_cached(
+            "INSERT OR IGNORE INTO mirror_key (location_no, field, value, contact_no) VALUES (?1, ?2, ?3, ?4)",
+        )?
+        .execute(params![location_no, key.as_str(), value, no])?;
+    }
+    Ok(())
+}
+
+/// Indexes the stored values of match fields that no walk has indexed yet, after `[match]` names a new key; a chunk at a time, from `after`.
+///
+/// Returns the last row looked at, `None` when there is none left.
+pub fn index_chunk(
+    db: &Connection,
+    location_no: i64,
+    after: i64,
+    keeping: &Keeping,
+) -> Result<Option<i64>, StoreError> {
+    let rows: Vec<(i64, String)> = db
+        .prepare_cached(
+            "SELECT no, seen FROM mirror WHERE location_no = ?1 AND no > ?2 ORDER BY no LIMIT 4000",
+        )?
+        .query_map(params![location_no, after], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })?
+        .collect::<Result<_, _>>()?;
+    for (no, seen) in &rows {
+        let seen: BTreeMap<FieldKey, Option<String>> = parsed(seen, "mirror.seen")?;
+        for (key, value) in &seen {
+            if let Some(value) = value {
+                index_value(db, location_no, *no, key, value, keeping)?;
+            }
+        }
+    }
+    Ok(rows.last().map(|(no, _)| *no))
+}
+
+/// What a write of ours did to a contact.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Wrote {
+    /// What was sent, by field.
+    pub fields: BTreeMap<FieldKey, String>,
+    /// Tags that are there now because of it.
+    pub added: BTreeSet<Tag>,
+    /// Tags that are not there any more because of it.
+    pub removed: BTreeSet<Tag>,
+}
+
+/// Notes a confirmed write: what was sent, what the answer showed, and when; the mirror then holds what is true.
+///
+/// `answer` is the contact as the answer showed it, when it did (bulk tag calls do not). Returns the mirror row.
+pub fn confirm(
+    db: &Connection,
+    location_no: i64,
+    id: &ContactId,
+    answer: Option<&Contact>,
+    wrote: &Wrote,
+    date_ms: i64,
+    keeping: &Keeping,
+) -> Result<i64, StoreError> {
+    if let Some(answer) = answer {
+        take_in(db, location_no, answer, Reading::Write, date_ms, keeping)?;
+    }
+    let Some(stored) = stored(db, location_no, id)? else {
+        return Err(StoreError::Corrupt {
+            what: format!("contact {id} was written but is not in the mirror"),
+        });
+    };
+    let seen: BTreeMap<FieldKey, Option<String>> = parsed(&stored.seen, "mirror.seen")?;
+    let mut written: Written = stored
+        .written
+        .as_deref()
+        .map_or(Ok(Written::default()), |text| {
+            parsed(text, "mirror.written")
+        })?;
+    for (key, sent) in &wrote.fields {
+        let answered = seen.get(key).cloned().flatten();
+        written.fields.insert(
+            key.clone(),
+            Sent {
+                sent: Some(sent.clone()),
+                answered,
+                at_ms: date_ms,
+            },
+        );
+    }
+    let mut tags: Option<BTreeSet<Tag>> = stored
+        .tags
+        .as_deref()
+        .map(|text| parsed(text, "mirror.tags"))
+        .transpose()?;
+    for (tag, present) in wrote
+        .added
+        .iter()
+        .map(|tag| (tag, true))
+        .chain(wrote.removed.iter().map(|tag| (tag, false)))
+    {
+        written.tags.insert(
+            tag.clone(),
+            TagStamp {
+                present,
+                at_ms: date_ms,
+            },
+        );
+        if let Some(tags) = &mut tags {
+            if present {
+                tags.insert(tag.clone());
+            } else {
+                tags.remove(tag);
+            }
+        }
+    }
+    let tick = next_tick(db)?;
+    db.prepare_cached(
+        "UPDATE mirror SET tags = ?2, written = ?3, gone_ms = NULL, tick = ?4 WHERE no = ?1",
+    )?
+    .execute(params![
+        stored.no,
+        tags.as_ref().map(json),
+        written_json(&written),
+        tick
+    ])?;
+    Ok(stored.no)
+}
+
+/// Remembers that a field holds what we want, so that later changes of the record may flow through.
+pub fn agree(
+    db: &Connection,
+    contact_no: i64,
+    key: &FieldKey,
+    wanted: &str,
+    seen: &str,
+) -> Result<(), StoreError> {
+    let answered = (!seen.is_empty()).then(|| seen.to_owned());
+    change_written(db, contact_no, |written| {
+        let at_ms = written.fields.get(key).map_or(0, |sent| sent.at_ms);
+        written.fields.insert(
+            key.clone(),
+            Sent {
+                sent: Some(wanted.to_owned()),
+                answered: answered.clone(),
+                at_ms,
+            },
+        );
+    })
+}
+
+/// Lets the next plan overwrite a field's present value, because a person said so.
+pub fn take_field(
+    db: &Connection,
+    contact_no: i64,
+    key: &FieldKey,
+    seen: Option<&str>,
+) -> Result<(), StoreError> {
+    change_written(db, contact_no, |written| {
+        let answered = seen.map(ToOwned::to_owned);
+        written.fields.insert(
+            key.clone(),
+            Sent {
+                sent: None,
+                answered,
+                at_ms: 0,
+            },
+        );
+    })
+}
+
+fn change_written(
+    db: &Connection,
+    contact_no: i64,
+    change: impl FnOnce(&mut Written),
+) -> Result<(), StoreError> {
+    let text: Option<String> = db
+        .prepare_cached("SELECT written FROM mirror WHERE no = ?1")?
+        .query_row([contact_no], |row| row.get(0))?;
+    let mut written: Written = text.as_deref().map_or(Ok(Written::default()), |text| {
+        parsed(text, "mirror.written")
+    })?;
+    change(&mut written);
+    db.prepare_cached("UPDATE mirror SET written = ?2 WHERE no = ?1")?
+        .execute(params![contact_no, written_json(&written)])?;
+    Ok(())
+}
+
+/// Touches a contact, so that the next plan looks at its records.
+pub fn touch(db: &Connection, contact_no: i64) -> Result<(), StoreError> {
+    let tick = next_tick(db)?;
+    db.prepare_cached("UPDATE mirror SET tick = ?2 WHERE no = ?1")?
+        .execute(params![contact_no, tick])?;
+    Ok(())
+}
+
+/// Forgets what a write whose answer was lost may have changed: its fields become unknown, and so do the tags if it touched any.
+pub fn unsure(
+    db: &Connection,
+    contact_no: i64,
+    fields: &[FieldKey],
+    tags: bool,
+) -> Result<(), StoreError> {
+    let text: String = db.query_row(
+        "SELECT seen FROM mirror WHERE no = ?1",
+        [contact_no],
+        |row| row.get(0),
+    )?;
+    let mut seen: BTreeMap<FieldKey, Option<String>> = parsed(&text, "mirror.seen")?;
+    for key in fields {
+        seen.remove(key);
+    }
+    let tick = next_tick(db)?;
+    db.execute(
+        "UPDATE mirror SET seen = ?2, tags = CASE WHEN ?3 THEN NULL ELSE tags END, tick = ?4 WHERE no = ?1",
+        params![contact_no, json(&seen), tags, tick],
+    )?;
+    Ok(())
+}
+
+/// Notes that the vendor says a contact does not exist.
+pub fn note_gone(
+    db: &Connection,
+    location_no: i64,
+    id: &ContactId,
+    date_ms: i64,
+) -> Result<(), StoreError> {
+    let tick = next_tick(db)?;
+    db.prepare_cached("UPDATE mirror SET gone_ms = ?3, tick = ?4 WHERE location_no = ?1 AND id = ?2 AND gone_ms IS NULL")?
+        .execute(params![location_no, id.as_str(), date_ms, tick])?;
+    Ok(())
+}
+
+/// Returns the number and the id of a contact's mirror row.
+pub fn find_contact(
+    db: &Connection,
+    location_no: i64,
+    id: &ContactId,
+) -> Result<Option<i64>, StoreError> {
+    Ok(db
+        .prepare_cached("SELECT no FROM mirror WHERE location_no = ?1 AND id = ?2")?
+        .query_row(params![location_no, id.as_str()], |row| row.get(0))
+        .optional()?)
+}
+
+/// Returns linked contacts that exist as far as we know, in order of their rows after `after`, a chunk at a time.
+///
+/// Contacts that were added after `added_before_ms` are left out: an index may not show them yet.
+pub fn linked_rows(
+    db: &Connection,
+    location_no: i64,
+    after: i64,
+    added_before_ms: i64,
+) -> Result<Vec<(i64, ContactId)>, StoreError> {
+    let mut statement = db.prepare_cached(
+        "SELECT m.no, m.id FROM mirror m WHERE m.no > ?2 AND m.location_no = ?1 AND m.gone_ms IS NULL
+           AND coalesce(m.added_ms, 0) < ?3 AND EXISTS (SELECT 1 FROM link l WHERE l.contact_no = m.no)
+         ORDER BY m.no LIMIT 20000",
+    )?;
+    let rows = statement.query_map(params![location_no, after, added_before_ms], |row| {
+        Ok((row.get(0)?, row.get::<_, String>(1)?))
+    })?;
+    rows.map(|row| {
+        let (no, id) = row?;
+        Ok((no, parsed_contact(id)?))
+    })
+    .collect()
+}
+
+/// Returns the records whose linked contact is gone and not buried yet, at most 1,000.
+pub fn lost_keys(
+    db: &Connection,
+    location_no: i64,
+    namespace: Namespace,
+) -> Result<Vec<String>, StoreError> {
+    let mut statement = db.prepare_cached(
+        "SELECT l.key FROM mirror m INDEXED BY mirror_gone JOIN link l ON l.contact_no = m.no AND l.namespace = ?2
+         WHERE m.location_no = ?1 AND m.gone_ms IS NOT NULL AND l.state = 'linked' ORDER BY l.key LIMIT 1000",
+    )?;
+    let rows = statement.query_map(params![location_no, namespace.as_str()], |row| row.get(0))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Returns how many contacts the mirror holds, roughly: the numbers given out so far.
+pub fn count_contacts(db: &Connection) -> Result<i64, StoreError> {
+    let last: Option<i64> = db.query_row("SELECT max(no) FROM mirror", [], |row| row.get(0))?;
+    Ok(last.unwrap_or_default())
+}
+
+/// Returns a mirror row by its number.
+pub fn mirrored(db: &Connection, no: i64) -> Result<Mirrored, StoreError> {
+    let (id, seen, tags, written, gone): (String, String, Option<String>, Option<String>, bool) =
+        db.prepare_cached(
+            "SELECT id, seen, tags, written, gone_ms IS NOT NULL FROM mirror WHERE no = ?1",
+        )?
+        .query_row([no], |row| {
+            Ok((
+                row.get(0)?,
+                row.get(1)?,
+                row.get(2)?,
+                row.get(3)?,
+                row.get(4)?,
+            ))
+        })?;
+    Ok(Mirrored {
+        no,
+        id: parsed_contact(id)?,
+        seen: parsed(&seen, "mirror.seen")?,
+        tags: tags
+            .as_deref()
+            .map(|text| parsed(text, "mirror.tags"))
+            .transpose()?,
+        written: written.as_deref().map_or(Ok(Written::default()), |text| {
+            parsed(text, "mirror.written")
+        })?,
+        gone,
+    })
+}
+
+/// Returns the mirror rows that hold `value` in a match field, the gone ones left out; at most 10.
+pub fn by_value(
+    db: &Connection,
+    location_no: i64,
+    field: &FieldKey,
+    value: &str,
+) -> Result<Vec<Mirrored>, StoreError> {
+    let numbers: Vec<i64> = db
+        .prepare_cached(
+            "SELECT k.contact_no FROM mirror_key k JOIN mirror m ON m.no = k.contact_no
+             WHERE k.location_no = ?1 AND k.field = ?2 AND k.value = ?3 AND m.gone_ms IS NULL ORDER BY k.contact_no LIMIT 10",
+        )?
+        .query_map(params![location_no, field.as_str(), value], |row| row.get(0))?
+        .collect::<Result<_, _>>()?;
+    numbers.into_iter().map(|no| mirrored(db, no)).collect()
+}
+
+fn stored(db: &Connection, location_no: i64, id: &ContactId) -> Result<Option<Stored>, StoreError> {
+    Ok(db
+        .prepare_cached("SELECT no, seen, tags, written, gone_ms FROM mirror WHERE location_no = ?1 AND id = ?2")?
+        .query_row(params![location_no, id.as_str()], |row| {
+            Ok(Stored {
+                no: row.get(0)?,
+                seen: row.get(1)?,
+                tags: row.get(2)?,
+                written: row.get(3)?,
+                gone_ms: row.get(4)?,
+            })
+        })
+        .optional()?)
+}
+
+fn written_json(written: &Written) -> Option<String> {
+    (*written != Written::default()).then(|| json(written))
+}
+
+fn json(value: &impl serde::Serialize) -> String {
+    serde_json::to_string(value).expect("maps and lists of texts are always JSON")
+}
+
+pub(super) fn parsed<T: serde::de::DeserializeOwned>(
+    text: &str,
+    what: &str,
+) -> Result<T, StoreError> {
+    serde_json::from_str(text).map_err(|error| StoreError::Corrupt {
+        what: format!("{what}: {error}"),
+    })
+}
+
+pub(super) fn parsed_contact(id: String) -> Result<ContactId, StoreError> {
+    ContactId::try_from(id).map_err(|error| StoreError::Corrupt {
+        what: error.to_string(),
+    })
+}

@@ -1,0 +1,554 @@
+//! Plans and the journal.
+
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use crate::model::{Change, ContactId, Digest, GuardKind, RecordKey, StepKind};
+use crate::plan::{Event, Mark, phase};
+
+use super::error::StoreError;
+use super::mirror::{parsed, parsed_contact};
+use super::walks::parsed_key;
+
+/// One row of the journal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// The plan.
+    pub plan_no: i64,
+    /// Its place in the plan, in key order.
+    pub seq: i64,
+    /// The record.
+    pub key: RecordKey,
+    /// Of kind, key, contact, before, after and mapping.
+    pub hash: Digest,
+    /// What to do.
+    pub change: Change,
+    /// Steps of one kind and parcel may share a call.
+    pub parcel: String,
+    /// The guard that counts it.
+    pub guard: Option<GuardKind>,
+    /// Why.
+    pub reason: String,
+    /// What a report calls the record.
+    pub name: String,
+    /// The contact's mirror row; `None` before a create.
+    pub contact_no: Option<i64>,
+    /// The contact's id; `None` before a create.
+    pub contact: Option<ContactId>,
+    /// The record's transition.
+    pub transition: u32,
+    /// What a refusal of it rests on.
+    pub basis: String,
+    /// Where it stands.
+    pub mark: Mark,
+    /// Why it stands there.
+    pub why: Option<String>,
+    /// How often it was sent.
+    pub tries: i64,
+    /// Whether it is unknown because of a 422.
+    pub refusal: bool,
+    /// When it was sent, in ms.
+    pub sent_ms: Option<i64>,
+    /// How often it was looked for in vain.
+    pub looks: i64,
+    /// When it was last looked for, in ms.
+    pub looked_ms: Option<i64>,
+}
+
+/// Begins a plan as a draft.
+pub fn begin_plan(
+    db: &Connection,
+    run_no: i64,
+    job_no: i64,
+    mapping: &Digest,
+    made_ms: i64,
+) -> Result<i64, StoreError> {
+    db.execute(
+        "INSERT INTO plan (run_no, job_no, state, mapping, made_ms) VALUES (?1, ?2, 'draft', ?3, ?4)",
+        params![run_no, job_no, mapping.as_str(), made_ms],
+    )?;
+    Ok(db.last_insert_rowid())
+}
+
+/// Stores a chunk of a draft's steps.
+pub fn add_steps(db: &Connection, steps: &[Step]) -> Result<(), StoreError> {
+    let mut insert = db.prepare_cached(
+        "INSERT INTO step (plan_no, seq, key, hash, phase, kind, parcel, guard, reason, name, change, contact_no, transition, basis, mark, why)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
+    )?;
+    for step in steps {
+        let kind = step.change.kind();
+        insert.execute(params![
+            step.plan_no,
+            step.seq,
+            step.key.as_str(),
+            step.hash.as_str(),
+            phase(kind),
+            kind.word(),
+            step.parcel,
+            step.guard.map(GuardKind::word),
+            step.reason,
+            step.name,
+            step.change.json(),
+            step.contact_no,
+            step.transition,
+            step.basis,
+            step.mark.word(),
+            step.why,
+        ])?;
+    }
+    Ok(())
+}
+
+/// Deletes a draft's steps, a chunk at a time; returns whether any are left.
+pub fn delete_steps(db: &Connection, plan_no: i64) -> Result<bool, StoreError> {
+    let deleted = db.execute(
+        "DELETE FROM step WHERE plan_no = ?1 AND seq IN (SELECT seq FROM step WHERE plan_no = ?1 ORDER BY seq LIMIT 4000)",
+        [plan_no],
+    )?;
+    Ok(deleted == 4_000)
+}
+
+/// Moves a plan to another state, with its digest and the guards that its report shows.
+pub fn note_plan(
+    db: &Connection,
+    plan_no: i64,
+    state: &str,
+    digest: &Digest,
+    shown: &[String],
+) -> Result<(), StoreError> {
+    db.execute(
+        "UPDATE plan SET state = ?2, digest = ?3, shown = ?4 WHERE no = ?1",
+        params![
+            plan_no,
+            state,
+            digest.as_str(),
+            super::jobs::json_list(shown)
+        ],
+    )?;
+    Ok(())
+}
+
+/// Moves a plan to another state.
+pub fn set_plan_state(db: &Connection, plan_no: i64, state: &str) -> Result<(), StoreError> {
+    db.execute(
+        "UPDATE plan SET state = ?2 WHERE no = ?1",
+        params![plan_no, state],
+    )?;
+    Ok(())
+}
+
+/// A stored plan that a person approved.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Approved {
+    /// The plan.
+    pub plan_no: i64,
+    /// Its whole digest.
+    pub digest: Digest,
+    /// The mapping it was made with.
+    pub mapping: Digest,
+    /// When it was made, in ms.
+    pub made_ms: i64,
+    /// The guards that its report showed.
+    pub shown: Vec<GuardKind>,
+    /// Whether it was carried out already.
+    pub served: bool,
+}
+
+/// Returns the newest stored plan of a job whose digest starts with `prefix`.
+pub fn find_approved(
+    db: &Connection,
+    job_no: i64,
+    prefix: &str,
+) -> Result<Option<Approved>, StoreError> {
+    Ok(db
+        .query_row(
+            "SELECT no, digest, mapping, made_ms, shown, state FROM plan
+             WHERE job_no = ?1 AND state IN ('stored', 'served') AND substr(digest, 1, length(?2)) = ?2 ORDER BY no DESC LIMIT 1",
+            params![job_no, prefix],
+            |row| {
+                let words: Vec<String> = serde_json::from_str(&row.get::<_, String>(4)?).unwrap_or_default();
+                Ok(Approved {
+                    plan_no: row.get(0)?,
+                    digest: Digest::stored(row.get(1)?),
+                    mapping: Digest::stored(row.get(2)?),
+                    made_ms: row.get(3)?,
+                    shown: words.iter().filter_map(|word| GuardKind::from_word(word)).collect(),
+                    served: row.get::<_, String>(5)? == "served",
+                })
+            },
+        )
+        .optional()?)
+}
+
+/// Drops the draft's steps that the approved plan does not have; returns how many of the draft and how many of the approved were left out.
+pub fn keep_approved(
+    db: &Connection,
+    draft_no: i64,
+    approved_no: i64,
+    now_ms: i64,
+) -> Result<(i64, i64), StoreError> {
+    let newer = db.execute(
+        "UPDATE step SET mark = 'dropped', why = 'not in the approved plan', marked_ms = ?3
+         WHERE plan_no = ?1 AND mark IN ('planned', 'held')
+           AND hash NOT IN (SELECT hash FROM step WHERE plan_no = ?2)",
+        params![draft_no, approved_no, now_ms],
+    )?;
+    let gone: i64 = db.query_row(
+        "SELECT count(*) FROM step WHERE plan_no = ?2 AND hash NOT IN (SELECT hash FROM step WHERE plan_no = ?1)",
+        params![draft_no, approved_no],
+        |row| row.get(0),
+    )?;
+    Ok((i64::try_from(newer).unwrap_or(i64::MAX), gone))
+}
+
+/// Returns steps of the approved plan that no longer hold, at most `limit`.
+pub fn no_longer_held(
+    db: &Connection,
+    draft_no: i64,
+    approved_no: i64,
+    limit: i64,
+) -> Result<Vec<Step>, StoreError> {
+    select(
+        db,
+        "s.plan_no = ?1 AND s.hash NOT IN (SELECT hash FROM step WHERE plan_no = ?2) ORDER BY s.seq LIMIT ?3",
+        &[&approved_no, &draft_no, &limit],
+    )
+}
+
+/// Holds every planned step that one of `guards` counts; returns how many.
+pub fn hold(
+    db: &Connection,
+    plan_no: i64,
+    guards: &[GuardKind],
+    now_ms: i64,
+) -> Result<usize, StoreError> {
+    let mut held = 0;
+    for guard in guards {
+        held += db.execute(
+            "UPDATE step SET mark = 'held', why = ?2, marked_ms = ?3 WHERE plan_no = ?1 AND mark = 'planned' AND guard = ?4",
+            params![plan_no, format!("held by guard {guard}"), now_ms, guard.word()],
+        )?;
+    }
+    Ok(held)
+}
+
+/// Holds every planned step, also those that cost no call.
+pub fn hold_all(
+    db: &Connection,
+    plan_no: i64,
+    why: &str,
+    now_ms: i64,
+) -> Result<usize, StoreError> {
+    Ok(db.execute(
+        "UPDATE step SET mark = 'held', why = ?2, marked_ms = ?3 WHERE plan_no = ?1 AND mark = 'planned'",
+        params![plan_no, why, now_ms],
+    )?)
+}
+
+/// Drops planned steps of all records but the first `records`, for `--limit`.
+pub fn keep_first(
+    db: &Connection,
+    plan_no: i64,
+    records: u64,
+    now_ms: i64,
+) -> Result<usize, StoreError> {
+    let records = i64::try_from(records).unwrap_or(i64::MAX);
+    Ok(db.execute(
+        "UPDATE step SET mark = 'dropped', why = 'beyond --limit', marked_ms = ?3
+         WHERE plan_no = ?1 AND mark = 'planned' AND key NOT IN (
+           SELECT DISTINCT key FROM step WHERE plan_no = ?1 AND mark = 'planned' ORDER BY key LIMIT ?2)",
+        params![plan_no, records, now_ms],
+    )?)
+}
+
+/// Returns the next planned steps of a kind, those of one parcel together, at most `limit`.
+pub fn todo(
+    db: &Connection,
+    plan_no: i64,
+    kind: StepKind,
+    limit: i64,
+) -> Result<Vec<Step>, StoreError> {
+    select(
+        db,
+        "s.plan_no = ?1 AND s.phase = ?2 AND s.mark = 'planned' ORDER BY s.parcel, s.seq LIMIT ?3",
+        &[&plan_no, &phase(kind), &limit],
+    )
+}
+
+/// Returns the steps of a job whose outcome is not known yet, of all its plans, oldest first.
+pub fn unsettled(db: &Connection, job_no: i64) -> Result<Vec<Step>, StoreError> {
+    select(
+        db,
+        "s.mark IN ('sent', 'unknown', 'asks') AND p.job_no = ?1 ORDER BY s.plan_no, s.seq",
+        &[&job_no],
+    )
+}
+
+/// Returns the steps of a plan in order, after `after`, at most `limit`.
+pub fn steps_after(
+    db: &Connection,
+    plan_no: i64,
+    after: i64,
+    limit: i64,
+) -> Result<Vec<Step>, StoreError> {
+    select(
+        db,
+        "s.plan_no = ?1 AND s.seq > ?2 ORDER BY s.seq LIMIT ?3",
+        &[&plan_no, &after, &limit],
+    )
+}
+
+/// Returns one step.
+pub fn step(db: &Connection, plan_no: i64, seq: i64) -> Result<Option<Step>, StoreError> {
+    Ok(
+        select(db, "s.plan_no = ?1 AND s.seq = ?2", &[&plan_no, &seq])?
+            .into_iter()
+            .next(),
+    )
+}
+
+fn select(
+    db: &Connection,
+    condition: &str,
+    arguments: &[&dyn rusqlite::ToSql],
+) -> Result<Vec<Step>, StoreError> {
+    let sql = format!(
+        "SELECT s.plan_no, s.seq, s.key, s.hash, s.change, s.parcel, s.guard, s.reason, s.name, s.contact_no, m.id, s.transition,
+                s.basis, s.mark, s.why, s.tries, s.refusal, s.sent_ms, s.looks, s.looked_ms
+         FROM step s JOIN plan p ON p.no = s.plan_no LEFT JOIN mirror m ON m.no = s.contact_no WHERE {condition}"
+    );
+    let mut statement = db.prepare_cached(&sql)?;
+    let mut rows = statement.query(arguments)?;
+    let mut steps = Vec::new();
+    while let Some(row) = rows.next()? {
+        steps.push(read(row)?);
+    }
+    Ok(steps)
+}
+
+fn read(row: &Row<'_>) -> Result<Step, StoreError> {
+    let mark: String = row.get(13)?;
+    let change: String = row.get(4)?;
+    Ok(Step {
+        plan_no: row.get(0)?,
+        seq: row.get(1)?,
+        key: parsed_key(row.get(2)?)?,
+        hash: Digest::stored(row.get(3)?),
+        change: parsed(&change, "step.change")?,
+        parcel: row.get(5)?,
+        guard: row
+            .get::<_, Option<String>>(6)?
+            .as_deref()
+            .and_then(GuardKind::from_word),
+        reason: row.get(7)?,
+        name: row.get(8)?,
+        contact_no: row.get(9)?,
+        contact: row
+            .get::<_, Option<String>>(10)?
+            .map(parsed_contact)
+            .transpose()?,
+        transition: row.get(11)?,
+        basis: row.get(12)?,
+        mark: Mark::from_word(&mark).ok_or_else(|| StoreError::Corrupt {
+            what: format!("step.mark {mark}"),
+        })?,
+        why: row.get(14)?,
+        tries: row.get(15)?,
+        refusal: row.get(16)?,
+        sent_ms: row.get(17)?,
+        looks: row.get(18)?,
+        looked_ms: row.get(19)?,
+    })
+}
+
+/// Moves one step by the table of `plan/mark`, and notes why; the only way a mark changes after its plan is journaled.
+///
+/// Errors: `Corrupt` for a move that the table does not have.
+pub fn move_step(
+    db: &Connection,
+    step: &Step,
+    event: Event,
+    why: Option<&str>,
+    now_ms: i64,
+) -> Result<Mark, StoreError> {
+    let word: String = db
+        .prepare_cached("SELECT mark FROM step WHERE plan_no = ?1 AND seq = ?2")?
+        .query_row(params![step.plan_no, step.seq], |row| row.get(0))?;
+    let mark = Mark::from_word(&word).ok_or_else(|| StoreError::Corrupt {
+        what: format!("step.mark {word}"),
+    })?;
+    let next = mark.after(event).map_err(|error| StoreError::Corrupt {
+        what: error.to_string(),
+    })?;
+    let sends = i64::from(event == Event::Send);
+    db.prepare_cached(
+        "UPDATE step SET mark = ?3, why = coalesce(?4, why), marked_ms = ?5, tries = tries + ?6,
+           sent_ms = CASE WHEN ?6 = 1 THEN ?5 ELSE sent_ms END,
+           looks = CASE WHEN ?6 = 1 THEN 0 ELSE looks END WHERE plan_no = ?1 AND seq = ?2",
+    )?
+    .execute(params![
+        step.plan_no,
+        step.seq,
+        next.word(),
+        why,
+        now_ms,
+        sends
+    ])?;
+    Ok(next)
+}
+
+/// Notes that a step's answer was a 422: it may have been carried out, and is never sent again.
+pub fn note_refusal(db: &Connection, step: &Step) -> Result<(), StoreError> {
+    db.execute(
+        "UPDATE step SET refusal = 1 WHERE plan_no = ?1 AND seq = ?2",
+        params![step.plan_no, step.seq],
+    )?;
+    Ok(())
+}
+
+/// Notes that a step was looked for and not found.
+pub fn note_look(db: &Connection, step: &Step, now_ms: i64) -> Result<(), StoreError> {
+    db.execute(
+        "UPDATE step SET looks = looks + 1, looked_ms = ?3 WHERE plan_no = ?1 AND seq = ?2",
+        params![step.plan_no, step.seq, now_ms],
+    )?;
+    Ok(())
+}
+
+/// Sets the contact that a create made.
+pub fn set_contact(db: &Connection, step: &Step, contact_no: i64) -> Result<(), StoreError> {
+    db.prepare_cached("UPDATE step SET contact_no = ?3 WHERE plan_no = ?1 AND seq = ?2")?
+        .execute(params![step.plan_no, step.seq, contact_no])?;
+    Ok(())
+}
+
+/// Drops what a plan never sent, a chunk at a time; returns whether any are left.
+pub fn drop_unsent(
+    db: &Connection,
+    plan_no: i64,
+    why: &str,
+    now_ms: i64,
+) -> Result<bool, StoreError> {
+    let dropped = db.execute(
+        "UPDATE step SET mark = 'dropped', why = ?2, marked_ms = ?3 WHERE plan_no = ?1 AND mark = 'planned' AND seq IN (
+           SELECT seq FROM step WHERE plan_no = ?1 AND mark = 'planned' LIMIT 4000)",
+        params![plan_no, why, now_ms],
+    )?;
+    Ok(dropped == 4_000)
+}
+
+/// Ends plans that a kill left journaled: what was sent is unknown now, what was not is dropped.
+///
+/// Returns how many steps have an unknown outcome because of it.
+pub fn end_killed_plans(db: &Connection, job_no: i64, now_ms: i64) -> Result<usize, StoreError> {
+    let lost = db.execute(
+        "UPDATE step SET mark = 'unknown', why = 'stopped before the answer', marked_ms = ?2
+         WHERE mark = 'sent' AND plan_no IN (SELECT no FROM plan WHERE job_no = ?1)",
+        params![job_no, now_ms],
+    )?;
+    db.execute(
+        "UPDATE step SET mark = 'dropped', why = 'the run was stopped', marked_ms = ?2
+         WHERE mark = 'planned' AND plan_no IN (SELECT no FROM plan WHERE job_no = ?1 AND state = 'journaled')",
+        params![job_no, now_ms],
+    )?;
+    db.execute(
+        "UPDATE plan SET state = 'ended' WHERE job_no = ?1 AND state IN ('journaled', 'draft')",
+        [job_no],
+    )?;
+    Ok(lost)
+}
+
+/// Counts a plan's steps by kind and mark.
+pub fn count_steps(
+    db: &Connection,
+    plan_no: i64,
+) -> Result<Vec<(StepKind, Mark, i64)>, StoreError> {
+    let mut statement = db.prepare(
+        "SELECT kind, mark, count(*) FROM step WHERE plan_no = ?1 GROUP BY phase, kind, mark",
+    )?;
+    let rows = statement.query_map([plan_no], |row| {
+        Ok((
+            row.get::<_, String>(0)?,
+            row.get::<_, String>(1)?,
+            row.get(2)?,
+        ))
+    })?;
+    rows.map(|row| {
+        let (kind, mark, count) = row?;
+        let kind = StepKind::from_word(&kind).ok_or_else(|| StoreError::Corrupt {
+            what: format!("step.kind {kind}"),
+        })?;
+        let mark = Mark::from_word(&mark).ok_or_else(|| StoreError::Corrupt {
+            what: format!("step.mark {mark}"),
+        })?;
+        Ok((kind, mark, count))
+    })
+    .collect()
+}
+
+/// Returns how many steps each parcel of a kind has, of those with one of `marks`, in the order in which they are carried out.
+pub fn parcel_sizes(
+    db: &Connection,
+    plan_no: i64,
+    kind: StepKind,
+    marks: &[Mark],
+) -> Result<Vec<i64>, StoreError> {
+    let words: Vec<&str> = marks.iter().map(|mark| mark.word()).collect();
+    let words = serde_json::to_string(&words).expect("a list of words is always JSON");
+    let mut statement = db.prepare_cached(
+        "SELECT count(*) FROM step WHERE plan_no = ?1 AND phase = ?2 AND mark IN (SELECT value FROM json_each(?3))
+         GROUP BY parcel ORDER BY parcel",
+    )?;
+    let rows = statement.query_map(params![plan_no, phase(kind), words], |row| row.get(0))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Counts the records that a guard's planned steps are for.
+pub fn count_guarded(db: &Connection, plan_no: i64, guard: GuardKind) -> Result<u64, StoreError> {
+    let count: i64 = db.query_row(
+        "SELECT count(DISTINCT key) FROM step WHERE plan_no = ?1 AND guard = ?2 AND mark = 'planned'",
+        params![plan_no, guard.word()],
+        |row| row.get(0),
+    )?;
+    Ok(count.unsigned_abs())
+}
+
+/// Counts what each guard's steps sent since `since_ms`, in records.
+pub fn sent_since(
+    db: &Connection,
+    job_no: i64,
+    since_ms: i64,
+) -> Result<Vec<(GuardKind, u64)>, StoreError> {
+    let mut statement = db.prepare(
+        "SELECT s.guard, count(DISTINCT s.key) FROM step s JOIN plan p ON p.no = s.plan_no
+         WHERE p.job_no = ?1 AND s.guard IS NOT NULL AND s.sent_ms >= ?2 AND s.mark IN ('done', 'sent', 'unknown', 'asks')
+         GROUP BY s.guard",
+    )?;
+    let rows = statement.query_map(params![job_no, since_ms], |row| {
+        Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?))
+    })?;
+    let mut counts = Vec::new();
+    for row in rows {
+        let (word, count) = row?;
+        if let Some(guard) = GuardKind::from_word(&word) {
+            counts.push((guard, u64::try_from(count).unwrap_or_default()));
+        }
+    }
+    Ok(counts)
+}
+
+/// Forgets plans of a job that nobody can approve any more and that journaled nothing, a chunk of steps at a time.
+pub fn sweep_plans(db: &Connection, job_no: i64, before_ms: i64) -> Result<(), StoreError> {
+    let old: Option<i64> = db
+        .query_row(
+            "SELECT no FROM plan WHERE job_no = ?1 AND state IN ('draft', 'stored', 'served') AND made_ms < ?2
+               AND EXISTS (SELECT 1 FROM step WHERE step.plan_no = plan.no) ORDER BY no LIMIT 1",
+            params![job_no, before_ms],
+            |row| row.get(0),
+        )
+        .optional()?;
+    if let Some(plan_no) = old {
+        delete_steps(db, plan_no)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,319 @@
+//! The rows that a plan must look at, and everything known about each.
+
+use std::collections::BTreeMap;
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use crate::model::{FieldKey, Namespace, Record, Tag};
+use crate::plan::{Candidate, Candidates, Claim, Linked, Presence, Row};
+
+use super::error::StoreError;
+use super::mirror::{by_value, mirrored, parsed};
+use super::walks::parsed_key;
+
+/// How many rows one snapshot of the database serves, so that a long plan does not keep the WAL from being cut.
+const SNAPSHOT_ROWS: i64 = 20_000;
+
+/// Which rows a plan looks at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Look {
+    /// All of the roster: the mapping is new.
+    All,
+    /// Those whose record or contact changed after this tick, and those that the last plan left open.
+    Since(i64),
+}
+
+/// One roster row, before anything is looked up for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listing {
+    /// The row's number.
+    pub no: i64,
+    /// The record.
+    pub record: Record,
+    /// Its attributes as stored.
+    pub attributes: String,
+    /// Its state now.
+    pub presence: Presence,
+    /// Its state at the last journaled plan; `None` when it was not in the roster then.
+    pub was: Option<Presence>,
+    /// The number of its transition now.
+    pub transition: u32,
+    /// Whether the last plan left something to do.
+    pub open: bool,
+}
+
+/// Returns the next rows to look at after key `after`, in key order, at most [`SNAPSHOT_ROWS`]; empty at the end.
+pub fn next_rows(
+    db: &Connection,
+    job_no: i64,
+    generation: i64,
+    location_no: i64,
+    namespace: Namespace,
+    look: Look,
+    after: &str,
+) -> Result<Vec<Listing>, StoreError> {
+    const COLUMNS: &str =
+        "r.no, r.key, r.attributes, r.state, r.pending, r.transition, r.walk_no, r.open";
+    let sql = match look {
+        Look::All => format!(
+            "SELECT {COLUMNS} FROM roster r WHERE r.job_no = ?1 AND r.key > ?2 ORDER BY r.key LIMIT {SNAPSHOT_ROWS}"
+        ),
+        Look::Since(_) => format!(
+            "WITH touched (key) AS (
+               SELECT key FROM roster WHERE job_no = ?1 AND tick > ?3
+               UNION SELECT key FROM roster WHERE job_no = ?1 AND open = 1
+               UNION SELECT key FROM roster WHERE job_no = ?1 AND pending IS NOT NULL
+               UNION SELECT l.key FROM mirror m JOIN link l ON l.contact_no = m.no AND l.namespace = ?5
+                     WHERE m.location_no = ?4 AND m.tick > ?3
+               UNION SELECT w.key FROM mirror m JOIN mirror_key k ON k.contact_no = m.no
+                     JOIN waiting w ON w.job_no = ?1 AND w.field = k.field AND w.value = k.value
+                     WHERE m.location_no = ?4 AND m.tick > ?3 AND k.location_no = ?4)
+             SELECT {COLUMNS} FROM touched t CROSS JOIN roster r ON r.job_no = ?1 AND r.key = t.key
+             WHERE t.key > ?2 ORDER BY t.key LIMIT {SNAPSHOT_ROWS}"
+        ),
+    };
+    let mut statement = db.prepare_cached(&sql)?;
+    let read = |row: &rusqlite::Row<'_>| {
+        Ok((
+            row.get::<_, i64>(0)?,
+            row.get::<_, String>(1)?,
+            row.get::<_, String>(2)?,
+            row.get::<_, String>(3)?,
+            row.get::<_, Option<String>>(4)?,
+            row.get::<_, u32>(5)?,
+            row.get::<_, i64>(6)?,
+            row.get::<_, bool>(7)?,
+        ))
+    };
+    let rows = match look {
+        Look::All => statement
+            .query_map(params![job_no, after], read)?
+            .collect::<Result<Vec<_>, _>>()?,
+        Look::Since(tick) => statement
+            .query_map(
+                params![job_no, after, tick, location_no, namespace.as_str()],
+                read,
+            )?
+            .collect::<Result<Vec<_>, _>>()?,
+    };
+    rows.into_iter()
+        .map(
+            |(no, key, attributes, state, pending, transition, walk_no, open)| {
+                let known = |word: &str| {
+                    Presence::from_word(word).ok_or_else(|| StoreError::Corrupt {
+                        what: format!("roster state {word}"),
+                    })
+                };
+                let state = known(&state)?;
+                let presence = pending.as_deref().map(known).transpose()?.unwrap_or(state);
+                Ok(Listing {
+                    no,
+                    record: Record {
+                        key: parsed_key(key)?,
+                        attributes: parsed(&attributes, "roster.attributes")?,
+                    },
+                    attributes,
+                    presence,
+                    was: (walk_no <= generation).then_some(state),
+                    transition: transition + u32::from(pending.is_some()),
+                    open,
+                })
+            },
+        )
+        .collect()
+}
+
+/// Builds the planner's row for one listing.
+///
+/// `match_values` are the values that the matching rules look for, in their order; they are looked up only when the link does not decide.
+pub fn row_of(
+    db: &Connection,
+    job_no: i64,
+    location_no: i64,
+    namespace: Namespace,
+    listing: &Listing,
+    match_values: &[(FieldKey, String)],
+) -> Result<Row, StoreError> {
+    let key = listing.record.key.as_str();
+    let link = linked(db, location_no, namespace, key)?;
+    let found = match &link {
+        Linked::To(contact) if !contact.gone => Vec::new(),
+        Linked::Tombstone(_) => Vec::new(),
+        Linked::To(_) | Linked::Claimed | Linked::No => {
+            candidates(db, location_no, namespace, key, match_values)?
+        }
+    };
+    let claims = match &link {
+        Linked::To(contact) | Linked::Tombstone(contact) => claims(db, contact.no, job_no)?,
+        Linked::Claimed | Linked::No => match found.iter().flat_map(|found| &found.contacts).next()
+        {
+            Some(only) => claims(db, only.contact.no, job_no)?,
+            None => Vec::new(),
+        },
+    };
+    let unsettled: bool = db
+        .prepare_cached(
+            "SELECT EXISTS (SELECT 1 FROM step s JOIN plan p ON p.no = s.plan_no
+             WHERE s.key = ?2 AND s.mark IN ('sent', 'unknown', 'asks') AND p.job_no = ?1)",
+        )?
+        .query_row(params![job_no, key], |row| row.get(0))?;
+    let refused = db
+        .prepare_cached(
+            "SELECT hash FROM finding WHERE job_no = ?1 AND key = ?2 AND kind = 'refused'",
+        )?
+        .query_row(params![job_no, key], |row| row.get(0))
+        .optional()?;
+    Ok(Row {
+        record: listing.record.clone(),
+        presence: listing.presence,
+        was: listing.was,
+        transition: listing.transition,
+        link,
+        found,
+        claims,
+        unsettled,
+        refused,
+    })
+}
+
+fn linked(
+    db: &Connection,
+    location_no: i64,
+    namespace: Namespace,
+    key: &str,
+) -> Result<Linked, StoreError> {
+    let link: Option<(Option<i64>, String)> = db
+        .prepare_cached("SELECT contact_no, state FROM link WHERE location_no = ?1 AND namespace = ?2 AND key = ?3")?
+        .query_row(params![location_no, namespace.as_str(), key], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    Ok(match link {
+        None => Linked::No,
+        Some((None, _)) => Linked::Claimed,
+        Some((Some(no), state)) => {
+            let contact = Box::new(mirrored(db, no)?);
+            if state == "tombstone" {
+                Linked::Tombstone(contact)
+            } else {
+                Linked::To(contact)
+            }
+        }
+    })
+}
+
+fn candidates(
+    db: &Connection,
+    location_no: i64,
+    namespace: Namespace,
+    key: &str,
+    match_values: &[(FieldKey, String)],
+) -> Result<Vec<Candidates>, StoreError> {
+    let mut found = Vec::new();
+    for (field, value) in match_values {
+        let mut contacts = Vec::new();
+        for contact in by_value(db, location_no, field, value)? {
+            let owner: Option<String> = db
+                .prepare_cached("SELECT key FROM link WHERE contact_no = ?1 AND namespace = ?2")?
+                .query_row(params![contact.no, namespace.as_str()], |row| row.get(0))
+                .optional()?;
+            let taken = owner.is_some_and(|owner| owner != key);
+            contacts.push(Candidate { contact, taken });
+        }
+        found.push(Candidates {
+            by: format!("field:{field}"),
+            contacts,
+        });
+    }
+    Ok(found)
+}
+
+fn claims(db: &Connection, contact_no: i64, job_no: i64) -> Result<Vec<Claim>, StoreError> {
+    let mut statement =
+        db.prepare_cached("SELECT tag, job_no, state, transition FROM claim WHERE contact_no = ?1 ORDER BY tag, job_no")?;
+    let rows = statement.query_map([contact_no], |row| {
+        Ok((
+            row.get::<_, String>(0)?,
+            row.get::<_, i64>(1)?,
+            row.get::<_, String>(2)?,
+            row.get::<_, u32>(3)?,
+        ))
+    })?;
+    rows.map(|row| {
+        let (tag, owner, state, transition) = row?;
+        let tag = Tag::try_from(tag).map_err(|error| StoreError::Corrupt {
+            what: error.to_string(),
+        })?;
+        Ok(Claim {
+            tag,
+            mine: owner == job_no,
+            confirmed: state == "ours",
+            transition,
+        })
+    })
+    .collect()
+}
+
+/// Returns the texts that a row's refusal rests on: what its contact shows, or nothing.
+pub fn shown(row: &Row) -> String {
+    let contact = match &row.link {
+        Linked::To(contact) | Linked::Tombstone(contact) => Some(contact.as_ref()),
+        Linked::Claimed | Linked::No => row
+            .found
+            .iter()
+            .flat_map(|found| &found.contacts)
+            .map(|found| &found.contact)
+            .next(),
+    };
+    let fields: BTreeMap<_, _> = contact
+        .map(|contact| contact.seen.clone())
+        .unwrap_or_default();
+    let tags = contact.and_then(|contact| contact.tags.clone());
+    serde_json::to_string(&(contact.map(|contact| &contact.id), fields, tags))
+        .expect("texts are always JSON")
+}
+
+/// What a journaled plan leaves behind for one row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// The roster row.
+    pub no: i64,
+    /// Whether the next plan must look at it again.
+    pub open: bool,
+    /// The values by which a contact may still be found, for a record that waits for one.
+    pub waiting: Vec<(FieldKey, String)>,
+}
+
+/// Stores what a plan leaves behind for rows where that changed.
+pub fn note_outcomes(db: &Connection, job_no: i64, outcomes: &[Outcome]) -> Result<(), StoreError> {
+    for Outcome { no, open, waiting } in outcomes {
+        db.prepare_cached("UPDATE roster SET open = ?2 WHERE no = ?1 AND open != ?2")?
+            .execute(params![no, open])?;
+        for (field, value) in waiting {
+            db.prepare_cached(
+                "INSERT OR IGNORE INTO waiting (job_no, field, value, key)
+                 SELECT ?1, ?2, ?3, key FROM roster WHERE no = ?4",
+            )?
+            .execute(params![job_no, field.as_str(), value, no])?;
+        }
+    }
+    Ok(())
+}
+
+/// Makes the states that walks found those of the roster, a chunk at a time; returns whether any are left.
+///
+/// With `only_joined` (guard *leave* or *return* holds) nothing is accepted.
+pub fn accept_pending(
+    db: &Connection,
+    job_no: i64,
+    states: &[Presence],
+) -> Result<bool, StoreError> {
+    let mut changed = 0;
+    for state in states {
+        changed += db
+            .prepare_cached(
+                "UPDATE roster SET state = pending, pending = NULL, transition = transition + 1 WHERE no IN (
+                   SELECT no FROM roster WHERE job_no = ?1 AND pending = ?2 LIMIT 4000)",
+            )?
+            .execute(params![job_no, state.word()])?;
+    }
+    Ok(changed > 0)
+}

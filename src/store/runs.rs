@@ -1,0 +1,189 @@
+//! Runs: one execution of a job each.
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::error::StoreError;
+
+/// One execution of a job, as it is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Run {
+    /// Its number; runs of all jobs count together.
+    pub no: i64,
+    /// `plan` or `apply`.
+    pub mode: String,
+    /// `normal` or `full`; `None` before that was decided.
+    pub pass: Option<String>,
+    /// The command and the process id.
+    pub holder: String,
+    /// When it began, in ms.
+    pub began_ms: i64,
+    /// When it ended; `None` while it runs, or when it was killed.
+    pub ended_ms: Option<i64>,
+    /// Its exit code.
+    pub exit: Option<i64>,
+    /// The digest of its plan.
+    pub digest: Option<String>,
+    /// The report without its rows, JSON.
+    pub summary: Option<String>,
+}
+
+/// Begins a run.
+pub fn begin_run(
+    db: &Connection,
+    job_no: i64,
+    mode: &str,
+    holder: &str,
+    began_ms: i64,
+) -> Result<i64, StoreError> {
+    db.execute(
+        "INSERT INTO run (job_no, mode, holder, began_ms) VALUES (?1, ?2, ?3, ?4)",
+        params![job_no, mode, holder, began_ms],
+    )?;
+    Ok(db.last_insert_rowid())
+}
+
+/// Notes whether a run is a full pass.
+pub fn note_pass(db: &Connection, run_no: i64, full: bool) -> Result<(), StoreError> {
+    db.execute(
+        "UPDATE run SET pass = ?2 WHERE no = ?1",
+        params![run_no, if full { "full" } else { "normal" }],
+    )?;
+    Ok(())
+}
+
+/// Ends a run.
+pub fn end_run(
+    db: &Connection,
+    run_no: i64,
+    ended_ms: i64,
+    exit: i64,
+    digest: Option<&str>,
+    summary: Option<&str>,
+) -> Result<(), StoreError> {
+    db.execute(
+        "UPDATE run SET ended_ms = ?2, exit = ?3, digest = ?4, summary = ?5 WHERE no = ?1",
+        params![run_no, ended_ms, exit, digest, summary],
+    )?;
+    Ok(())
+}
+
+/// Returns the newest run of a job, of one mode when given.
+pub fn last_run(
+    db: &Connection,
+    job_no: i64,
+    mode: Option<&str>,
+) -> Result<Option<Run>, StoreError> {
+    Ok(db
+        .query_row(
+            "SELECT no, mode, pass, holder, began_ms, ended_ms, exit, digest, summary FROM run
+             WHERE job_no = ?1 AND (?2 IS NULL OR mode = ?2) ORDER BY no DESC LIMIT 1",
+            params![job_no, mode],
+            |row| {
+                Ok(Run {
+                    no: row.get(0)?,
+                    mode: row.get(1)?,
+                    pass: row.get(2)?,
+                    holder: row.get(3)?,
+                    began_ms: row.get(4)?,
+                    ended_ms: row.get(5)?,
+                    exit: row.get(6)?,
+                    digest: row.get(7)?,
+                    summary: row.get(8)?,
+                })
+            },
+        )
+        .optional()?)
+}
+
+/// What a journaled plan changes of a job, in the commit that makes the plan valid.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Journaled {
+    /// The plan.
+    pub plan_no: i64,
+    /// Its digest.
+    pub digest: String,
+    /// The mapping it was made with.
+    pub mapping: String,
+    /// Whether a person let the mapping through guard *first*.
+    pub approves: bool,
+    /// Every change up to this tick was planned.
+    pub planned_tick: i64,
+    /// Rows of walks up to this one are the roster now.
+    pub generation: i64,
+}
+
+/// Makes a plan valid: its steps, the roster's generation and the tick up to which was planned, in one commit.
+pub fn journal(db: &Connection, job_no: i64, journaled: &Journaled) -> Result<(), StoreError> {
+    let Journaled {
+        plan_no,
+        digest,
+        mapping,
+        approves,
+        planned_tick,
+        generation,
+    } = journaled;
+    db.execute(
+        "UPDATE plan SET state = 'journaled', digest = ?2 WHERE no = ?1",
+        params![plan_no, digest],
+    )?;
+    db.execute(
+        "UPDATE job SET mapping = ?2, approved = CASE WHEN ?3 THEN ?2 ELSE approved END, planned_tick = ?4, generation = ?5 WHERE no = ?1",
+        params![job_no, mapping, approves, planned_tick, generation],
+    )?;
+    Ok(())
+}
+
+/// Notes how a source walk that ended bears on the next one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WalkNote {
+    /// The walk.
+    pub walk_no: i64,
+    /// When it began, in ms of the vendor's clock.
+    pub began_ms: i64,
+    /// `Some((total, gap))` when it was Complete.
+    pub complete: Option<(Option<i64>, i64)>,
+    /// The debt now.
+    pub debt: i64,
+    /// Whether it was cut for the gap alone.
+    pub gap_cut: bool,
+}
+
+/// Stores a [`WalkNote`]; belongs to staging, so a dry run may do it.
+pub fn note_walk(db: &Connection, job_no: i64, note: WalkNote) -> Result<(), StoreError> {
+    let WalkNote {
+        walk_no,
+        began_ms,
+        complete,
+        debt,
+        gap_cut,
+    } = note;
+    if gap_cut {
+        db.execute(
+            "UPDATE job SET gap_cuts = gap_cuts + 1 WHERE no = ?1",
+            [job_no],
+        )?;
+        return Ok(());
+    }
+    db.execute(
+        "UPDATE job SET last_walk_no = ?2, last_walk_began_ms = ?3, debt = ?4,
+           debt_passes = CASE WHEN ?4 = 0 THEN 0 ELSE debt_passes + 1 END WHERE no = ?1",
+        params![job_no, walk_no, began_ms, debt],
+    )?;
+    if let Some((total, gap)) = complete {
+        db.execute(
+            "UPDATE job SET complete_walk_no = ?2, complete_began_ms = ?3, complete_total = ?4, complete_gap = ?5,
+               added_since = 0, gap_cuts = 0, debt = 0, debt_passes = 0 WHERE no = ?1",
+            params![job_no, walk_no, began_ms, total, gap],
+        )?;
+    }
+    Ok(())
+}
+
+/// Notes that a moment of the `full` schedule was served.
+pub fn note_full_due(db: &Connection, job_no: i64, due_ms: i64) -> Result<(), StoreError> {
+    db.execute(
+        "UPDATE job SET last_full_due_ms = ?2 WHERE no = ?1",
+        params![job_no, due_ms],
+    )?;
+    Ok(())
+}
