@@ -8,7 +8,7 @@ use crate::model::{Contact, ContactsReader, Cut, Ended, Reading};
 use crate::net::{CallError, Purpose};
 use crate::store::jobs::{self, LocationState};
 use crate::store::mirror;
-use crate::store::walks::{self, WalkOf};
+use crate::store::walks::{self, Reached, WalkOf};
 
 use super::bits::Bits;
 use super::error::RunError;
@@ -175,11 +175,13 @@ async fn walk_contacts(
                     db,
                     no,
                     &[],
-                    cursor_text.as_deref(),
-                    total,
-                    pages,
-                    rows,
-                    date_ms,
+                    &Reached {
+                        cursor: cursor_text,
+                        total,
+                        pages,
+                        listed: rows,
+                        page_ms: date_ms,
+                    },
                 )?;
                 Ok(numbers)
             })

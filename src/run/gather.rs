@@ -11,7 +11,7 @@ use crate::net::{CallError, Purpose};
 use crate::plan::Presence;
 use crate::store::jobs::JobState;
 use crate::store::runs::{WalkNote, note_walk};
-use crate::store::walks::{self, Listed, WalkOf};
+use crate::store::walks::{self, Listed, Reached, WalkOf};
 
 use super::bits::Bits;
 use super::error::RunError;
@@ -131,7 +131,7 @@ pub(super) async fn gather(
         .unwrap_or_default();
     let _lease = Lease::take(&folder, &format!("source-{}", world.job.name), holder, true).await?;
     let mut walk = Walking::begin(world, state, full).await?;
-    let ended = walk.to_the_end(world, seat, state).await?;
+    let ended = walk.read_to_the_end(world, seat, state).await?;
     walk.flush(world).await?;
     let Some(walk_no) = walk.no else {
         return Err(RunError::Bug {
@@ -206,7 +206,7 @@ impl Walking {
     }
 
     /// Reads pages until the listing ends; `None` when a normal pass caught up with what is known.
-    async fn to_the_end(
+    async fn read_to_the_end(
         &mut self,
         world: &World,
         seat: &Seat,
@@ -346,21 +346,16 @@ impl Walking {
     async fn commit(&mut self, world: &World, page_ms: i64) -> Result<(), RunError> {
         let Some(no) = self.no else { return Ok(()) };
         let staged = std::mem::take(&mut self.staged);
-        let (cursor, total, pages, rows) = (self.cursor.clone(), self.total, self.pages, self.rows);
+        let reached = Reached {
+            cursor: self.cursor.clone(),
+            total: self.total,
+            pages: self.pages,
+            listed: self.rows,
+            page_ms,
+        };
         world
             .store
-            .write(move |db| {
-                walks::commit_pages(
-                    db,
-                    no,
-                    &staged,
-                    cursor.as_deref(),
-                    total,
-                    pages,
-                    rows,
-                    page_ms,
-                )
-            })
+            .write(move |db| walks::commit_pages(db, no, &staged, &reached))
             .await?;
         self.uncommitted_pages = 0;
         Ok(())
