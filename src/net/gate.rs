@@ -14,7 +14,7 @@ use super::chance::Chance;
 use super::flight::{Flight, Go};
 use super::hints::Hints;
 use super::judge::Pause;
-use super::pace::{self, Heard, Taken};
+use super::pace::{self, Heard, Reserve, Taken};
 use super::tally::Vendor;
 use crate::model::Clock;
 use crate::store::{Bucket, Store, StoreError};
@@ -44,7 +44,7 @@ struct Inner {
     clock: Clock,
     vendor: Vendor,
     name: String,
-    reserve_percent: u8,
+    reserve: Reserve,
     chance: Chance,
     flight: Mutex<Flight>,
     /// The server's word of the limits that the row has not heard yet.
@@ -89,13 +89,13 @@ impl Gate {
     /// Makes the gate of a bucket. There should be one per bucket and process; accounts in one bucket share it.
     ///
     /// `name` identifies the bucket in the state: `highlevel:<location>:<fingerprint of the token>`, `twitch:<client id>:<user>`.
-    /// `reserve_percent` (0 to 100) of the day is left to the tenant's other tools. `seed` spreads the pauses of several processes.
+    /// `reserve` of the day (a number alone is percent) is left to the tenant's other tools. `seed` spreads the pauses of several processes.
     pub fn new(
         store: Store,
         clock: Clock,
         vendor: Vendor,
         name: impl Into<String>,
-        reserve_percent: u8,
+        reserve: impl Into<Reserve>,
         seed: u64,
     ) -> Gate {
         let stock = tokio::sync::Mutex::new((0, clock.now()));
@@ -104,7 +104,7 @@ impl Gate {
             clock,
             vendor,
             name: name.into(),
-            reserve_percent: reserve_percent.min(100),
+            reserve: reserve.into(),
             chance: Chance::new(seed),
             flight: Mutex::new(Flight::new()),
             unheard: Mutex::new(None),
@@ -295,12 +295,12 @@ impl Inner {
     /// Takes permits out of the row, telling it first what the server said.
     async fn take(&self, want: u32) -> Result<Taken, StoreError> {
         let unheard = self.unheard().take();
-        let (vendor, reserve_percent) = (self.vendor, self.reserve_percent);
+        let (vendor, reserve) = (self.vendor, self.reserve);
         self.update(move |bucket, now| {
             if let Some(heard) = unheard {
                 heard.tell(bucket, now);
             }
-            pace::take(bucket, vendor, want, reserve_percent, now)
+            pace::take_leaving(bucket, vendor, want, reserve, now)
         })
         .await
     }

@@ -60,15 +60,54 @@ pub(crate) fn fresh(vendor: Vendor) -> Bucket {
     }
 }
 
-/// Takes up to `want` permits out of the row.
-///
-/// `reserve_percent` of the day is left to others. A row that claims to be further ahead than it can be was written under another
-/// clock, and is started over.
+/// What of a day is left to the tenant's other tools.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reserve {
+    /// This share of what the vendor allows, 0 to 100.
+    Percent(u8),
+    /// This many calls.
+    Calls(u64),
+}
+
+impl From<u8> for Reserve {
+    fn from(percent: u8) -> Reserve {
+        Reserve::Percent(percent)
+    }
+}
+
+impl Reserve {
+    /// Returns the calls that are left to others when a day has `limit`.
+    fn of(self, limit: u64) -> u64 {
+        match self {
+            Reserve::Percent(percent) => limit
+                .saturating_mul(u64::from(percent.min(100)))
+                .div_ceil(100),
+            Reserve::Calls(calls) => calls,
+        }
+    }
+}
+
+/// As [`take_leaving`], with the reserve in percent.
+#[cfg(test)]
 pub(crate) fn take(
     bucket: &mut Bucket,
     vendor: Vendor,
     want: u32,
     reserve_percent: u8,
+    now: DateTime<Utc>,
+) -> Taken {
+    take_leaving(bucket, vendor, want, Reserve::Percent(reserve_percent), now)
+}
+
+/// Takes up to `want` permits out of the row.
+///
+/// `reserve` of the day is left to others. A row that claims to be further ahead than it can be was written under another
+/// clock, and is started over.
+pub(crate) fn take_leaving(
+    bucket: &mut Bucket,
+    vendor: Vendor,
+    want: u32,
+    reserve: Reserve,
     now: DateTime<Utc>,
 ) -> Taken {
     let now_ms = now.timestamp_millis();
@@ -83,14 +122,9 @@ pub(crate) fn take(
 
     let day_ends = day_end(bucket, now);
     let left = match bucket.day_limit {
-        Some(limit) => {
-            let reserve = limit
-                .saturating_mul(u64::from(reserve_percent))
-                .div_ceil(100);
-            limit
-                .saturating_sub(bucket.day_used)
-                .saturating_sub(reserve)
-        }
+        Some(limit) => limit
+            .saturating_sub(bucket.day_used)
+            .saturating_sub(reserve.of(limit)),
         None => u64::MAX,
     };
     if left == 0 {
