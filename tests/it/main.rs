@@ -1,4 +1,6 @@
 //! The whole program against the sandbox, over real sockets.
 
+mod crash;
 mod life;
 mod rig;
+mod scenes;
