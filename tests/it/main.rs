@@ -2,5 +2,6 @@
 
 mod crash;
 mod life;
+mod lost;
 mod rig;
 mod scenes;
