@@ -2,5 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
 
+mod crash;
 mod life;
+mod lost;
 mod rig;
+mod scenes;
