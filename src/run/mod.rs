@@ -10,11 +10,13 @@ mod lease;
 mod leavers;
 mod recover;
 mod refresh;
+mod settle;
 mod summary;
 mod world;
 
 pub use error::RunError;
 pub use lease::Lease;
+pub use settle::{SettleError, Settling, settle};
 pub use world::{Ask, Stop, Tick, Watch, World, keeping_of};
 
 use crate::report::{Report, ReportRow};
