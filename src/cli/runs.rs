@@ -187,9 +187,8 @@ pub(super) async fn one(
 ///
 /// Errors: of `out`, or of reading the rows.
 pub(super) fn render(store: &Store, done: &Done, view: View, out: &mut dyn Write) -> io::Result<()> {
-    let dry = done.report.mode == report::Mode::Would;
     let mut rows: Box<dyn Iterator<Item = io::Result<ReportRow>>> = match done.plan_no {
-        Some(plan_no) => Box::new(run::rows(store, plan_no, dry)),
+        Some(plan_no) => Box::new(run::rows(store, plan_no)),
         None => Box::new(std::iter::empty()),
     };
     let write = match view.format {

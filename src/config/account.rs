@@ -69,7 +69,7 @@ pub struct TwitchAccount {
 pub enum SecretSource {
     /// The environment variable of this name.
     Env(String),
-    /// The first line of this file; a path that works from the current folder.
+    /// What this file holds; a path that works from the current folder.
     File(PathBuf),
 }
 

@@ -8,6 +8,7 @@ use super::job::{self, Sketch};
 use super::problem::{Problem, Problems};
 use super::reader::{File, Spot, Table};
 use super::{Config, across, keys};
+use crate::model::{Job, JobName};
 
 /// The main file when none is named and the current folder has none.
 const SYSTEM_FILE: &str = "/etc/ghl-sync/ghl-sync.toml";
@@ -88,12 +89,7 @@ pub fn load(path: &Path) -> Result<Config, Problems> {
         .collect();
     across::check(&sketches);
 
-    let mut jobs = BTreeMap::new();
-    for (_, sketch) in sketches {
-        if let Some(job) = sketch.job {
-            jobs.insert(job.name.clone(), job);
-        }
-    }
+    let jobs: Vec<Option<Job>> = sketches.into_iter().map(|(_, sketch)| sketch.job).collect();
     drop(main_root);
     drop(main_table);
     drop(tables);
@@ -106,6 +102,12 @@ pub fn load(path: &Path) -> Result<Config, Problems> {
     if !problems.is_empty() {
         return Err(Problems(problems));
     }
+    let whole = |job: Option<Job>| job.expect("a job file without a problem is a job");
+    let jobs: BTreeMap<JobName, Job> = jobs
+        .into_iter()
+        .map(whole)
+        .map(|job| (job.name.clone(), job))
+        .collect();
     Ok(Config {
         path: path.to_owned(),
         state,

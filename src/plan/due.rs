@@ -9,6 +9,9 @@
 //! - A line whose hours are `*`, a range or a step (`*/15 * * * *`, `0 */2 * * *`, `*/10 8-18 * * *`) means a rhythm. It is due
 //!   whenever the clock shows one of its times: again in an hour that comes twice, and not for times that are leapt over.
 
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 
 use chrono::{
@@ -81,16 +84,14 @@ impl Line {
         if fields.len() != 5 {
             return Err(not_five(line, fields.len()));
         }
-        let parser = CronParser::builder()
-            .seconds(Seconds::Disallowed)
-            .year(Year::Disallowed)
-            .build();
-        let cron = parser.parse(line).map_err(|error| {
-            NotACronLine(format!(
-                "`{line}` is not a cron line: {}",
-                said(&error.to_string())
-            ))
-        })?;
+        let cron = parse(line).ok_or_else(|| refusal(line, &fields))?;
+        if let Some(leap) = fields
+            .iter()
+            .zip(FIELDS)
+            .find_map(|(field, (what, most, _))| step_that_leaps(field, what, most))
+        {
+            return Err(NotACronLine(format!("`{line}` is not a cron line: {leap}")));
+        }
         let named = |count: u32, is_named: &dyn Fn(u32) -> bool| {
             (0..count).filter(|n| is_named(*n)).collect()
         };
@@ -211,15 +212,43 @@ fn not_five(line: &str, count: usize) -> NotACronLine {
     ))
 }
 
-/// Turns the crate's sentence into a fragment.
-fn said(sentence: &str) -> String {
-    let plain = sentence.trim_end_matches('.');
-    let plain = plain
-        .rsplit_once("error: ")
-        .map_or(plain, |(_, after)| after);
-    let mut chars = plain.chars();
-    match chars.next() {
-        Some(first) => first.to_lowercase().chain(chars).collect(),
-        None => String::new(),
+/// The five fields: what each is, its largest number, and what it may hold.
+const FIELDS: [(&str, u32, &str); 5] = [
+    ("minute", 59, "0 to 59"),
+    ("hour", 23, "0 to 23"),
+    ("day of month", 31, "1 to 31"),
+    ("month", 12, "1 to 12 or JAN to DEC"),
+    ("day of week", 7, "0 to 7 or SUN to SAT"),
+];
+
+fn parse(line: &str) -> Option<Cron> {
+    let parser = CronParser::builder()
+        .seconds(Seconds::Disallowed)
+        .year(Year::Disallowed)
+        .build();
+    parser.parse(line).ok()
+}
+
+/// Says which field is wrong, by trying each of them among stars.
+fn refusal(line: &str, fields: &[&str]) -> NotACronLine {
+    for (at, (field, (what, _, holds))) in fields.iter().zip(FIELDS).enumerate() {
+        let mut alone = ["*"; 5];
+        alone[at] = field;
+        if parse(&alone.join(" ")).is_none() {
+            return NotACronLine(format!(
+                "`{line}` is not a cron line: `{field}` is not a {what}, expected *, {holds}, a list, a range or a step"
+            ));
+        }
     }
+    NotACronLine(format!("`{line}` is not a cron line"))
+}
+
+/// Says what is wrong with a step that leaps out of its field, such as every 75 minutes, which the parser takes for every hour.
+fn step_that_leaps(field: &str, what: &str, most: u32) -> Option<String> {
+    let steps = field.split(',').filter_map(|part| part.split_once('/'));
+    steps.map(|(_, step)| step).find_map(|step| {
+        let is_leap = step.parse::<u32>().is_ok_and(|step| step > most);
+        is_leap
+            .then(|| format!("a step of {step} leaves the {what} field, expected at most {most}"))
+    })
 }

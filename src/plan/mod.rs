@@ -4,6 +4,7 @@
 
 mod diff;
 pub mod due;
+mod fingerprint;
 mod guard;
 mod mark;
 mod matching;

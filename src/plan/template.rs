@@ -5,9 +5,10 @@
 
 mod date;
 mod mentions;
+#[cfg(test)]
+mod tests;
 
 use std::cell::OnceCell;
-use std::collections::BTreeMap;
 
 use chrono_tz::Tz;
 use minijinja::{AutoEscape, Environment, ErrorKind, UndefinedBehavior, Value};
@@ -232,15 +233,10 @@ impl Row<'_> {
     }
 
     fn to_value(&self) -> Value {
-        let names: BTreeMap<&str, &str> = self
-            .attributes
-            .iter()
-            .map(|name| (*name, self.attribute(name)))
-            .collect();
-        Value::from_iter(
-            names
-                .into_iter()
-                .map(|(name, value)| (name, Value::from(value))),
+        Value::from_pairs(
+            self.attributes
+                .iter()
+                .map(|name| (*name, self.attribute(name))),
         )
     }
 }

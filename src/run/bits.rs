@@ -2,14 +2,14 @@
 
 /// A set of small numbers, one bit each: which rows a walk has seen, at an eighth of a byte a row.
 #[derive(Clone, Debug, Default)]
-pub struct Bits {
+pub(super) struct Bits {
     words: Vec<u64>,
     count: u64,
 }
 
 impl Bits {
     /// Puts a row number in; returns whether it was new.
-    pub fn insert(&mut self, no: i64) -> bool {
+    pub(super) fn insert(&mut self, no: i64) -> bool {
         let (word, bit) = place(no);
         if self.words.len() <= word {
             self.words.resize(word + 1, 0);
@@ -21,13 +21,13 @@ impl Bits {
     }
 
     /// Returns whether a row number is in.
-    pub fn contains(&self, no: i64) -> bool {
+    pub(super) fn contains(&self, no: i64) -> bool {
         let (word, bit) = place(no);
         self.words.get(word).is_some_and(|bits| bits & bit != 0)
     }
 
     /// Returns how many are in.
-    pub fn count(&self) -> u64 {
+    pub(super) fn count(&self) -> u64 {
         self.count
     }
 }

@@ -58,12 +58,26 @@ impl fmt::Display for RunError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             RunError::Busy { what, holder } => {
-                write!(f, "{what} is busy: {holder}; wait for it (or use --wait), or end it")
+                write!(
+                    f,
+                    "{what} is busy: {holder}; wait for it (or use --wait), or end it"
+                )
             }
-            RunError::Setup { job, account: Some(account), what } => write!(f, "{job}: account {account}: {what}"),
-            RunError::Setup { job, account: None, what } => write!(f, "{job}: {what}"),
+            RunError::Setup {
+                job,
+                account: Some(account),
+                what,
+            } => write!(f, "{job}: account {account}: {what}"),
+            RunError::Setup {
+                job,
+                account: None,
+                what,
+            } => write!(f, "{job}: {what}"),
             RunError::OutOfTouch { account, why } => {
-                write!(f, "out of touch with account {account}: {why}; nothing is lost, run it again later")
+                write!(
+                    f,
+                    "out of touch with account {account}: {why}; nothing is lost, run it again later"
+                )
             }
             RunError::Approval { why } => f.write_str(why),
             RunError::State(error) => error.fmt(f),
@@ -92,7 +106,11 @@ impl From<StoreError> for RunError {
 impl RunError {
     /// Says what a failed call means for a run of `job` on `account`.
     pub(super) fn of_call(job: &JobName, account: &AccountName, error: CallError) -> RunError {
-        let setup = |what: String| RunError::Setup { job: job.clone(), account: Some(account.clone()), what };
+        let setup = |what: String| RunError::Setup {
+            job: job.clone(),
+            account: Some(account.clone()),
+            what,
+        };
         match error {
             CallError::DeadToken { said, .. } => setup(format!(
                 "the token is expired or revoked ({said}); put a new one where `token` in ghl-sync.toml points to"
@@ -100,9 +118,9 @@ impl RunError {
             CallError::Scope { said, call } => setup(format!(
                 "the token lacks a permission for {call} ({said}); make a token with the scopes that the README lists"
             )),
-            CallError::Version { said, .. } => {
-                setup(format!("HighLevel refuses the API version that this ghl-sync speaks ({said}); update ghl-sync"))
-            }
+            CallError::Version { said, .. } => setup(format!(
+                "HighLevel refuses the API version that this ghl-sync speaks ({said}); update ghl-sync"
+            )),
             CallError::NoAccess { said, .. } => setup(format!(
                 "the token does not belong to this location ({said}); check `location` and `token` in ghl-sync.toml"
             )),
@@ -113,15 +131,18 @@ impl RunError {
                 "{call} answers \"not found\"; check `location` and `channel` in ghl-sync.toml"
             )),
             CallError::State(error) => RunError::State(error),
-            CallError::NotSent { call, why } => RunError::Bug { what: format!("{call}: {why}") },
+            CallError::NotSent { call, why } => RunError::Bug {
+                what: format!("{call}: {why}"),
+            },
             other @ (CallError::OutOfTouch { .. }
             | CallError::Unsure { .. }
             | CallError::Refused { .. }
             | CallError::Duplicate { .. }
             | CallError::Spent { .. }
-            | CallError::BadReply { .. }) => {
-                RunError::OutOfTouch { account: account.clone(), why: other.to_string() }
-            }
+            | CallError::BadReply { .. }) => RunError::OutOfTouch {
+                account: account.clone(),
+                why: other.to_string(),
+            },
         }
     }
 }

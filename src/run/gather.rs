@@ -86,7 +86,12 @@ struct Validation {
 }
 
 /// Says why a full pass of the source is due, or that none is.
-pub(super) fn why_full(job: &Job, state: &JobState, asked: bool, now: DateTime<Utc>) -> Option<String> {
+pub(super) fn why_full(
+    job: &Job,
+    state: &JobState,
+    asked: bool,
+    now: DateTime<Utc>,
+) -> Option<String> {
     if asked {
         return Some("asked for".to_owned());
     }
@@ -98,20 +103,36 @@ pub(super) fn why_full(job: &Job, state: &JobState, asked: bool, now: DateTime<U
     }
     let age_ms = now.timestamp_millis() - complete.began_ms;
     let every_ms = i64::try_from(job.full_at_most_every.as_millis()).unwrap_or(i64::MAX);
-    let limit = job.limits.leave.run.of(u64::try_from(state.roster_size).unwrap_or_default());
+    let limit = job
+        .limits
+        .leave
+        .run
+        .of(u64::try_from(state.roster_size).unwrap_or_default());
     let beyond_guard = u64::try_from(state.debt).is_ok_and(|debt| debt > limit);
     if state.debt != 0 && state.debt_passes >= 2 && age_ms >= every_ms {
-        return Some(format!("the total has differed by {} for {} passes", state.debt, state.debt_passes));
+        return Some(format!(
+            "the total has differed by {} for {} passes",
+            state.debt, state.debt_passes
+        ));
     }
-    beyond_guard.then(|| format!("{} followers fewer than expected, more than guard leave allows", state.debt))
+    beyond_guard.then(|| {
+        format!(
+            "{} followers fewer than expected, more than guard leave allows",
+            state.debt
+        )
+    })
 }
 
 /// Returns the moment of the `full` schedule that is due and was not served.
 pub(super) fn full_due(job: &Job, state: &JobState, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
     let line = job.full.as_deref()?;
-    let served = state.last_full_due_ms.or(state.complete.map(|complete| complete.began_ms))?;
+    let served = state
+        .last_full_due_ms
+        .or(state.complete.map(|complete| complete.began_ms))?;
     let served = DateTime::from_timestamp_millis(served)?;
-    crate::plan::due::due(line, job.timezone, Some(served), now).ok().flatten()
+    crate::plan::due::due(line, job.timezone, Some(served), now)
+        .ok()
+        .flatten()
 }
 
 /// Finds out whose token it is and which channel is meant; validated once an hour, as Twitch asks.
@@ -127,17 +148,35 @@ pub(super) async fn seat(world: &World) -> Result<Seat, RunError> {
     let since = now_ms - VALIDATION_MS;
     let kept = {
         let name = name.clone();
-        world.store.write(move |db| jobs::kept(db, &name, since)).await?
+        world
+            .store
+            .write(move |db| jobs::kept(db, &name, since))
+            .await?
     };
     let validation: Validation = match kept.and_then(|text| serde_json::from_str(&text).ok()) {
         Some(validation) => validation,
         None => {
-            let answer =
-                world.auth_line.send(&twitch::validate(), Purpose::Announced).await.map_err(wrong)?;
-            let twitch::Token { client_id, user_id, scopes, .. } = answer.value;
-            let validation = Validation { client_id, user_id, scopes };
+            let answer = world
+                .auth_line
+                .send(&twitch::validate(), Purpose::Announced)
+                .await
+                .map_err(wrong)?;
+            let twitch::Token {
+                client_id,
+                user_id,
+                scopes,
+                ..
+            } = answer.value;
+            let validation = Validation {
+                client_id,
+                user_id,
+                scopes,
+            };
             let text = serde_json::to_string(&validation).expect("a validation is always JSON");
-            world.store.write(move |db| jobs::keep(db, &name, &text, now_ms)).await?;
+            world
+                .store
+                .write(move |db| jobs::keep(db, &name, &text, now_ms))
+                .await?;
             validation
         }
     };
@@ -147,43 +186,69 @@ pub(super) async fn seat(world: &World) -> Result<Seat, RunError> {
             validation.client_id, world.spoke.client_id
         )));
     }
-    if !validation.scopes.iter().any(|scope| scope == FOLLOWERS_SCOPE) {
+    if !validation
+        .scopes
+        .iter()
+        .any(|scope| scope == FOLLOWERS_SCOPE)
+    {
         return Err(setup(format!(
             "the token lacks the scope {FOLLOWERS_SCOPE}; make a new token with it (the README says how)"
         )));
     }
     let Some(viewer) = validation.user_id.clone() else {
-        return Err(setup("the token is an app token, which cannot list followers; use a user token".to_owned()));
+        return Err(setup(
+            "the token is an app token, which cannot list followers; use a user token".to_owned(),
+        ));
     };
     let broadcaster = match &world.spoke.channel {
         Channel::Own => viewer.clone(),
         Channel::Id(id) => RecordKey::try_from(id.clone())
             .map_err(|error| setup(format!("`channel_id`: {error}")))?,
         Channel::Login(login) => channel_id(world, login, now_ms).await?.ok_or_else(|| {
-            setup(format!("there is no Twitch channel `{login}`; check `channel` in ghl-sync.toml"))
+            setup(format!(
+                "there is no Twitch channel `{login}`; check `channel` in ghl-sync.toml"
+            ))
         })?,
     };
-    Ok(Seat { broadcaster, viewer })
+    Ok(Seat {
+        broadcaster,
+        viewer,
+    })
 }
 
-async fn channel_id(world: &World, login: &str, now_ms: i64) -> Result<Option<RecordKey>, RunError> {
+async fn channel_id(
+    world: &World,
+    login: &str,
+    now_ms: i64,
+) -> Result<Option<RecordKey>, RunError> {
     let name = format!("twitch.login:{login}");
     let since = now_ms - CHANNEL_MS;
     let kept = {
         let name = name.clone();
-        world.store.write(move |db| jobs::kept(db, &name, since)).await?
+        world
+            .store
+            .write(move |db| jobs::kept(db, &name, since))
+            .await?
     };
     if let Some(id) = kept.and_then(|id| RecordKey::try_from(id).ok()) {
         return Ok(Some(id));
     }
     let answer = world
         .spoke_line
-        .send(&twitch::users_by_login(&[login.to_owned()]), Purpose::Announced)
+        .send(
+            &twitch::users_by_login(&[login.to_owned()]),
+            Purpose::Announced,
+        )
         .await
         .map_err(|error| RunError::of_call(&world.job.name, &world.spoke.name, error))?;
-    let Some(user) = answer.value.into_iter().next() else { return Ok(None) };
+    let Some(user) = answer.value.into_iter().next() else {
+        return Ok(None);
+    };
     let id = user.id.clone();
-    world.store.write(move |db| jobs::keep(db, &name, id.as_str(), now_ms)).await?;
+    world
+        .store
+        .write(move |db| jobs::keep(db, &name, id.as_str(), now_ms))
+        .await?;
     Ok(Some(user.id))
 }
 
@@ -191,12 +256,19 @@ async fn channel_id(world: &World, login: &str, now_ms: i64) -> Result<Option<Re
 ///
 /// Errors: permission and account faults, the state, and a vendor that cannot be reached before the first page. Later than that the walk is cut,
 /// and what was read is used.
-pub(super) async fn gather(world: &World, seat: &Seat, state: &JobState, full: bool) -> Result<Gathered, RunError> {
+pub(super) async fn gather(
+    world: &World,
+    seat: &Seat,
+    state: &JobState,
+    full: bool,
+) -> Result<Gathered, RunError> {
     let mut walk = Walking::begin(world, state, full).await?;
     let ended = walk.to_the_end(world, seat, state).await?;
     walk.flush(world).await?;
     let Some(walk_no) = walk.no else {
-        return Err(RunError::Bug { what: "a walk ended without a page".to_owned() });
+        return Err(RunError::Bug {
+            what: "a walk ended without a page".to_owned(),
+        });
     };
     let (new_keys, new) = fold(world, state.no, walk_no).await?;
     let listed = i64::try_from(walk.seen.count()).unwrap_or(i64::MAX) + new_keys;
@@ -250,7 +322,10 @@ impl Walking {
             reader: world.store.reader()?,
         };
         if let Some(walk) = resumable {
-            world.store.write(move |db| walks::resume_walk(db, walk.no)).await?;
+            world
+                .store
+                .write(move |db| walks::resume_walk(db, walk.no))
+                .await?;
             walking.no = Some(walk.no);
             walking.resumed = true;
             walking.cursor = walk.cursor;
@@ -278,13 +353,19 @@ impl Walking {
             let answer = match world.spoke_line.send(&call, Purpose::Announced).await {
                 Ok(answer) => answer,
                 Err(CallError::State(error)) => return Err(error.into()),
-                Err(CallError::Spent { .. }) if self.no.is_some() => return Ok(Some(Ended::Cut(Cut::Spent))),
-                Err(error @ (CallError::OutOfTouch { .. } | CallError::BadReply { .. } | CallError::Refused { .. }))
-                    if self.no.is_some() =>
-                {
+                Err(CallError::Spent { .. }) if self.no.is_some() => {
+                    return Ok(Some(Ended::Cut(Cut::Spent)));
+                }
+                Err(
+                    error @ (CallError::OutOfTouch { .. }
+                    | CallError::BadReply { .. }
+                    | CallError::Refused { .. }),
+                ) if self.no.is_some() => {
                     return Ok(Some(Ended::Cut(Cut::OutOfTouch(error.to_string()))));
                 }
-                Err(error) => return Err(RunError::of_call(&world.job.name, &world.spoke.name, error)),
+                Err(error) => {
+                    return Err(RunError::of_call(&world.job.name, &world.spoke.name, error));
+                }
             };
             let date_ms = world.date_ms(answer.date);
             let page = match answer.value {
@@ -300,11 +381,21 @@ impl Walking {
             let known = self.take(state.no, &page.records)?;
             world.watch.tick(Tick::Advance(page.records.len() as u64));
             let next = page.next;
-            let caught_up = !self.full && known && !page.records.is_empty() && old_enough(&page.records, state);
-            empty_pages = if page.records.is_empty() { empty_pages + 1 } else { 0 };
-            let repeated = next.as_ref().is_some_and(|cursor| !self.cursors.insert(hash_of(cursor)));
+            let caught_up =
+                !self.full && known && !page.records.is_empty() && old_enough(&page.records, state);
+            empty_pages = if page.records.is_empty() {
+                empty_pages + 1
+            } else {
+                0
+            };
+            let repeated = next
+                .as_ref()
+                .is_some_and(|cursor| !self.cursors.insert(hash_of(cursor)));
             self.cursor = next;
-            if !self.full || self.staged.len() >= ROWS_A_COMMIT || self.uncommitted_pages >= PAGES_A_COMMIT {
+            if !self.full
+                || self.staged.len() >= ROWS_A_COMMIT
+                || self.uncommitted_pages >= PAGES_A_COMMIT
+            {
                 self.commit(world, date_ms).await?;
             }
             if caught_up {
@@ -318,7 +409,9 @@ impl Walking {
             }
             let total = self.total.unwrap_or(self.rows).max(self.rows);
             if self.pages > (total / 100 + 1) * 2 + 10 {
-                return Ok(Some(Ended::Cut(Cut::TooManyPages { pages: self.pages.unsigned_abs() })));
+                return Ok(Some(Ended::Cut(Cut::TooManyPages {
+                    pages: self.pages.unsigned_abs(),
+                })));
             }
         }
     }
@@ -330,11 +423,15 @@ impl Walking {
         page: &twitch::FollowersPage,
         date_ms: i64,
     ) -> Result<(), RunError> {
-        let total = page.total.map(|total| i64::try_from(total).unwrap_or(i64::MAX));
+        let total = page
+            .total
+            .map(|total| i64::try_from(total).unwrap_or(i64::MAX));
         let (job_no, full) = (state.no, self.full);
         let no = world
             .store
-            .write(move |db| walks::begin_walk(db, WalkOf::Source(job_no), full, "followers", date_ms))
+            .write(move |db| {
+                walks::begin_walk(db, WalkOf::Source(job_no), full, "followers", date_ms)
+            })
             .await?;
         self.no = Some(no);
         self.began_ms = date_ms;
@@ -356,7 +453,13 @@ impl Walking {
                     all_known = false;
                     self.staged.push(record.clone());
                 }
-                Some(Listed { no, attributes, presence, missing, known }) => {
+                Some(Listed {
+                    no,
+                    attributes,
+                    presence,
+                    missing,
+                    known,
+                }) => {
                     self.seen.insert(no);
                     let is_in = presence == Presence::In;
                     all_known &= known && is_in;
@@ -378,7 +481,16 @@ impl Walking {
         world
             .store
             .write(move |db| {
-                walks::commit_pages(db, no, &staged, cursor.as_deref(), total, pages, rows, page_ms)
+                walks::commit_pages(
+                    db,
+                    no,
+                    &staged,
+                    cursor.as_deref(),
+                    total,
+                    pages,
+                    rows,
+                    page_ms,
+                )
             })
             .await?;
         self.uncommitted_pages = 0;
@@ -417,7 +529,11 @@ impl Walking {
             ));
         }
         let complete = matches!(ended, Some(Ended::Complete));
-        let debt = match (complete, state.complete.and_then(|complete| complete.total), self.total) {
+        let debt = match (
+            complete,
+            state.complete.and_then(|complete| complete.total),
+            self.total,
+        ) {
             (false, Some(then), Some(now)) => then + state.added_since + new - now,
             _ => 0,
         };
@@ -430,7 +546,11 @@ impl Walking {
             Some(Ended::Cut(cut)) => cut.word(),
         };
         // A normal walk that read to the very end knows all there is, even when it does not add up.
-        let word = if !self.full && matches!(ended, Some(Ended::Cut(Cut::Gap { .. }))) { "caught-up" } else { word };
+        let word = if !self.full && matches!(ended, Some(Ended::Cut(Cut::Gap { .. }))) {
+            "caught-up"
+        } else {
+            word
+        };
         let gap = self.total.map_or(0, |total| listed - total);
         let note = WalkNote {
             walk_no,
@@ -445,7 +565,11 @@ impl Walking {
             .store
             .write(move |db| {
                 walks::end_walk(db, walk_no, word)?;
-                if stands { note_walk(db, job_no, note) } else { Ok(()) }
+                if stands {
+                    note_walk(db, job_no, note)
+                } else {
+                    Ok(())
+                }
             })
             .await?;
         Ok(Gathered {
@@ -465,11 +589,19 @@ impl Walking {
         let mut after = 0;
         loop {
             let rows = walks::present_rows(&self.reader, job_no, after, walk_no)?;
-            let Some(last) = rows.last() else { return Ok(()) };
+            let Some(last) = rows.last() else {
+                return Ok(());
+            };
             after = *last;
-            let missing: Vec<i64> = rows.into_iter().filter(|no| !self.seen.contains(*no)).collect();
+            let missing: Vec<i64> = rows
+                .into_iter()
+                .filter(|no| !self.seen.contains(*no))
+                .collect();
             if !missing.is_empty() {
-                world.store.write(move |db| walks::mark_missing(db, &missing, walk_no)).await?;
+                world
+                    .store
+                    .write(move |db| walks::mark_missing(db, &missing, walk_no))
+                    .await?;
             }
         }
     }
@@ -477,7 +609,9 @@ impl Walking {
 
 /// Says whether a walk that came to its end lists everybody.
 fn judged(listed: i64, total: Option<i64>, state: &JobState) -> Ended {
-    let Some(total) = total else { return Ended::Complete };
+    let Some(total) = total else {
+        return Ended::Complete;
+    };
     let gap = listed - total;
     let fits = match state.complete {
         None => gap.abs() <= (total * FIRST_GAP_PERCENT / 100).max(GAP_ROWS),
@@ -486,7 +620,10 @@ fn judged(listed: i64, total: Option<i64>, state: &JobState) -> Ended {
     if fits {
         Ended::Complete
     } else {
-        Ended::Cut(Cut::Gap { listed: listed.unsigned_abs(), total: total.unsigned_abs() })
+        Ended::Cut(Cut::Gap {
+            listed: listed.unsigned_abs(),
+            total: total.unsigned_abs(),
+        })
     }
 }
 
@@ -503,7 +640,12 @@ async fn trap(world: &World, seat: &Seat) -> RunError {
 }
 
 fn old_enough(records: &[Record], state: &JobState) -> bool {
-    let Some(last_began) = state.last_walk_began_ms.and_then(DateTime::from_timestamp_millis) else { return false };
+    let Some(last_began) = state
+        .last_walk_began_ms
+        .and_then(DateTime::from_timestamp_millis)
+    else {
+        return false;
+    };
     let oldest = records
         .iter()
         .filter_map(|record| record.attributes.get(FOLLOWED_AT))
@@ -518,8 +660,10 @@ fn merged(record: &Record, stored: &str) -> Result<Record, RunError> {
     if record.attributes_json() == stored {
         return Ok(merged);
     }
-    let old: std::collections::BTreeMap<String, String> = serde_json::from_str(stored)
-        .map_err(|error| RunError::Bug { what: format!("stored attributes are no JSON: {error}") })?;
+    let old: std::collections::BTreeMap<String, String> =
+        serde_json::from_str(stored).map_err(|error| RunError::Bug {
+            what: format!("stored attributes are no JSON: {error}"),
+        })?;
     for (name, value) in old {
         merged.attributes.entry(name).or_insert(value);
     }
@@ -537,16 +681,26 @@ async fn fold(world: &World, job_no: i64, walk_no: i64) -> Result<(i64, i64), Ru
     let reader = world.store.reader()?;
     let (chunks, mut incoming) = tokio::sync::mpsc::channel::<Vec<(String, String)>>(2);
     let streaming = tokio::task::spawn_blocking(move || {
-        walks::staged_in_key_order(&reader, walk_no, FOLLOWED_AT, |chunk| chunks.blocking_send(chunk).is_ok())
+        walks::staged_in_key_order(&reader, walk_no, FOLLOWED_AT, |chunk| {
+            chunks.blocking_send(chunk).is_ok()
+        })
     });
     let (mut new, mut added) = (0, 0);
     while let Some(chunk) = incoming.recv().await {
-        let (new_here, added_here) =
-            world.store.write(move |db| walks::fold_rows(db, job_no, walk_no, &chunk)).await?;
+        let (new_here, added_here) = world
+            .store
+            .write(move |db| walks::fold_rows(db, job_no, walk_no, &chunk))
+            .await?;
         new += new_here;
         added += added_here;
     }
-    streaming.await.map_err(|error| RunError::Bug { what: error.to_string() })??;
-    while world.store.write(move |db| walks::delete_staged(db, walk_no)).await? {}
+    streaming.await.map_err(|error| RunError::Bug {
+        what: error.to_string(),
+    })??;
+    while world
+        .store
+        .write(move |db| walks::delete_staged(db, walk_no))
+        .await?
+    {}
     Ok((new, added))
 }

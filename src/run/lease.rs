@@ -31,9 +31,17 @@ impl Lease {
     /// `holder` (command and process id) is written inside for whoever finds it taken. With `wait`, waits until it is free.
     ///
     /// Errors: `Busy` with the holder's words; `Io`.
-    pub async fn take(state: &Path, name: &str, holder: &str, wait: bool) -> Result<Lease, RunError> {
+    pub async fn take(
+        state: &Path,
+        name: &str,
+        holder: &str,
+        wait: bool,
+    ) -> Result<Lease, RunError> {
         let path = state.join(format!("{name}.lock"));
-        let io = |source| RunError::Io { path: path.clone(), source };
+        let io = |source| RunError::Io {
+            path: path.clone(),
+            source,
+        };
         // Not truncated: a taken lock's words belong to its holder.
         let mut file = OpenOptions::new()
             .read(true)
@@ -51,7 +59,10 @@ impl Lease {
                     let mut words = String::new();
                     let _ = file.read_to_string(&mut words);
                     let holder = words.lines().next().unwrap_or("another process").to_owned();
-                    return Err(RunError::Busy { what: name.to_owned(), holder });
+                    return Err(RunError::Busy {
+                        what: name.to_owned(),
+                        holder,
+                    });
                 }
                 Err(TryLockError::Error(source)) => return Err(io(source)),
             }

@@ -1,14 +1,21 @@
 //! Floor 5: one run of a job, in nine moves.
 
 mod bits;
+mod draft;
 mod error;
+mod execute;
 mod gather;
+mod job;
 mod lease;
+mod leavers;
+mod recover;
 mod refresh;
 mod settle;
+mod summary;
 mod world;
 
 pub use error::RunError;
+pub use lease::Lease;
 pub use settle::{SettleError, Settling, settle};
 pub use world::{Ask, Stop, Tick, Watch, World, keeping_of};
 
@@ -28,12 +35,13 @@ pub struct Done {
 ///
 /// Errors: every variant of [`RunError`]; what was done until then is in the journal, and the next run goes on.
 pub async fn run_job(world: &World, ask: &Ask) -> Result<Done, RunError> {
-    let _ = (world, ask);
-    Err(RunError::Bug { what: "not built yet".to_owned() })
+    job::run_job(world, ask).await
 }
 
 /// Streams the rows of a plan's report, in key order, from the journal.
-pub fn rows(store: &Store, plan_no: i64, dry: bool) -> impl Iterator<Item = std::io::Result<ReportRow>> {
-    let _ = (store, plan_no, dry);
-    std::iter::empty()
+pub fn rows(
+    store: &Store,
+    plan_no: i64,
+) -> impl Iterator<Item = std::io::Result<ReportRow>> + use<> {
+    summary::rows(store, plan_no)
 }

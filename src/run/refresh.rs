@@ -3,9 +3,11 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use chrono::{DateTime, TimeDelta};
+use chrono::DateTime;
 
-use crate::apis::highlevel::{self, CustomField, Keys, ListCursor, SEARCH_LIMIT, Search, SearchCursor};
+use crate::apis::highlevel::{
+    self, CustomField, Keys, ListCursor, SEARCH_LIMIT, Search, SearchCursor,
+};
 use crate::model::{By, Contact, ContactId, ContactsReader, Cut, Ended, FieldKey, Reading};
 use crate::net::{CallError, Purpose};
 use crate::store::jobs::{self, LocationState};
@@ -69,6 +71,11 @@ pub(super) struct Hub {
 }
 
 impl Hub {
+    /// Returns one contact as a list, completed.
+    pub(super) fn completed(&self, contact: Contact) -> Vec<Contact> {
+        self.complete(vec![contact])
+    }
+
     /// Completes what a reading shows: a field that the location lacks is known to be empty everywhere.
     fn complete(&self, mut contacts: Vec<Contact>) -> Vec<Contact> {
         for contact in &mut contacts {
@@ -96,16 +103,29 @@ impl Hub {
     }
 
     /// Reads one contact fresh into the mirror; returns whether it exists.
-    pub(super) async fn look_at(&self, world: &World, id: &ContactId, purpose: Purpose) -> Result<bool, RunError> {
-        match world.hub_line.send(&highlevel::get(id, &self.keys), purpose).await {
+    pub(super) async fn look_at(
+        &self,
+        world: &World,
+        id: &ContactId,
+        purpose: Purpose,
+    ) -> Result<bool, RunError> {
+        match world
+            .hub_line
+            .send(&highlevel::get(id, &self.keys), purpose)
+            .await
+        {
             Ok(answer) => {
                 let date_ms = world.date_ms(answer.date);
-                self.take_in(world, vec![answer.value], Reading::Get, date_ms).await?;
+                self.take_in(world, vec![answer.value], Reading::Get, date_ms)
+                    .await?;
                 Ok(true)
             }
             Err(CallError::NotFound { .. }) => {
                 let (location_no, id, now_ms) = (self.location_no, id.clone(), world.now_ms());
-                world.store.write(move |db| mirror::note_gone(db, location_no, &id, now_ms)).await?;
+                world
+                    .store
+                    .write(move |db| mirror::note_gone(db, location_no, &id, now_ms))
+                    .await?;
                 Ok(false)
             }
             Err(error) => Err(of_hub(world, error)),
@@ -119,10 +139,18 @@ impl Hub {
         key: &str,
         purpose: Purpose,
     ) -> Result<Vec<Contact>, RunError> {
-        let Some(marker) = world.mapping.marker() else { return Ok(Vec::new()) };
-        let Some(search) = Search::with_field(marker, key, &self.keys) else { return Ok(Vec::new()) };
+        let Some(marker) = world.mapping.marker() else {
+            return Ok(Vec::new());
+        };
+        let Some(search) = Search::with_field(marker, key, &self.keys) else {
+            return Ok(Vec::new());
+        };
         let call = search.limit(10).call(&world.hub.location, &self.keys);
-        let answer = world.hub_line.send(&call, purpose).await.map_err(|error| of_hub(world, error))?;
+        let answer = world
+            .hub_line
+            .send(&call, purpose)
+            .await
+            .map_err(|error| of_hub(world, error))?;
         let date_ms = world.date_ms(answer.date);
         // The index may still show a value that was changed since; only exact hits count.
         let hits: Vec<Contact> = answer
@@ -131,7 +159,8 @@ impl Hub {
             .into_iter()
             .filter(|contact| contact.fields.get(marker).and_then(Option::as_deref) == Some(key))
             .collect();
-        self.take_in(world, hits.clone(), Reading::Search, date_ms).await?;
+        self.take_in(world, hits.clone(), Reading::Search, date_ms)
+            .await?;
         Ok(hits)
     }
 }
@@ -150,12 +179,16 @@ pub(super) async fn hub(world: &World, fresh: bool) -> Result<Hub, RunError> {
         world
             .store
             .write(move |db| {
-                Ok((jobs::location_state(db, &location)?, jobs::kept(db, &name, since)?))
+                Ok((
+                    jobs::location_state(db, &location)?,
+                    jobs::kept(db, &name, since)?,
+                ))
             })
             .await?
     };
-    let kept: Option<Vec<(String, FieldKey)>> =
-        kept.filter(|_| !fresh).and_then(|text| serde_json::from_str(&text).ok());
+    let kept: Option<Vec<(String, FieldKey)>> = kept
+        .filter(|_| !fresh)
+        .and_then(|text| serde_json::from_str(&text).ok());
     let wanted: BTreeSet<&FieldKey> = world.keeping.fields.iter().collect();
     if let Some(kept) = kept {
         let hub = hub_of(world, state.no, &wanted, kept);
@@ -168,38 +201,85 @@ pub(super) async fn hub(world: &World, fresh: bool) -> Result<Hub, RunError> {
         .send(&highlevel::custom_fields(&location), Purpose::Announced)
         .await
         .map_err(|error| of_hub(world, error))?;
-    let defined: Vec<(String, FieldKey)> = answer.value.into_iter().map(|field| (field.id, field.key)).collect();
+    let defined: Vec<(String, FieldKey)> = answer
+        .value
+        .into_iter()
+        .map(|field| (field.id, field.key))
+        .collect();
     let text = serde_json::to_string(&defined).expect("texts are always JSON");
-    world.store.write(move |db| jobs::keep(db, &name, &text, now_ms)).await?;
+    world
+        .store
+        .write(move |db| jobs::keep(db, &name, &text, now_ms))
+        .await?;
     Ok(hub_of(world, state.no, &wanted, defined))
 }
 
-fn hub_of(world: &World, location_no: i64, wanted: &BTreeSet<&FieldKey>, defined: Vec<(String, FieldKey)>) -> Hub {
+fn hub_of(
+    world: &World,
+    location_no: i64,
+    wanted: &BTreeSet<&FieldKey>,
+    defined: Vec<(String, FieldKey)>,
+) -> Hub {
     let defined: Vec<CustomField> = defined
         .into_iter()
-        .map(|(id, key)| CustomField { id, name: key.to_string(), key, data_type: String::new() })
+        .map(|(id, key)| CustomField {
+            id,
+            name: key.to_string(),
+            key,
+            data_type: String::new(),
+        })
         .collect();
     let (keys, lacking) = Keys::of(wanted.iter().copied(), &defined);
     let here: BTreeSet<&FieldKey> = world.job.fields.iter().map(|rule| &rule.key).collect();
-    let lacking_here = lacking.iter().filter(|key| here.contains(key)).cloned().collect();
-    Hub { location_no, keys: Arc::new(keys), lacking, lacking_here }
+    let lacking_here = lacking
+        .iter()
+        .filter(|key| here.contains(key))
+        .cloned()
+        .collect();
+    Hub {
+        location_no,
+        keys: Arc::new(keys),
+        lacking,
+        lacking_here,
+    }
 }
 
 /// Brings the mirror up to date, under the location's lock.
 ///
 /// Errors: account faults, and a hub that cannot be reached; what was read until then stays.
-pub(super) async fn refresh(world: &World, hub: &Hub, ask: &Ask, job_no: i64, full: bool) -> Result<Refreshed, RunError> {
+pub(super) async fn refresh(
+    world: &World,
+    hub: &Hub,
+    ask: &Ask,
+    job_no: i64,
+    full: bool,
+) -> Result<Refreshed, RunError> {
     let lock = format!("location-{}", world.hub.location);
-    let folder = world.store.path().parent().map(std::path::Path::to_path_buf).unwrap_or_default();
+    let folder = world
+        .store
+        .path()
+        .parent()
+        .map(std::path::Path::to_path_buf)
+        .unwrap_or_default();
     let _lease = Lease::take(&folder, &lock, &ask.holder, true).await?;
     let location = world.hub.location.clone();
-    let state = world.store.write(move |db| jobs::location_state(db, &location)).await?;
+    let state = world
+        .store
+        .write(move |db| jobs::location_state(db, &location))
+        .await?;
     let match_keys: Vec<String> = match_keys(world);
     let has_all = |keys: &[String], needed: &[String]| needed.iter().all(|key| keys.contains(key));
-    let managed: Vec<String> = world.keeping.fields.iter().map(ToString::to_string).collect();
+    let managed: Vec<String> = world
+        .keeping
+        .fields
+        .iter()
+        .map(ToString::to_string)
+        .collect();
     let never_complete = state.complete_ms.is_none() || !has_all(&state.complete_keys, &match_keys);
     let shared = state.refreshed_job.is_some_and(|other| other != job_no)
-        && state.refreshed_ms.is_some_and(|at| world.now_ms() - at < SHARED_MS)
+        && state
+            .refreshed_ms
+            .is_some_and(|at| world.now_ms() - at < SHARED_MS)
         && has_all(&state.refreshed_keys, &managed);
     let mut refreshed = Refreshed {
         location: state.clone(),
@@ -226,9 +306,12 @@ pub(super) async fn refresh(world: &World, hub: &Hub, ask: &Ask, job_no: i64, fu
         incremental(world, hub, job_no, &managed, &mut refreshed).await?;
     }
     let location = world.hub.location.clone();
-    refreshed.location = world.store.write(move |db| jobs::location_state(db, &location)).await?;
-    refreshed.complete =
-        refreshed.location.complete_ms.is_some() && has_all(&refreshed.location.complete_keys, &match_keys);
+    refreshed.location = world
+        .store
+        .write(move |db| jobs::location_state(db, &location))
+        .await?;
+    refreshed.complete = refreshed.location.complete_ms.is_some()
+        && has_all(&refreshed.location.complete_keys, &match_keys);
     Ok(refreshed)
 }
 
@@ -248,7 +331,11 @@ async fn index_new_keys(world: &World, hub: &Hub) -> Result<(), RunError> {
     let mut after = 0;
     loop {
         let (location_no, keeping) = (hub.location_no, Arc::clone(&world.keeping));
-        match world.store.write(move |db| mirror::index_chunk(db, location_no, after, &keeping)).await? {
+        match world
+            .store
+            .write(move |db| mirror::index_chunk(db, location_no, after, &keeping))
+            .await?
+        {
             Some(last) => after = last,
             None => return Ok(()),
         }
@@ -264,15 +351,27 @@ async fn incremental(
     refreshed: &mut Refreshed,
 ) -> Result<(), RunError> {
     let location = world.hub.location.clone();
-    let state = world.store.write(move |db| jobs::location_state(db, &location)).await?;
-    let Some(since) = state.watermark_ms.and_then(DateTime::from_timestamp_millis) else { return Ok(()) };
+    let state = world
+        .store
+        .write(move |db| jobs::location_state(db, &location))
+        .await?;
+    let Some(since) = state.watermark_ms.and_then(DateTime::from_timestamp_millis) else {
+        return Ok(());
+    };
     let mut search = Search::updated_since(since);
     let mut began_ms = None;
     loop {
         if world.stop.is_asked() {
             return Ok(());
         }
-        let answer = match world.hub_line.send(&search.call(&world.hub.location, &hub.keys), Purpose::Announced).await {
+        let answer = match world
+            .hub_line
+            .send(
+                &search.call(&world.hub.location, &hub.keys),
+                Purpose::Announced,
+            )
+            .await
+        {
             Ok(answer) => answer,
             Err(error) => return Err(of_hub(world, error)),
         };
@@ -281,14 +380,23 @@ async fn incremental(
         let page = answer.value;
         refreshed.pages += 1;
         refreshed.contacts_seen += page.rows.len() as u64;
-        hub.take_in(world, page.rows, Reading::Search, date_ms).await?;
+        hub.take_in(world, page.rows, Reading::Search, date_ms)
+            .await?;
         let last = page.listed < u64::from(SEARCH_LIMIT) || page.next.is_none();
         if last {
-            let (location_no, now_ms, managed) = (hub.location_no, world.now_ms(), managed.to_vec());
+            let (location_no, now_ms, managed) =
+                (hub.location_no, world.now_ms(), managed.to_vec());
             world
                 .store
                 .write(move |db| {
-                    jobs::note_refreshed(db, location_no, job_no, began - OVERLAP_MS, now_ms, &managed)
+                    jobs::note_refreshed(
+                        db,
+                        location_no,
+                        job_no,
+                        began - OVERLAP_MS,
+                        now_ms,
+                        &managed,
+                    )
                 })
                 .await?;
             return Ok(());
@@ -363,7 +471,10 @@ async fn walk_contacts(
         };
         if let Some(stored) = stored {
             let no = walk.no;
-            world.store.write(move |db| walks::resume_walk(db, no)).await?;
+            world
+                .store
+                .write(move |db| walks::resume_walk(db, no))
+                .await?;
             (walk_no, cursor) = (Some(no), stored);
             (began_ms, total, pages, rows) = (walk.began_ms, walk.total, walk.pages, walk.listed);
         }
@@ -376,14 +487,21 @@ async fn walk_contacts(
         }
         let page = match read_page(world, hub, reader, &cursor).await {
             Ok(page) => page,
-            Err(CallError::NotFound { .. } | CallError::Refused { .. }) if reader == ContactsReader::List => {
+            Err(CallError::NotFound { .. } | CallError::Refused { .. })
+                if reader == ContactsReader::List =>
+            {
                 if let Some(no) = walk_no {
-                    world.store.write(move |db| walks::end_walk(db, no, "repeated-cursor")).await?;
+                    world
+                        .store
+                        .write(move |db| walks::end_walk(db, no, "repeated-cursor"))
+                        .await?;
                 }
                 return Ok(Walked::ListRefused);
             }
             Err(CallError::Spent { .. }) if walk_no.is_some() => break Ended::Cut(Cut::Spent),
-            Err(error @ (CallError::OutOfTouch { .. } | CallError::BadReply { .. })) if walk_no.is_some() => {
+            Err(error @ (CallError::OutOfTouch { .. } | CallError::BadReply { .. }))
+                if walk_no.is_some() =>
+            {
                 break Ended::Cut(Cut::OutOfTouch(error.to_string()));
             }
             Err(error) => return Err(of_hub(world, error)),
@@ -392,14 +510,20 @@ async fn walk_contacts(
         if walk_no.is_none() {
             let no = world
                 .store
-                .write(move |db| walks::begin_walk(db, WalkOf::Contacts(location_no), true, word, date_ms))
+                .write(move |db| {
+                    walks::begin_walk(db, WalkOf::Contacts(location_no), true, word, date_ms)
+                })
                 .await?;
             walk_no = Some(no);
             began_ms = date_ms;
-            total = page.total.map(|total| i64::try_from(total).unwrap_or(i64::MAX));
+            total = page
+                .total
+                .map(|total| i64::try_from(total).unwrap_or(i64::MAX));
             world.watch.tick(Tick::Reading {
                 what: format!("contacts of {} by {word}", world.hub.name),
-                total: page.total.filter(|total| reader == ContactsReader::List || *total < SEARCH_COUNTS_TO),
+                total: page
+                    .total
+                    .filter(|total| reader == ContactsReader::List || *total < SEARCH_COUNTS_TO),
             });
         }
         pages += 1;
@@ -407,18 +531,35 @@ async fn walk_contacts(
         refreshed.pages += 1;
         refreshed.contacts_seen += page.rows.len() as u64;
         world.watch.tick(Tick::Advance(page.listed));
-        let repeated = page.cursor_text.as_ref().is_some_and(|text| !cursors.insert(text.clone()));
+        let repeated = page
+            .cursor_text
+            .as_ref()
+            .is_some_and(|text| !cursors.insert(text.clone()));
         if cursors.len() > 64 {
             // A loop is short; remembering the last cursors is enough and keeps memory flat.
             cursors.pop_first();
         }
         let contacts = hub.complete(page.rows);
-        let (keeping, cursor_text, no) = (Arc::clone(&world.keeping), page.cursor_text.clone(), walk_no.unwrap_or_default());
+        let (keeping, cursor_text, no) = (
+            Arc::clone(&world.keeping),
+            page.cursor_text.clone(),
+            walk_no.unwrap_or_default(),
+        );
         let numbers = world
             .store
             .write(move |db| {
-                let numbers = mirror::ingest(db, location_no, &contacts, reading, date_ms, &keeping)?;
-                walks::commit_pages(db, no, &[], cursor_text.as_deref(), total, pages, rows, date_ms)?;
+                let numbers =
+                    mirror::ingest(db, location_no, &contacts, reading, date_ms, &keeping)?;
+                walks::commit_pages(
+                    db,
+                    no,
+                    &[],
+                    cursor_text.as_deref(),
+                    total,
+                    pages,
+                    rows,
+                    date_ms,
+                )?;
                 Ok(numbers)
             })
             .await?;
@@ -432,19 +573,34 @@ async fn walk_contacts(
             break Ended::Cut(Cut::RepeatedCursor);
         }
         if pages > (total.unwrap_or(rows).max(rows) / 100 + 1) * 2 + 10 {
-            break Ended::Cut(Cut::TooManyPages { pages: pages.unsigned_abs() });
+            break Ended::Cut(Cut::TooManyPages {
+                pages: pages.unsigned_abs(),
+            });
         }
         cursor = page.next;
     };
-    let listed = if resumed { rows } else { i64::try_from(seen.count()).unwrap_or(i64::MAX) };
-    let counted = total.filter(|total| {
-        reader == ContactsReader::List || total.unsigned_abs() < SEARCH_COUNTS_TO
-    });
+    let listed = if resumed {
+        rows
+    } else {
+        i64::try_from(seen.count()).unwrap_or(i64::MAX)
+    };
+    let counted = total
+        .filter(|total| reader == ContactsReader::List || total.unsigned_abs() < SEARCH_COUNTS_TO);
     let ended = match ended {
         Ended::Complete => judged(listed, counted, state),
         cut @ Ended::Cut(_) => cut,
     };
-    note_end(world, hub, walk_no.unwrap_or_default(), &ended, began_ms, listed, counted, match_keys).await?;
+    note_end(
+        world,
+        hub,
+        walk_no.unwrap_or_default(),
+        &ended,
+        began_ms,
+        listed,
+        counted,
+        match_keys,
+    )
+    .await?;
     if ended == Ended::Complete && !resumed {
         look_for_the_absent(world, hub, &seen, began_ms, refreshed).await?;
     }
@@ -453,7 +609,9 @@ async fn walk_contacts(
 }
 
 fn judged(listed: i64, total: Option<i64>, state: &LocationState) -> Ended {
-    let Some(total) = total else { return Ended::Complete };
+    let Some(total) = total else {
+        return Ended::Complete;
+    };
     let gap = listed - total;
     let fits = match state.complete_gap {
         None => gap.abs() <= (total * FIRST_GAP_PERCENT / 100).max(GAP_ROWS),
@@ -462,11 +620,17 @@ fn judged(listed: i64, total: Option<i64>, state: &LocationState) -> Ended {
     if fits {
         Ended::Complete
     } else {
-        Ended::Cut(Cut::Gap { listed: listed.unsigned_abs(), total: total.unsigned_abs() })
+        Ended::Cut(Cut::Gap {
+            listed: listed.unsigned_abs(),
+            total: total.unsigned_abs(),
+        })
     }
 }
 
-#[expect(clippy::too_many_arguments, reason = "the end of a walk is all of these, and only here")]
+#[expect(
+    clippy::too_many_arguments,
+    reason = "the end of a walk is all of these, and only here"
+)]
 async fn note_end(
     world: &World,
     hub: &Hub,
@@ -481,7 +645,8 @@ async fn note_end(
         Ended::Complete => "complete",
         Ended::Cut(cut) => cut.word(),
     };
-    let (location_no, now_ms, complete) = (hub.location_no, world.now_ms(), *ended == Ended::Complete);
+    let (location_no, now_ms, complete) =
+        (hub.location_no, world.now_ms(), *ended == Ended::Complete);
     let gap = total.map_or(0, |total| listed - total);
     let match_keys = match_keys.to_vec();
     world
@@ -489,7 +654,14 @@ async fn note_end(
         .write(move |db| {
             walks::end_walk(db, walk_no, word)?;
             if complete {
-                jobs::note_contacts_complete(db, location_no, now_ms, gap, began_ms - OVERLAP_MS, &match_keys)?;
+                jobs::note_contacts_complete(
+                    db,
+                    location_no,
+                    now_ms,
+                    gap,
+                    began_ms - OVERLAP_MS,
+                    &match_keys,
+                )?;
             }
             Ok(())
         })
@@ -517,12 +689,18 @@ async fn read_page(
     let location = &world.hub.location;
     match reader {
         ContactsReader::List => {
-            let after = if let Cursor::List(after) = cursor { Some(after) } else { None };
+            let after = if let Cursor::List(after) = cursor {
+                Some(after)
+            } else {
+                None
+            };
             let call = highlevel::list(location, highlevel::LIST_LIMIT, after, &hub.keys);
             let answer = world.hub_line.send(&call, Purpose::Announced).await?;
             let page = answer.value;
-            let cursor_text =
-                page.next.as_ref().map(|next| serde_json::to_string(next).expect("a cursor is always JSON"));
+            let cursor_text = page
+                .next
+                .as_ref()
+                .map(|next| serde_json::to_string(next).expect("a cursor is always JSON"));
             Ok(ContactsPage {
                 last: page.next.is_none() || page.listed == 0,
                 next: page.next.map_or(Cursor::Start, Cursor::List),
@@ -534,7 +712,11 @@ async fn read_page(
             })
         }
         ContactsReader::Search => {
-            let after = if let Cursor::Search(after) = cursor { Some(after.clone()) } else { None };
+            let after = if let Cursor::Search(after) = cursor {
+                Some(after.clone())
+            } else {
+                None
+            };
             let call = Search::by_added().after(after).call(location, &hub.keys);
             let answer = world.hub_line.send(&call, Purpose::Announced).await?;
             let page = answer.value;
@@ -563,7 +745,12 @@ async fn look_for_the_absent(
     let (mut after, mut looked) = (0, 0);
     loop {
         // What we wrote shortly before the walk may not be in the index yet.
-        let rows = mirror::linked_rows(&reader, hub.location_no, after, began_ms - mirror::INDEX_LAG_MS)?;
+        let rows = mirror::linked_rows(
+            &reader,
+            hub.location_no,
+            after,
+            began_ms - mirror::INDEX_LAG_MS,
+        )?;
         let Some((last, _)) = rows.last() else { break };
         after = *last;
         for (no, id) in rows {
@@ -588,13 +775,19 @@ pub(super) async fn look_for_the_lost(world: &World, hub: &Hub) -> Result<(), Ru
     let reader = world.store.reader()?;
     let namespace = world.job.source.namespace();
     for key in mirror::lost_keys(&reader, hub.location_no, namespace)? {
-        hub.look_for_marker(world, &key, Purpose::Confirmation).await?;
+        hub.look_for_marker(world, &key, Purpose::Confirmation)
+            .await?;
     }
     Ok(())
 }
 
 /// Reads the contacts whose needed keys are unknown: one GET each, or one walk by search when that is cheaper.
-pub(super) async fn read_unknown(world: &World, hub: &Hub, contacts: &[i64], count: u64) -> Result<(), RunError> {
+pub(super) async fn read_unknown(
+    world: &World,
+    hub: &Hub,
+    contacts: &[i64],
+    count: u64,
+) -> Result<(), RunError> {
     let reader = world.store.reader()?;
     let pages = mirror::count_contacts(&reader)?.unsigned_abs() / u64::from(SEARCH_LIMIT) + 1;
     if count <= pages.max(10) && count == contacts.len() as u64 {
@@ -604,18 +797,25 @@ pub(super) async fn read_unknown(world: &World, hub: &Hub, contacts: &[i64], cou
         }
         return Ok(());
     }
-    world.watch.tick(Tick::Reading { what: format!("contacts of {} by search", world.hub.name), total: None });
+    world.watch.tick(Tick::Reading {
+        what: format!("contacts of {} by search", world.hub.name),
+        total: None,
+    });
     let mut search = Search::by_added();
     loop {
         let answer = world
             .hub_line
-            .send(&search.call(&world.hub.location, &hub.keys), Purpose::Announced)
+            .send(
+                &search.call(&world.hub.location, &hub.keys),
+                Purpose::Announced,
+            )
             .await
             .map_err(|error| of_hub(world, error))?;
         let date_ms = world.date_ms(answer.date);
         let page = answer.value;
         world.watch.tick(Tick::Advance(page.listed));
-        hub.take_in(world, page.rows, Reading::Search, date_ms).await?;
+        hub.take_in(world, page.rows, Reading::Search, date_ms)
+            .await?;
         if page.listed < u64::from(SEARCH_LIMIT) || page.next.is_none() || world.stop.is_asked() {
             return Ok(());
         }
@@ -625,7 +825,11 @@ pub(super) async fn read_unknown(world: &World, hub: &Hub, contacts: &[i64], cou
 
 /// Makes the custom fields that the job names and the location lacks; looked for by key first, because a second call makes a second one.
 pub(super) async fn create_fields(world: &World, hub: &Hub) -> Result<Hub, RunError> {
-    let mut hub = if hub.lacking_here.is_empty() { return Ok(hub.clone()) } else { self::hub(world, true).await? };
+    let mut hub = if hub.lacking_here.is_empty() {
+        return Ok(hub.clone());
+    } else {
+        self::hub(world, true).await?
+    };
     for key in hub.lacking_here.clone() {
         let call = highlevel::create_custom_field(&world.hub.location, key.as_str());
         match world.hub_line.send(&call, Purpose::Announced).await {
@@ -649,13 +853,10 @@ pub(super) async fn create_fields(world: &World, hub: &Hub) -> Result<Hub, RunEr
     if let Some(key) = hub.lacking_here.first() {
         return Err(RunError::OutOfTouch {
             account: world.hub.name.clone(),
-            why: format!("the custom field `{key}` could not be made; make it by hand (type: single line text), or run it again"),
+            why: format!(
+                "the custom field `{key}` could not be made; make it by hand (type: single line text), or run it again"
+            ),
         });
     }
     Ok(hub)
-}
-
-/// Returns a moment this far before `now_ms`.
-pub(super) fn minutes_before(now_ms: i64, minutes: i64) -> i64 {
-    now_ms - TimeDelta::minutes(minutes).num_milliseconds()
 }

@@ -138,7 +138,9 @@ impl World {
 pub fn keeping_of<'a>(jobs: impl Iterator<Item = &'a Job>) -> Keeping {
     let mut keeping = Keeping::default();
     for job in jobs {
-        keeping.fields.extend(job.fields.iter().map(|rule| rule.key.clone()));
+        keeping
+            .fields
+            .extend(job.fields.iter().map(|rule| rule.key.clone()));
         for by in &job.match_by {
             if let crate::model::By::Field(key) = by {
                 keeping.fields.insert(key.clone());
@@ -146,11 +148,16 @@ pub fn keeping_of<'a>(jobs: impl Iterator<Item = &'a Job>) -> Keeping {
             }
         }
         let moments = [&job.on.join, &job.on.leave, &job.on.returns, &job.on.gone];
-        for template in moments.into_iter().flat_map(|actions| actions.add_tags.iter().chain(&actions.remove_tags)) {
+        for template in moments
+            .into_iter()
+            .flat_map(|actions| actions.add_tags.iter().chain(&actions.remove_tags))
+        {
             // What stands before the first expression is part of every tag the template makes.
             let fixed = template.split("{{").next().unwrap_or_default();
             let fixed = fixed.split("{%").next().unwrap_or_default();
-            keeping.tag_prefixes.insert(fixed.trim_start().to_lowercase());
+            keeping
+                .tag_prefixes
+                .insert(fixed.trim_start().to_lowercase());
         }
     }
     keeping

@@ -32,6 +32,8 @@ pub(crate) struct Audience {
     deleted: HashSet<String>,
     /// Follows since the start, oldest first.
     joined: Vec<(String, i64)>,
+    /// The same by id.
+    joined_at: HashMap<String, i64>,
     /// Followers of the start who left or are hidden, by index, ascending.
     left: Vec<u64>,
     /// Rows out of the ordinary, by their place in the list.
@@ -53,6 +55,7 @@ impl Audience {
             suspended: HashSet::new(),
             deleted: HashSet::new(),
             joined: Vec::new(),
+            joined_at: HashMap::new(),
             left: Vec::new(),
             odd: BTreeMap::new(),
             hidden: HashMap::new(),
@@ -93,7 +96,7 @@ impl Audience {
 
     /// Returns when this account followed, if it is listed.
     pub(crate) fn followed_at(&self, id: &str) -> Option<i64> {
-        if let Some((_, at)) = self.joined.iter().rev().find(|(joined, _)| joined == id) {
+        if let Some(at) = self.joined_at.get(id) {
             return Some(*at);
         }
         let index = self.base.account_index(id)?;
@@ -109,6 +112,7 @@ impl Audience {
         // A base follower who comes back is listed among the new ones.
         let place = self.joined.partition_point(|(_, known)| *known <= at);
         self.joined.insert(place, (id.to_string(), at));
+        self.joined_at.insert(id.to_string(), at);
     }
 
     /// Takes a follow away; returns when it was made.
@@ -119,7 +123,9 @@ impl Audience {
 
     fn take(&mut self, id: &str) -> Option<i64> {
         let at = self.followed_at(id)?;
-        self.joined.retain(|(joined, _)| joined != id);
+        if self.joined_at.remove(id).is_some() {
+            self.joined.retain(|(joined, _)| joined != id);
+        }
         if let Some(index) = self.base.account_index(id)
             && let Err(place) = self.left.binary_search(&index)
         {

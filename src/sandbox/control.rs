@@ -56,7 +56,7 @@ fn act(world: &mut World, request: &Request, body: &Value) -> Option<Value> {
         }
         ("POST", "/change") => {
             let change = read_change(body)?;
-            Some(json!({ "id": world.change(change) }))
+            Some(json!({ "id": world.change(change).ok()? }))
         }
         ("POST", "/drift") => {
             world.later.push(Later::Page {

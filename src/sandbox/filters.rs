@@ -373,6 +373,9 @@ impl Filter {
                     match subject {
                         Subject::Id => all.extend(value.as_str().and_then(ids)),
                         Subject::Custom(field) => all.extend(index.holders(*field, &plain(value))?),
+                        Subject::Text(key @ (Key::Email | Key::Phone)) => {
+                            all.extend(index.reachable_at(*key, &plain(value).to_lowercase()));
+                        }
                         _ => return None,
                     }
                 }

@@ -16,7 +16,7 @@ use super::calls::SeenCall;
 use super::clock::{VirtualClock, millis_text, moment};
 use super::faults::Fault;
 use super::person::{KEYS, Person};
-use super::script::{Change, Later};
+use super::script::{Change, Later, NoSuchThing};
 use super::server::{Shared, lock, serve};
 use super::settings::{Settings, Switches};
 use super::store::Found;
@@ -125,8 +125,12 @@ impl Sandbox {
     // Twitch, scripted.
 
     /// Carries out a change; returns the id of a new contact or field.
+    ///
+    /// Panics when the change speaks of something that is not there: the script is wrong.
     pub fn change(&self, change: Change) -> Option<String> {
-        lock(&self.world).change(change)
+        let changed = lock(&self.world).change(change);
+        changed
+            .unwrap_or_else(|NoSuchThing(what)| panic!("the sandbox was scripted wrongly: {what}"))
     }
 
     /// Lets an account follow the channel now.
@@ -469,7 +473,8 @@ impl World {
             (Some(key), _) => person.get(key) == Some(value),
             (None, Some(field)) => person.field(field).is_some_and(|held| match held {
                 Value::String(text) => text == value,
-                other => other.to_string() == value,
+                Value::Number(number) => value.parse().is_ok_and(|parsed| *number == parsed),
+                Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => false,
             }),
             (None, None) => false,
         };

@@ -92,6 +92,9 @@ fn checked(
     if twist.unpermitted || !token.has(row.scope) {
         return refuse(401, "The token is not authorized for this scope.");
     }
+    if request.garbled {
+        return refuse(400, "Unexpected token in JSON");
+    }
     let id = values.first().copied().unwrap_or("");
     let other = values.get(1).copied().unwrap_or("");
     match row.route {

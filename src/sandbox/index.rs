@@ -1,14 +1,14 @@
 //! What search and list see: the contacts as they were some time ago, in two orders.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::ops::Bound;
+use std::ops::{Bound, Range};
 use std::sync::Arc;
 
 use serde_json::Value;
 
 use super::base::{Base, CREATED, UPDATED_AFTER_MS};
 use super::chance::Id;
-use super::person::{INDEX_SHIFT_MS, Person};
+use super::person::{INDEX_SHIFT_MS, Key, Person};
 
 /// The date by which rows are walked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,6 +76,11 @@ impl Index {
         }
     }
 
+    /// Returns the span of all rows of the start.
+    pub(crate) fn everything(&self) -> Range<u64> {
+        0..self.base.contacts
+    }
+
     /// Returns how many rows there are.
     pub(crate) fn len(&self) -> u64 {
         self.base.contacts - self.shadowed + self.by_added.len() as u64
@@ -106,6 +111,23 @@ impl Index {
         });
         numbers.extend(texts.get(text).into_iter().flatten());
         Some(numbers)
+    }
+
+    /// Returns the rows with this email or phone, in lower case.
+    pub(crate) fn reachable_at(&self, key: Key, text: &str) -> Vec<u64> {
+        let base = match key {
+            Key::Phone => self.base.phone_index(text),
+            _ => self.base.email_index(text),
+        };
+        let base = base.filter(|number| !self.changed.contains_key(number));
+        let changed = self.changed.values().flatten().filter(|person| {
+            person
+                .get(key)
+                .is_some_and(|known| known.to_lowercase() == text)
+        });
+        base.into_iter()
+            .chain(changed.map(|person| person.number))
+            .collect()
     }
 
     fn shift(by: By) -> i64 {
@@ -144,15 +166,28 @@ impl Index {
         end - first - shadowed + live
     }
 
-    /// Visits rows upward from behind `after` until the visitor returns false.
+    /// Returns which rows of the start have both dates in `from..to`.
+    pub(crate) fn span(&self, added: (i64, i64), updated: (i64, i64)) -> Range<u64> {
+        let shift = Index::shift(By::Updated);
+        let first = self.base.first_from(added.0, 0);
+        let end = self.base.first_from(added.1, 0);
+        first.max(self.base.first_from(updated.0, shift))
+            ..end.min(self.base.first_from(updated.1, shift))
+    }
+
+    /// Visits rows upward from behind `after` until the visitor returns false; of the rows of the start only `span`.
     pub(crate) fn walk_up(
         &self,
         by: By,
         after: Place,
+        span: Range<u64>,
         mut visit: impl FnMut(&Arc<Person>) -> bool,
     ) {
-        let mut index = self.base.first_from(after.0, Index::shift(by));
-        while index < self.base.contacts && self.base_place(index, by) <= after {
+        let mut index = self
+            .base
+            .first_from(after.0, Index::shift(by))
+            .max(span.start);
+        while index < span.end && self.base_place(index, by) <= after {
             index += 1;
         }
         let mut places = self
@@ -160,7 +195,7 @@ impl Index {
             .range((Bound::Excluded(after), Bound::Unbounded))
             .peekable();
         loop {
-            let next = (index < self.base.contacts).then(|| self.base_place(index, by));
+            let next = (index < span.end).then(|| self.base_place(index, by));
             match (next, places.peek()) {
                 (None, None) => return,
                 (Some(place), other) if other.is_none_or(|other| place < **other) => {
@@ -181,11 +216,12 @@ impl Index {
         }
     }
 
-    /// Visits rows downward from below `after` until the visitor returns false.
+    /// Visits rows downward from below `after`, otherwise like `walk_up`.
     pub(crate) fn walk_down(
         &self,
         by: By,
         after: Place,
+        span: Range<u64>,
         mut visit: impl FnMut(&Arc<Person>) -> bool,
     ) {
         // `end` is one past the next index to look at.
@@ -195,9 +231,10 @@ impl Index {
         while end > 0 && self.base_place(end - 1, by) >= after {
             end -= 1;
         }
+        end = end.min(span.end);
         let mut places = self.set(by).range(..after).rev().peekable();
         loop {
-            let next = (end > 0).then(|| self.base_place(end - 1, by));
+            let next = (end > span.start).then(|| self.base_place(end - 1, by));
             match (next, places.peek()) {
                 (None, None) => return,
                 (Some(place), other) if other.is_none_or(|other| place > **other) => {

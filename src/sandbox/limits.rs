@@ -110,7 +110,7 @@ impl Bucket {
     pub(crate) fn ask(&mut self, at: Instant, now: i64) -> Permit {
         let passed = at.saturating_duration_since(self.seen).as_secs_f64() * 1000.0;
         self.level = (self.level + passed * self.refill_per_ms).min(self.size);
-        self.seen = at;
+        self.seen = self.seen.max(at);
         let granted = self.level >= 1.0;
         if granted {
             self.level -= 1.0;

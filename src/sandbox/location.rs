@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::base::{FAVORITE_GAME, TWITCH_FOLLOWED_AT, TWITCH_USER_ID, TWITCH_USERNAME, VISITS};
+use super::base::{
+    Base, FAVORITE_GAME, TWITCH_FOLLOWED_AT, TWITCH_USER_ID, TWITCH_USERNAME, VISITS,
+};
 use super::chance::{Id, Ids};
 use super::clock::millis_text;
 use super::settings::{LOCATION_ID, Settings};
@@ -106,10 +108,18 @@ impl Location {
             location.tag("newsletter");
             location.tag("customer");
         }
-        if settings.twins > 0 {
-            location.tag("twitch follower");
-        }
         location
+    }
+
+    /// Defines the tags of the twins, who carry them from the start.
+    pub(crate) fn define_twin_tags(&mut self, base: &Base) {
+        // A month without a twin among ten thousand samples may be missing; nobody reads it from here.
+        let step = (base.twins / 10_000).max(1) as usize;
+        for index in (0..base.twins).step_by(step) {
+            for tag in &base.contact(index).tags {
+                self.tag(tag);
+            }
+        }
     }
 
     /// Defines a custom field under the next number.

@@ -149,6 +149,14 @@ pub enum Change {
     },
 }
 
+/// A change spoke of an account, contact or field that is not there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct NoSuchThing(pub(crate) String);
+
+fn missing<T>(kind: &str, name: &str) -> Result<T, NoSuchThing> {
+    Err(NoSuchThing(format!("no {kind} {name}")))
+}
+
 /// A change that waits for a call.
 pub(crate) enum Later {
     /// After so many more calls of the route.
@@ -199,12 +207,15 @@ impl World {
         }
         self.later = waiting;
         for change in due {
-            self.change(change);
+            // What it speaks of may have gone in the meantime; then nothing is left to do.
+            drop(self.change(change));
         }
     }
 
-    /// Carries out one change; returns the id of a new contact or field, or `None` when nothing was made.
-    pub(crate) fn change(&mut self, change: Change) -> Option<String> {
+    /// Carries out one change; returns the id of a new contact or field, if one was made.
+    ///
+    /// Errors: what the change speaks of does not exist.
+    pub(crate) fn change(&mut self, change: Change) -> Result<Option<String>, NoSuchThing> {
         let now = self.clock.now();
         match change {
             Change::Follow { id, login, name } => {
@@ -229,13 +240,17 @@ impl World {
                 .audience
                 .insert_odd(place, FollowRow::Blank { at: now }),
             Change::DuplicateRow { id, place } => {
-                let account = self.audience.account(&id)?;
-                let at = self.audience.followed_at(&id)?;
+                let known = self.audience.account(&id);
+                let Some((account, at)) = known.zip(self.audience.followed_at(&id)) else {
+                    return missing("follower", &id);
+                };
                 self.audience
                     .insert_odd(place, FollowRow::Follower { account, at });
             }
             Change::UnreadableRow { id, place } => {
-                let account = self.audience.account(&id)?;
+                let Some(account) = self.audience.account(&id) else {
+                    return missing("account", &id);
+                };
                 self.audience
                     .insert_odd(place, FollowRow::Unreadable { account });
             }
@@ -245,23 +260,30 @@ impl World {
                 email,
                 tags,
                 fields,
-            } => return Some(self.add_by_hand([&first, &last, &email], &tags, fields)),
+            } => {
+                let id = self.add_by_hand([&first, &last, &email], &tags, fields)?;
+                return Ok(Some(id));
+            }
             Change::EditContact { id, key, value } => {
-                self.edit(&id, |person, world| world.set(person, &key, &value))?
+                self.edit(&id, |person, world| world.set(person, &key, &value))?;
             }
             Change::AddTag { id, tag } => self.edit(&id, |person, world| {
                 let tag = world.location.tag(&tag);
                 if !person.has_tag(&tag) {
                     person.tags.push(tag);
                 }
+                Ok(())
             })?,
             Change::RemoveTag { id, tag } => {
                 let tag = tag.to_lowercase();
-                self.edit(&id, |person, _| person.tags.retain(|known| **known != *tag))?;
+                self.edit(&id, |person, _| {
+                    person.tags.retain(|known| **known != *tag);
+                    Ok(())
+                })?;
             }
             Change::DeleteContact { id } => {
                 let Found::Here(person) = self.store.find(&id) else {
-                    return None;
+                    return missing("contact", &id);
                 };
                 self.remove(person.number, Gone::Deleted);
             }
@@ -271,16 +293,12 @@ impl World {
                 name,
                 data_type,
             } => {
-                return Some(
-                    self.location
-                        .define(&key, &name, &data_type, now)
-                        .id
-                        .to_string(),
-                );
+                let field = self.location.define(&key, &name, &data_type, now);
+                return Ok(Some(field.id.to_string()));
             }
             Change::RemoveField { key } => self.location.fields.retain(|field| field.key != key),
         }
-        None
+        Ok(None)
     }
 
     fn add_by_hand(
@@ -288,7 +306,7 @@ impl World {
         [first, last, email]: [&str; 3],
         tags: &[String],
         fields: BTreeMap<String, Value>,
-    ) -> String {
+    ) -> Result<String, NoSuchThing> {
         let now = self.clock.now();
         let mut person = self.store.blank(now);
         person.set(Key::FirstName, Some(first));
@@ -297,27 +315,33 @@ impl World {
         person.set(Key::Country, Some("US"));
         for tag in tags {
             let tag = self.location.tag(tag);
-            person.tags.push(tag);
+            if !person.has_tag(&tag) {
+                person.tags.push(tag);
+            }
         }
         for (key, value) in fields {
-            self.set(&mut person, &key, &value);
+            self.set(&mut person, &key, &value)?;
         }
-        self.save(person).id.to_string()
+        Ok(self.save(person).id.to_string())
     }
 
-    fn edit(&mut self, id: &str, change: impl FnOnce(&mut Person, &mut World)) -> Option<()> {
+    fn edit(
+        &mut self,
+        id: &str,
+        change: impl FnOnce(&mut Person, &mut World) -> Result<(), NoSuchThing>,
+    ) -> Result<(), NoSuchThing> {
         let Found::Here(person) = self.store.find(id) else {
-            return None;
+            return missing("contact", id);
         };
         let mut person = Person::clone(&person);
-        change(&mut person, self);
+        change(&mut person, self)?;
         person.updated = self.clock.now();
         self.save(person);
-        Some(())
+        Ok(())
     }
 
     /// Sets a standard field, or the custom field with this key if there is one.
-    fn set(&mut self, person: &mut Person, key: &str, value: &Value) {
+    fn set(&mut self, person: &mut Person, key: &str, value: &Value) -> Result<(), NoSuchThing> {
         match (Key::named(key), self.location.field_by_key(key)) {
             (Some(Key::Phone), _) => person.set(Key::Phone, value.as_str().map(e164).as_deref()),
             (Some(key), _) => person.set(key, value.as_str()),
@@ -325,13 +349,14 @@ impl World {
                 let fitting = fit(field, value).unwrap_or_else(|| value.clone());
                 person.set_field(field.number, fitting);
             }
-            (None, None) => {}
+            (None, None) => return missing("field", key),
         }
+        Ok(())
     }
 
-    fn merge(&mut self, loser: &str, winner: &str) -> Option<()> {
+    fn merge(&mut self, loser: &str, winner: &str) -> Result<(), NoSuchThing> {
         let Found::Here(lost) = self.store.find(loser) else {
-            return None;
+            return missing("contact", loser);
         };
         self.edit(winner, |person, _| {
             for (_, key) in KEYS {
@@ -349,8 +374,9 @@ impl World {
                     person.set_field(*field, value.clone());
                 }
             }
+            Ok(())
         })?;
         self.remove(lost.number, Gone::Merged);
-        Some(())
+        Ok(())
     }
 }

@@ -1,6 +1,7 @@
 //! `POST /contacts/search` and the deprecated `GET /contacts/`.
 
 use std::cmp::Ordering;
+use std::ops::Range;
 use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
@@ -17,6 +18,10 @@ use super::world::World;
 
 /// How far `page` reaches; beyond it `searchAfter` is required.
 const PAGE_MODE_REACH: u64 = 10_000;
+/// A cursor made of this and `LAST_ID` leads to the first page of a descending order.
+const FAR_FUTURE_MS: i64 = 9_999_999_999_999;
+const FIRST_ID: &str = "00000000000000000000";
+const LAST_ID: &str = "zzzzzzzzzzzzzzzzzzzz";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum SortField {
@@ -95,6 +100,17 @@ struct Search {
     /// The filters as sent, for remembering the total.
     asked: String,
     sort: Vec<(SortField, bool)>,
+}
+
+impl Search {
+    /// Returns which rows of the start can match, going by their dates alone.
+    fn span(&self, index: &Index) -> Range<u64> {
+        let (mut added, mut updated) = ((i64::MIN, i64::MAX), (i64::MIN, i64::MAX));
+        self.filter.narrow(By::Added, &mut added.0, &mut added.1);
+        self.filter
+            .narrow(By::Updated, &mut updated.0, &mut updated.1);
+        index.span(added, updated)
+    }
 }
 
 fn read(body: &Map<String, Value>, world: &World) -> Outcome<Search> {
@@ -240,7 +256,8 @@ pub(crate) fn search(
         }
         (None, _) => {
             let mut rows = Vec::new();
-            index.walk_up(By::Added, (i64::MIN, Id::LEAST), |row| {
+            let span = search.span(index);
+            index.walk_up(By::Added, (i64::MIN, Id::LEAST), span, |row| {
                 if search.filter.matches(row) {
                     rows.push(Arc::clone(row));
                 }
@@ -264,6 +281,11 @@ pub(crate) fn search(
     for row in &rows {
         let cursor = match (quirk, &search.after) {
             (Some(PageQuirk::RepeatedCursor), Some(after)) => after.clone(),
+            // The first page leads to itself: no place comes before this one.
+            (Some(PageQuirk::RepeatedCursor), None) => match search.sort[0].1 {
+                true => vec![json!(0), json!(FIRST_ID)],
+                false => vec![json!(FAR_FUTURE_MS), json!(LAST_ID)],
+            },
             _ => vec![search.sort[0].0.value(row), json!(row.id.as_str())],
         };
         let location = &world.location;
@@ -323,10 +345,11 @@ fn dated_page(index: &Index, by: By, up: bool, search: &Search) -> Vec<Arc<Perso
         }
         rows.len() < search.limit
     };
+    let span = search.span(index);
     if up {
-        index.walk_up(by, start.max((from, Id::LEAST)), visit);
+        index.walk_up(by, start.max((from, Id::LEAST)), span, visit);
     } else {
-        index.walk_down(by, start.min((to, Id::LEAST)), visit);
+        index.walk_down(by, start.min((to, Id::LEAST)), span, visit);
     }
     rows
 }
@@ -349,7 +372,8 @@ fn total(index: &Index, last: &mut LastTotal, search: &Search) -> u64 {
         index.count_between(By::Updated, updated.0, updated.1)
     } else {
         let mut count = 0;
-        index.walk_up(By::Updated, (updated.0, Id::LEAST), |row| {
+        let span = search.span(index);
+        index.walk_up(By::Updated, (updated.0, Id::LEAST), span, |row| {
             if row.indexed_at() >= updated.1 {
                 return false;
             }
@@ -453,7 +477,7 @@ pub(crate) fn list(world: &mut World, request: &Request, quirk: Option<PageQuirk
     let index = world.store.index_at(now);
     let filter = request.param("query").map(filters::free_text);
     let mut rows = Vec::with_capacity(limit);
-    index.walk_down(By::Added, start, |row| {
+    index.walk_down(By::Added, start, index.everything(), |row| {
         if filter.as_ref().is_none_or(|filter| filter.matches(row)) {
             rows.push(Arc::clone(row));
         }
@@ -463,7 +487,8 @@ pub(crate) fn list(world: &mut World, request: &Request, quirk: Option<PageQuirk
         None => index.len(),
         Some(filter) => {
             let mut count = 0;
-            index.walk_down(By::Added, (i64::MAX, Id::MOST), |row| {
+            let all = index.everything();
+            index.walk_down(By::Added, (i64::MAX, Id::MOST), all, |row| {
                 count += u64::from(filter.matches(row));
                 true
             });
@@ -473,9 +498,10 @@ pub(crate) fn list(world: &mut World, request: &Request, quirk: Option<PageQuirk
     let mut cursor = rows.last().map(|row| (row.added, row.id.to_string()));
     match quirk {
         Some(PageQuirk::RepeatedCursor) => {
-            if let (Some(ms), Some(id)) = sent {
-                cursor = Some((ms, id.to_string()));
-            }
+            cursor = Some(match sent {
+                (Some(ms), Some(id)) => (ms, id.to_string()),
+                _ => (FAR_FUTURE_MS, LAST_ID.to_string()),
+            });
         }
         Some(PageQuirk::MissingCursor) => cursor = None,
         Some(PageQuirk::Empty) => rows.clear(),

@@ -14,7 +14,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
-use super::routes::{self, Vendor};
+use super::routes;
 use super::wire::{Answer, Delivery, Request, parse_query, percent_decode};
 use super::world::World;
 
@@ -78,12 +78,10 @@ async fn handle(request: hyper::Request<Incoming>, world: Shared) -> io::Result<
         path: percent_decode(path, false),
         query: parse_query(head.uri.query().unwrap_or("")),
         headers: head.headers,
-        body: parsed.as_ref().ok().cloned().flatten(),
+        garbled: parsed.is_err(),
+        body: parsed.ok().flatten(),
     };
-    let answer = match (&parsed, vendor) {
-        (Err(_), Vendor::HighLevel) => Answer::refused(400, "Unexpected token in JSON"),
-        _ => lock(&world).answer(vendor, &request, at),
-    };
+    let answer = lock(&world).answer(vendor, &request, at);
     if !answer.delay.is_zero() {
         tokio::time::sleep(answer.delay).await;
     }
@@ -149,9 +147,9 @@ impl Body for Reply {
     }
 
     fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(match &self.rest {
-            Some(_) => self.announced,
-            None => 0,
+        SizeHint::with_exact(match (&self.rest, self.broken) {
+            (Some(_), _) | (None, true) => self.announced,
+            (None, false) => 0,
         })
     }
 }

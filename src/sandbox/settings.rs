@@ -17,7 +17,7 @@ pub const HIGHLEVEL_TOKEN: &str = "pit-sandbox";
 /// The Twitch user token that every sandbox starts with; its user is the broadcaster.
 pub const TWITCH_TOKEN: &str = "sandbox-user-token";
 /// The Twitch client id that the token belongs to.
-pub const TWITCH_CLIENT_ID: &str = "sandbox-client";
+pub const TWITCH_CLIENT_ID: &str = "sandboxclient";
 
 /// Every HighLevel scope that the served endpoints ask for.
 pub const HIGHLEVEL_SCOPES: &[&str] = &[

@@ -12,6 +12,8 @@ pub(crate) struct Request {
     pub(crate) query: Vec<(String, String)>,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Option<Value>,
+    /// The body said that it was JSON and was not.
+    pub(crate) garbled: bool,
 }
 
 impl Request {

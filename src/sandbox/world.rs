@@ -65,9 +65,11 @@ impl World {
     pub(crate) fn new(settings: Settings, clock: Arc<VirtualClock>) -> World {
         let base = Arc::new(Base::new(&settings));
         let now = clock.now();
+        let mut location = Location::new(base.ids, &settings);
+        location.define_twin_tags(&base);
         World {
             store: Store::new(Arc::clone(&base)),
-            location: Location::new(base.ids, &settings),
+            location,
             jottings: Jottings::new(base.ids),
             audience: Audience::new(base),
             tokens: Tokens::new(&settings, now),
@@ -94,8 +96,10 @@ impl World {
 
     /// Stores a contact's new state; search and list see it after the lag.
     pub(crate) fn save(&mut self, person: Person) -> Arc<Person> {
-        let lag = self.settings.switches.lag.as_millis() as i64;
-        let visible_at = self.clock.now() + lag;
+        let now = self.clock.now();
+        let visible_at = now + self.settings.switches.lag.as_millis() as i64;
+        // The index hears of older writes on the way, so that no later search has to wait for all of them.
+        self.store.index_at(now);
         self.store.put(person, visible_at)
     }
 

@@ -75,7 +75,8 @@ pub fn note_findings(db: &Connection, job_no: i64, findings: &[Finding]) -> Resu
     let mut insert = db.prepare_cached(
         "INSERT INTO finding (job_no, key, kind, field, hash, what, run_no) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
          ON CONFLICT (job_no, key, kind, field) DO UPDATE SET hash = excluded.hash, what = excluded.what, run_no = excluded.run_no
-         WHERE finding.hash != excluded.hash",
+         WHERE finding.hash != excluded.hash
+            OR (SELECT ended_ms FROM run WHERE no = finding.run_no) IS NULL",
     )?;
     for Finding {
         key,
@@ -99,11 +100,19 @@ pub fn note_findings(db: &Connection, job_no: i64, findings: &[Finding]) -> Resu
     Ok(())
 }
 
-/// Returns whether the same finding was told before.
+/// Returns whether anything stands about a record.
+pub fn has_any(db: &Connection, job_no: i64, key: &RecordKey) -> Result<bool, StoreError> {
+    Ok(db
+        .prepare_cached("SELECT EXISTS (SELECT 1 FROM finding WHERE job_no = ?1 AND key = ?2)")?
+        .query_row(params![job_no, key.as_str()], |row| row.get(0))?)
+}
+
+/// Returns whether the same finding was told before, by a run that ended.
 pub fn is_told(db: &Connection, job_no: i64, finding: &Finding) -> Result<bool, StoreError> {
     Ok(db
         .prepare_cached(
-            "SELECT EXISTS (SELECT 1 FROM finding WHERE job_no = ?1 AND key = ?2 AND kind = ?3 AND field = ?4 AND hash = ?5)",
+            "SELECT EXISTS (SELECT 1 FROM finding f JOIN run r ON r.no = f.run_no AND r.ended_ms IS NOT NULL
+             WHERE f.job_no = ?1 AND f.key = ?2 AND f.kind = ?3 AND f.field = ?4 AND f.hash = ?5)",
         )?
         .query_row(
             params![job_no, finding.key.as_str(), finding.kind.word(), finding.field, finding.hash],
@@ -152,6 +161,41 @@ pub fn findings(
             ))
         },
     )?;
+    rows.map(|row| {
+        let (key, kind, field, hash, what, run_no) = row?;
+        Ok(Finding {
+            key: parsed_key(key)?,
+            kind: FindingKind::from_word(&kind)?,
+            field,
+            hash,
+            what,
+            run_no,
+        })
+    })
+    .collect()
+}
+
+/// Returns what a run was the first to tell, in key order, at most `limit`.
+pub fn told_by(
+    db: &Connection,
+    job_no: i64,
+    run_no: i64,
+    limit: i64,
+) -> Result<Vec<Finding>, StoreError> {
+    let mut statement = db.prepare_cached(
+        "SELECT key, kind, field, hash, what, run_no FROM finding WHERE job_no = ?1 AND run_no = ?2
+         ORDER BY key, kind, field LIMIT ?3",
+    )?;
+    let rows = statement.query_map(params![job_no, run_no, limit], |row| {
+        Ok((
+            row.get::<_, String>(0)?,
+            row.get::<_, String>(1)?,
+            row.get(2)?,
+            row.get(3)?,
+            row.get(4)?,
+            row.get(5)?,
+        ))
+    })?;
     rows.map(|row| {
         let (key, kind, field, hash, what, run_no) = row?;
         Ok(Finding {

@@ -174,13 +174,22 @@ pub fn note_contacts_complete(
     Ok(())
 }
 
-/// Returns how many contacts a bulk tag call of the location takes, as learned.
-pub fn batch_size(db: &Connection, location_no: i64) -> Result<i64, StoreError> {
+/// Returns how many contacts a bulk tag call of the location takes, as learned, and how many full calls in a row were clean.
+pub fn batch(db: &Connection, location_no: i64) -> Result<(i64, i64), StoreError> {
     Ok(db.query_row(
-        "SELECT batch_size FROM location WHERE no = ?1",
+        "SELECT batch_size, clean_calls FROM location WHERE no = ?1",
         [location_no],
-        |row| row.get(0),
+        |row| Ok((row.get(0)?, row.get(1)?)),
     )?)
+}
+
+/// Learns from an answer that named only `answered` of the contacts: more than that is cut without a word.
+pub fn batch_was_cut(db: &Connection, location_no: i64, answered: i64) -> Result<(), StoreError> {
+    db.execute(
+        "UPDATE location SET batch_size = max(1, min(batch_size, ?2)), clean_calls = 0 WHERE no = ?1",
+        params![location_no, answered],
+    )?;
+    Ok(())
 }
 
 /// Learns from a clean bulk call that was full: after ten of them the batch doubles, up to 500.

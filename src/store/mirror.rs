@@ -56,7 +56,10 @@ pub fn ingest(
     date_ms: i64,
     keeping: &Keeping,
 ) -> Result<Vec<i64>, StoreError> {
-    contacts.iter().map(|contact| take_in(db, location_no, contact, reading, date_ms, keeping)).collect()
+    contacts
+        .iter()
+        .map(|contact| take_in(db, location_no, contact, reading, date_ms, keeping))
+        .collect()
 }
 
 fn take_in(
@@ -449,8 +452,9 @@ pub fn linked_rows(
            AND coalesce(m.added_ms, 0) < ?3 AND EXISTS (SELECT 1 FROM link l WHERE l.contact_no = m.no)
          ORDER BY m.no LIMIT 20000",
     )?;
-    let rows = statement
-        .query_map(params![location_no, after, added_before_ms], |row| Ok((row.get(0)?, row.get::<_, String>(1)?)))?;
+    let rows = statement.query_map(params![location_no, after, added_before_ms], |row| {
+        Ok((row.get(0)?, row.get::<_, String>(1)?))
+    })?;
     rows.map(|row| {
         let (no, id) = row?;
         Ok((no, parsed_contact(id)?))
@@ -459,7 +463,11 @@ pub fn linked_rows(
 }
 
 /// Returns the records whose linked contact is gone and not buried yet, at most 1,000.
-pub fn lost_keys(db: &Connection, location_no: i64, namespace: Namespace) -> Result<Vec<String>, StoreError> {
+pub fn lost_keys(
+    db: &Connection,
+    location_no: i64,
+    namespace: Namespace,
+) -> Result<Vec<String>, StoreError> {
     let mut statement = db.prepare_cached(
         "SELECT l.key FROM mirror m INDEXED BY mirror_gone JOIN link l ON l.contact_no = m.no AND l.namespace = ?2
          WHERE m.location_no = ?1 AND m.gone_ms IS NOT NULL AND l.state = 'linked' ORDER BY l.key LIMIT 1000",
@@ -470,8 +478,7 @@ pub fn lost_keys(db: &Connection, location_no: i64, namespace: Namespace) -> Res
 
 /// Returns how many contacts the mirror holds, roughly: the numbers given out so far.
 pub fn count_contacts(db: &Connection) -> Result<i64, StoreError> {
-    let last: Option<i64> =
-        db.query_row("SELECT max(no) FROM mirror", [], |row| row.get(0))?;
+    let last: Option<i64> = db.query_row("SELECT max(no) FROM mirror", [], |row| row.get(0))?;
     Ok(last.unwrap_or_default())
 }
 

@@ -486,19 +486,31 @@ pub fn count_steps(
     .collect()
 }
 
-/// Counts the parcels of a kind that a plan's planned steps make at `batch` steps a call.
-pub fn count_parcels(
+/// Returns how many steps each parcel of a kind has, of those with one of `marks`, in the order in which they are carried out.
+pub fn parcel_sizes(
     db: &Connection,
     plan_no: i64,
     kind: StepKind,
-    batch: i64,
-) -> Result<i64, StoreError> {
-    Ok(db.query_row(
-        "SELECT coalesce(sum((n + ?3 - 1) / ?3), 0) FROM (
-           SELECT count(*) AS n FROM step WHERE plan_no = ?1 AND phase = ?2 AND mark IN ('planned', 'held') GROUP BY parcel)",
-        params![plan_no, phase(kind), batch],
+    marks: &[Mark],
+) -> Result<Vec<i64>, StoreError> {
+    let words: Vec<&str> = marks.iter().map(|mark| mark.word()).collect();
+    let words = serde_json::to_string(&words).expect("a list of words is always JSON");
+    let mut statement = db.prepare_cached(
+        "SELECT count(*) FROM step WHERE plan_no = ?1 AND phase = ?2 AND mark IN (SELECT value FROM json_each(?3))
+         GROUP BY parcel ORDER BY parcel",
+    )?;
+    let rows = statement.query_map(params![plan_no, phase(kind), words], |row| row.get(0))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Counts the records that a guard's planned steps are for.
+pub fn count_guarded(db: &Connection, plan_no: i64, guard: GuardKind) -> Result<u64, StoreError> {
+    let count: i64 = db.query_row(
+        "SELECT count(DISTINCT key) FROM step WHERE plan_no = ?1 AND guard = ?2 AND mark = 'planned'",
+        params![plan_no, guard.word()],
         |row| row.get(0),
-    )?)
+    )?;
+    Ok(count.unsigned_abs())
 }
 
 /// Counts what each guard's steps sent since `since_ms`, in records.

@@ -345,7 +345,12 @@ pub fn mark_missing(db: &Connection, rows: &[i64], walk_no: i64) -> Result<(), S
 /// Returns the numbers of roster rows that are in and not yet marked absent, in order after `after`, a chunk at a time.
 ///
 /// Rows that the walk `walk_no` itself brought are left out: it listed them.
-pub fn present_rows(db: &Connection, job_no: i64, after: i64, walk_no: i64) -> Result<Vec<i64>, StoreError> {
+pub fn present_rows(
+    db: &Connection,
+    job_no: i64,
+    after: i64,
+    walk_no: i64,
+) -> Result<Vec<i64>, StoreError> {
     let mut statement = db.prepare_cached(
         "SELECT no FROM roster WHERE no > ?2 AND job_no = ?1 AND coalesce(pending, state) = 'in'
            AND missing_walk IS NULL AND walk_no != ?3 ORDER BY no LIMIT 50000",

@@ -1,1 +1,4 @@
+//! The whole program against the sandbox, over real sockets.
 
+mod life;
+mod rig;

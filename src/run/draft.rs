@@ -1,0 +1,506 @@
+//! Move 5: the plan, streamed in key order into the plan table.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use rusqlite::Connection;
+use tokio::sync::mpsc;
+
+use crate::model::{By, Digest, FieldKey, GuardKind, Job, RecordKey};
+use crate::plan::wanted::{Mapping, Moment};
+use crate::plan::{
+    Conflict, PlanDigest, Planned, Presence, Remember, Tally, Terms, Verdict, Wait, Wanted,
+    WantedField, basis, parcel, plan_row, step_hash,
+};
+use crate::store::findings::{self, Finding, FindingKind};
+use crate::store::plans::{self, Step};
+use crate::store::rows::{self, Listing, Look, Outcome};
+use crate::store::{StoreError, jobs, links, mirror};
+
+use super::error::RunError;
+use super::world::World;
+
+/// Rows whose results travel to the writer together.
+const CHUNK: usize = 1_000;
+/// Contacts with unknown keys that are remembered one by one; beyond it one walk is cheaper anyway.
+const NEEDS_AT_MOST: usize = 5_000;
+/// News that a report tells one by one.
+const NEWS_AT_MOST: usize = 200;
+
+/// What a draft came to, as folds over its rows.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Draft {
+    /// The plan.
+    pub plan_no: i64,
+    /// Over all steps.
+    pub digest: Option<Digest>,
+    /// Records by guard.
+    pub tally: Tally,
+    /// Steps.
+    pub steps: i64,
+    /// What stands in the way of how many records.
+    pub waits: BTreeMap<&'static str, u64>,
+    /// Findings that were not told before, at most [`NEWS_AT_MOST`].
+    pub news: Vec<Finding>,
+    /// How many there are in all.
+    pub news_count: u64,
+    /// Contacts whose unknown keys must be read before the plan can be made, and how many there are in all.
+    pub needs: Vec<i64>,
+    /// How many there are in all.
+    pub needs_count: u64,
+}
+
+/// Everything the planning thread needs.
+#[derive(Clone)]
+pub(super) struct Desk {
+    /// The job.
+    pub job: Arc<Job>,
+    /// Its templates.
+    pub mapping: Arc<Mapping>,
+    /// The digest of what it wants.
+    pub digest: Digest,
+    /// The job's number.
+    pub job_no: i64,
+    /// Walks up to this one are the roster.
+    pub generation: i64,
+    /// The location's number.
+    pub location_no: i64,
+    /// Which rows to look at.
+    pub look: Look,
+    /// Whether the mirror may say "there is no such contact".
+    pub mirror_complete: bool,
+    /// The run.
+    pub run_no: i64,
+}
+
+/// What one chunk of rows leaves for the writer.
+#[derive(Default)]
+struct Chunk {
+    steps: Vec<Step>,
+    outcomes: Vec<Outcome>,
+    remember: Vec<(i64, u32, Remember)>,
+    findings: Vec<Finding>,
+    clear: Vec<(RecordKey, FindingKind, Vec<String>)>,
+}
+
+impl Chunk {
+    fn len(&self) -> usize {
+        self.steps.len()
+            + self.outcomes.len()
+            + self.remember.len()
+            + self.findings.len()
+            + self.clear.len()
+    }
+}
+
+/// Makes a draft: a pure decision a row, streamed. With `keep`, also stores what is learned without a call (an apply); a dry run keeps the steps alone.
+pub(super) async fn draft(world: &World, desk: Desk, keep: bool) -> Result<Draft, RunError> {
+    let (run_no, job_no, digest, now_ms) = (
+        desk.run_no,
+        desk.job_no,
+        desk.digest.clone(),
+        world.now_ms(),
+    );
+    let plan_no = world
+        .store
+        .write(move |db| plans::begin_plan(db, run_no, job_no, &digest, now_ms))
+        .await?;
+    let reader = world.store.reader()?;
+    let (chunks, mut incoming) = mpsc::channel::<Chunk>(4);
+    let thinking = tokio::task::spawn_blocking(move || think(&reader, &desk, plan_no, &chunks));
+    while let Some(chunk) = incoming.recv().await {
+        world
+            .store
+            .write(move |db| {
+                plans::add_steps(db, &chunk.steps)?;
+                if keep {
+                    learn(db, job_no, &chunk)
+                } else {
+                    Ok(())
+                }
+            })
+            .await?;
+    }
+    thinking.await.map_err(|error| RunError::Bug {
+        what: format!("planning stopped: {error}"),
+    })?
+}
+
+/// Throws a draft away.
+pub(super) async fn discard(world: &World, plan_no: i64) -> Result<(), RunError> {
+    while world
+        .store
+        .write(move |db| plans::delete_steps(db, plan_no))
+        .await?
+    {}
+    world
+        .store
+        .write(move |db| {
+            db.execute(
+                "DELETE FROM plan WHERE no = ?1 AND state = 'draft'",
+                [plan_no],
+            )?;
+            Ok(())
+        })
+        .await?;
+    Ok(())
+}
+
+fn learn(db: &Connection, job_no: i64, chunk: &Chunk) -> Result<(), StoreError> {
+    rows::note_outcomes(db, job_no, &chunk.outcomes)?;
+    findings::note_findings(db, job_no, &chunk.findings)?;
+    for (key, kind, standing) in &chunk.clear {
+        let standing: Vec<&str> = standing.iter().map(String::as_str).collect();
+        findings::clear_findings(db, job_no, key, *kind, &standing)?;
+    }
+    for (contact_no, transition, remember) in &chunk.remember {
+        match remember {
+            Remember::Agreed { key, wanted, seen } => {
+                mirror::agree(db, *contact_no, key, wanted, seen)?
+            }
+            Remember::Claim(tag) => links::claim_ours(db, *contact_no, tag, job_no, *transition)?,
+            Remember::Unclaim(tag) => links::unclaim(db, *contact_no, tag, job_no)?,
+        }
+    }
+    Ok(())
+}
+
+fn think(
+    reader: &Connection,
+    desk: &Desk,
+    plan_no: i64,
+    chunks: &mpsc::Sender<Chunk>,
+) -> Result<Draft, RunError> {
+    let mut draft = Draft {
+        plan_no,
+        ..Draft::default()
+    };
+    let mut fold = PlanDigest::default();
+    let mut chunk = Chunk::default();
+    let mut after = String::new();
+    let namespace = desk.job.source.namespace();
+    loop {
+        let listings = rows::next_rows(
+            reader,
+            desk.job_no,
+            desk.generation,
+            desk.location_no,
+            namespace,
+            desk.look,
+            &after,
+        )?;
+        let Some(last) = listings.last() else { break };
+        after = last.record.key.as_str().to_owned();
+        for listing in &listings {
+            one(reader, desk, listing, &mut draft, &mut fold, &mut chunk)?;
+            if chunk.len() >= CHUNK && chunks.blocking_send(std::mem::take(&mut chunk)).is_err() {
+                return Err(RunError::Bug {
+                    what: "the writer of a plan is gone".to_owned(),
+                });
+            }
+        }
+    }
+    if chunk.len() > 0 {
+        let _ = chunks.blocking_send(chunk);
+    }
+    draft.digest = Some(fold.finish(&desk.digest));
+    Ok(draft)
+}
+
+fn one(
+    reader: &Connection,
+    desk: &Desk,
+    listing: &Listing,
+    draft: &mut Draft,
+    fold: &mut PlanDigest,
+    chunk: &mut Chunk,
+) -> Result<(), RunError> {
+    let wanted = match wanted_of(&desk.mapping, listing) {
+        Ok(wanted) => wanted,
+        Err(problem) => {
+            let finding = Finding {
+                key: listing.record.key.clone(),
+                kind: FindingKind::BadRow,
+                field: String::new(),
+                hash: basis(&listing.attributes, &desk.digest, ""),
+                what: problem.to_string(),
+                run_no: desk.run_no,
+            };
+            *draft.waits.entry("set aside").or_default() += 1;
+            tell(reader, desk, finding, draft, chunk)?;
+            chunk.outcomes.push(Outcome {
+                no: listing.no,
+                open: false,
+                waiting: Vec::new(),
+            });
+            return Ok(());
+        }
+    };
+    let match_values = match_values(&desk.mapping, listing);
+    let namespace = desk.job.source.namespace();
+    let row = rows::row_of(
+        reader,
+        desk.job_no,
+        desk.location_no,
+        namespace,
+        listing,
+        &match_values,
+    )?;
+    let hash = basis(&listing.attributes, &desk.digest, &rows::shown(&row));
+    let terms = Terms {
+        missing: desk.job.missing,
+        recreate_deleted: desk.job.recreate_deleted,
+        mirror_complete: desk.mirror_complete,
+    };
+    let verdict = plan_row(&row, &wanted, terms, &hash);
+    count(listing, &verdict, draft);
+    let Verdict {
+        steps,
+        remember,
+        conflicts,
+        waits,
+        contact_no,
+    } = verdict;
+    settle_findings(
+        reader,
+        desk,
+        listing,
+        &conflicts,
+        waits.as_ref(),
+        draft,
+        chunk,
+    )?;
+    if let (Some(Wait::NeedsRead), Some(no)) = (&waits, contact_no) {
+        draft.needs_count += 1;
+        if draft.needs.len() < NEEDS_AT_MOST {
+            draft.needs.push(no);
+        }
+    }
+    let open = !steps.is_empty()
+        || matches!(
+            waits,
+            Some(Wait::MirrorIncomplete | Wait::Unsettled | Wait::NeedsRead)
+        );
+    let waiting = match &waits {
+        Some(Wait::Skipped | Wait::Ambiguous { .. }) => match_values,
+        _ => Vec::new(),
+    };
+    if open != listing.open || !waiting.is_empty() {
+        chunk.outcomes.push(Outcome {
+            no: listing.no,
+            open,
+            waiting,
+        });
+    }
+    if let Some(no) = contact_no {
+        chunk.remember.extend(
+            remember
+                .into_iter()
+                .map(|what| (no, listing.transition, what)),
+        );
+    }
+    for Planned {
+        change,
+        contact,
+        reason,
+        guard,
+    } in steps
+    {
+        let hash_of_step = step_hash(&listing.record.key, contact.as_ref(), &change, &desk.digest);
+        fold.add(&hash_of_step);
+        draft.steps += 1;
+        chunk.steps.push(Step {
+            plan_no: draft.plan_no,
+            seq: draft.steps,
+            key: listing.record.key.clone(),
+            hash: hash_of_step,
+            parcel: parcel(&change),
+            change,
+            guard,
+            reason,
+            name: name_of(listing),
+            contact_no,
+            contact,
+            transition: listing.transition,
+            basis: hash.clone(),
+            mark: crate::plan::Mark::Planned,
+            why: None,
+            tries: 0,
+            refusal: false,
+            sent_ms: None,
+            looks: 0,
+            looked_ms: None,
+        });
+    }
+    Ok(())
+}
+
+fn wanted_of(
+    mapping: &Mapping,
+    listing: &Listing,
+) -> Result<Wanted, crate::plan::wanted::RowProblem> {
+    let moment = match listing.presence {
+        Presence::In if listing.transition > 0 => Moment::Return,
+        Presence::In => Moment::Join,
+        Presence::Out => Moment::Leave,
+        Presence::Gone => Moment::Gone,
+    };
+    let fields = mapping
+        .fields(&listing.record)?
+        .into_iter()
+        .map(|(rule, value)| WantedField {
+            key: rule.key.clone(),
+            own: rule.own,
+            value,
+        })
+        .collect();
+    let tags = mapping.tags(moment, &listing.record)?;
+    Ok(Wanted {
+        fields,
+        tags: tags.add,
+        unwanted: tags.remove,
+    })
+}
+
+fn match_values(mapping: &Mapping, listing: &Listing) -> Vec<(FieldKey, String)> {
+    mapping
+        .match_values(&listing.record)
+        .into_iter()
+        .filter_map(|(by, value)| match by {
+            By::Field(key) => Some((key.clone(), value?)),
+            By::Link => None,
+        })
+        .collect()
+}
+
+fn name_of(listing: &Listing) -> String {
+    let attribute = |name: &str| listing.record.attributes.get(name).cloned();
+    attribute("user_name")
+        .or_else(|| attribute("user_login"))
+        .unwrap_or_default()
+}
+
+fn count(listing: &Listing, verdict: &Verdict, draft: &mut Draft) {
+    let guards: BTreeSet<GuardKind> = verdict.steps.iter().filter_map(|step| step.guard).collect();
+    for guard in &guards {
+        if *guard != GuardKind::Leave && *guard != GuardKind::Return {
+            draft.tally.count(*guard);
+        }
+    }
+    // Leaving and returning are counted by the record, whether or not its contact needs a change.
+    match (listing.was, listing.presence) {
+        (Some(Presence::In), Presence::Out) => draft.tally.count(GuardKind::Leave),
+        (Some(Presence::Out | Presence::Gone), Presence::In) => {
+            draft.tally.count(GuardKind::Return)
+        }
+        _ if guards.contains(&GuardKind::Leave) => draft.tally.count(GuardKind::Leave),
+        _ => {}
+    }
+    let word = match &verdict.waits {
+        None => return,
+        Some(Wait::MirrorIncomplete) => "waiting for a complete listing of contacts",
+        Some(Wait::Unsettled) => "unsettled",
+        Some(Wait::NeedsRead) => "waiting for their contact to be read",
+        Some(Wait::Ambiguous { .. }) => "ambiguous",
+        Some(Wait::Tombstone) => "deleted by a person",
+        Some(Wait::Skipped) => "without a contact",
+        Some(Wait::Refused) => "refused",
+    };
+    *draft.waits.entry(word).or_default() += 1;
+}
+
+/// Tells what is new and takes away what no longer stands.
+fn settle_findings(
+    reader: &Connection,
+    desk: &Desk,
+    listing: &Listing,
+    conflicts: &[Conflict],
+    waits: Option<&Wait>,
+    draft: &mut Draft,
+    chunk: &mut Chunk,
+) -> Result<(), RunError> {
+    let key = &listing.record.key;
+    let finding = |kind, field: String, what: String, hash: String| Finding {
+        key: key.clone(),
+        kind,
+        field,
+        hash,
+        what,
+        run_no: desk.run_no,
+    };
+    // An unsettled or refused row was not looked at, so nothing is known to have changed.
+    if matches!(waits, Some(Wait::Unsettled | Wait::Refused)) {
+        return Ok(());
+    }
+    for Conflict {
+        key: field,
+        wanted,
+        seen,
+    } in conflicts
+    {
+        let what = serde_json::json!({ "wanted": wanted, "seen": seen }).to_string();
+        let hash = basis(&what, &Digest::stored(String::new()), "");
+        tell(
+            reader,
+            desk,
+            finding(FindingKind::Conflict, field.to_string(), what, hash),
+            draft,
+            chunk,
+        )?;
+    }
+    if let Some(Wait::Ambiguous { by, contacts }) = waits {
+        let names: Vec<&str> = contacts.iter().map(|contact| contact.as_str()).collect();
+        let what = format!("{by} finds {}", names.join(", "));
+        let hash = basis(&what, &Digest::stored(String::new()), "");
+        tell(
+            reader,
+            desk,
+            finding(FindingKind::Ambiguous, String::new(), what, hash),
+            draft,
+            chunk,
+        )?;
+    }
+    let standing: Vec<String> = conflicts
+        .iter()
+        .map(|conflict| conflict.key.to_string())
+        .collect();
+    if findings::has_any(reader, desk.job_no, key)? {
+        chunk
+            .clear
+            .push((key.clone(), FindingKind::Conflict, standing));
+        chunk
+            .clear
+            .push((key.clone(), FindingKind::Refused, Vec::new()));
+        chunk
+            .clear
+            .push((key.clone(), FindingKind::BadRow, Vec::new()));
+        if !matches!(waits, Some(Wait::Ambiguous { .. })) {
+            chunk
+                .clear
+                .push((key.clone(), FindingKind::Ambiguous, Vec::new()));
+        }
+    }
+    Ok(())
+}
+
+fn tell(
+    reader: &Connection,
+    desk: &Desk,
+    finding: Finding,
+    draft: &mut Draft,
+    chunk: &mut Chunk,
+) -> Result<(), RunError> {
+    if !findings::is_told(reader, desk.job_no, &finding)? {
+        draft.news_count += 1;
+        if draft.news.len() < NEWS_AT_MOST {
+            draft.news.push(finding.clone());
+        }
+    }
+    chunk.findings.push(finding);
+    Ok(())
+}
+
+/// Returns the tick up to which everything is in the database now; rows that change later are looked at by the next plan.
+pub(super) async fn present_tick(world: &World) -> Result<i64, RunError> {
+    Ok(world.store.write(|db| jobs::last_tick(db)).await?)
+}

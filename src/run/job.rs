@@ -1,0 +1,528 @@
+//! The nine moves, in order.
+
+use std::collections::BTreeSet;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use crate::model::{Ended, GuardKind, StepKind};
+use crate::plan::{GuardFound, Presence, Tally, guards, held};
+use crate::report::Outcome as RunOutcome;
+use crate::store::jobs::{self, JobState};
+use crate::store::plans::{self, Approved};
+use crate::store::rows::{self, Look};
+use crate::store::runs::{self, Journaled};
+
+use super::Done;
+use super::draft::{self, Desk, Draft};
+use super::error::RunError;
+use super::execute::{self, Executed, Hand};
+use super::gather::{self, Gathered};
+use super::lease::Lease;
+use super::leavers::{self, Leavers};
+use super::recover::{self, Recovered};
+use super::refresh::{self, Hub, Refreshed};
+use super::summary;
+use super::world::{Ask, Tick, World};
+
+/// How long a stored plan may be approved.
+const APPROVABLE: TimeDelta = TimeDelta::hours(24);
+/// The span that the daily limits of guards look back over.
+const DAY: TimeDelta = TimeDelta::hours(24);
+/// Plans that nobody can approve any more lose their steps after this.
+const STALE_PLANS: TimeDelta = TimeDelta::hours(48);
+
+/// What a run knows by the time it reports; filled move by move.
+#[derive(Debug, Default)]
+pub(super) struct Course {
+    pub run_no: i64,
+    pub why_full: Option<String>,
+    pub gathered: Option<Gathered>,
+    pub leavers: Leavers,
+    pub refreshed: Option<Refreshed>,
+    pub recovered: Recovered,
+    pub draft: Draft,
+    pub findings: Vec<GuardFound>,
+    pub announced: summary::Announced,
+    pub approved: Option<ApprovedOutcome>,
+    pub lacking: Vec<crate::model::FieldKey>,
+}
+
+/// What became of an approved plan.
+#[derive(Clone, Debug, Default)]
+pub(super) struct ApprovedOutcome {
+    pub newer: i64,
+    pub no_longer: i64,
+    pub examples: Vec<String>,
+}
+
+/// Runs the job; see [`super::run_job`].
+pub(super) async fn run_job(world: &World, ask: &Ask) -> Result<Done, RunError> {
+    let folder = world
+        .store
+        .path()
+        .parent()
+        .map(std::path::Path::to_path_buf)
+        .unwrap_or_default();
+    let _lease = if ask.apply {
+        Some(Lease::of_job(&folder, &world.job.name, &ask.holder, ask.wait).await?)
+    } else {
+        None
+    };
+    let began = world.clock.now();
+    let (name, mode, holder, began_ms) = (
+        world.job.name.clone(),
+        if ask.apply { "apply" } else { "plan" },
+        ask.holder.clone(),
+        began.timestamp_millis(),
+    );
+    let (state, run_no) = world
+        .store
+        .write(move |db| {
+            let state = jobs::job_state(db, &name)?;
+            plans::sweep_plans(db, state.no, began_ms - STALE_PLANS.num_milliseconds())?;
+            let run_no = runs::begin_run(db, state.no, mode, &holder, began_ms)?;
+            Ok((state, run_no))
+        })
+        .await?;
+    let mut course = Course {
+        run_no,
+        ..Course::default()
+    };
+    let outcome = moves(world, ask, state, began, &mut course).await;
+    match outcome {
+        Ok(outcome) => {
+            let report = summary::report(world, ask, &course, began, outcome).await?;
+            summary::end(world, &course, &report).await?;
+            Ok(Done {
+                report,
+                plan_no: (course.draft.plan_no != 0).then_some(course.draft.plan_no),
+            })
+        }
+        Err(error) => {
+            let (now_ms, plan_no) = (world.now_ms(), course.draft.plan_no);
+            let said = error.to_string();
+            // Best effort: when the state itself failed there is nowhere to note it.
+            let _ = world
+                .store
+                .write(move |db| {
+                    if plan_no != 0 {
+                        plans::drop_unsent(db, plan_no, &said, now_ms)?;
+                    }
+                    runs::end_run(db, run_no, now_ms, 1, None, None)
+                })
+                .await;
+            Err(error)
+        }
+    }
+}
+
+async fn moves(
+    world: &World,
+    ask: &Ask,
+    state: JobState,
+    began: DateTime<Utc>,
+    course: &mut Course,
+) -> Result<RunOutcome, RunError> {
+    let approved = approval(world, ask, &state).await?;
+    let mut allowed = ask.allow.clone();
+    if let Some(approved) = &approved {
+        allowed.insert(GuardKind::First);
+        allowed.extend(approved.shown.iter().copied());
+    }
+    let seat = gather::seat(world).await?;
+    let hub = refresh::hub(world, false).await?;
+    course.lacking.clone_from(&hub.lacking_here);
+    if ask.apply {
+        if let Some(key) = hub.lacking_here.first()
+            && !world.job.create_fields
+        {
+            return Err(RunError::Setup {
+                job: world.job.name.clone(),
+                account: Some(world.hub.name.clone()),
+                what: format!(
+                    "the location has no custom field `{key}`; make it there (single line text), or set `create_fields = true` in the job"
+                ),
+            });
+        }
+        let hand = Hand {
+            world: world.clone(),
+            hub: hub.clone(),
+            job_no: state.no,
+            run_no: course.run_no,
+        };
+        course.recovered = recover::recover(&hand).await?;
+    }
+
+    // Gather.
+    let now = world.clock.now();
+    course.why_full = gather::why_full(&world.job, &state, ask.full, now);
+    let full = course.why_full.is_some();
+    let served = gather::full_due(&world.job, &state, now);
+    let hub_full = ask.full || served.is_some();
+    let run_no = course.run_no;
+    world
+        .store
+        .write(move |db| runs::note_pass(db, run_no, full))
+        .await?;
+    let gathered = gather::gather(world, &seat, &state, full).await?;
+    let complete = matches!(gathered.ended, Some(Ended::Complete));
+    let cut = match &gathered.ended {
+        Some(Ended::Cut(cut)) => Some(cut.clone()),
+        _ => None,
+    };
+    let total = gathered.total.unwrap_or(gathered.listed);
+    course.gathered = Some(gathered);
+    let state = reload(world).await?;
+    if complete && let Some(served) = served {
+        let (job_no, served_ms) = (state.no, served.timestamp_millis());
+        world
+            .store
+            .write(move |db| runs::note_full_due(db, job_no, served_ms))
+            .await?;
+    }
+    if world.stop.is_asked() {
+        return Ok(RunOutcome::Stopped);
+    }
+    let roster = state.roster_size.unsigned_abs();
+    let leave_limit = world.job.limits.leave.run.of(roster);
+    let leave_allowed = allowed.contains(&GuardKind::Leave);
+    let walked = complete
+        .then(|| state.complete.map(|walk| walk.began_ms))
+        .flatten();
+    course.leavers = leavers::confirm(
+        world,
+        &seat,
+        &state,
+        walked,
+        total,
+        leave_limit,
+        leave_allowed,
+    )
+    .await?;
+
+    // Refresh.
+    let mut refreshed = refresh::refresh(world, &hub, ask, state.no, hub_full).await?;
+    refresh::look_for_the_lost(world, &hub).await?;
+    if world.stop.is_asked() {
+        course.refreshed = Some(refreshed);
+        return Ok(RunOutcome::Stopped);
+    }
+
+    // Plan.
+    world.watch.tick(Tick::Planning);
+    let tick = draft::present_tick(world).await?;
+    let look = if state.mapping.as_ref() == Some(&world.digest) {
+        Look::Since(state.planned_tick)
+    } else {
+        Look::All
+    };
+    let desk = Desk {
+        job: world.job.clone(),
+        mapping: world.mapping.clone(),
+        digest: world.digest.clone(),
+        job_no: state.no,
+        generation: state.generation,
+        location_no: hub.location_no,
+        look,
+        mirror_complete: refreshed.complete,
+        run_no: course.run_no,
+    };
+    course.draft = draft::draft(world, desk.clone(), ask.apply).await?;
+    if course.draft.needs_count > 0 {
+        let (needs, count) = (
+            std::mem::take(&mut course.draft.needs),
+            course.draft.needs_count,
+        );
+        draft::discard(world, course.draft.plan_no).await?;
+        course.draft = Draft::default();
+        refresh::read_unknown(world, &hub, &needs, count).await?;
+        refresh::look_for_the_lost(world, &hub).await?;
+        refreshed.remarks.push(format!(
+            "{count} contacts were read because keys of theirs were unknown"
+        ));
+        course.draft = draft::draft(world, desk, ask.apply).await?;
+    }
+    course.refreshed = Some(refreshed);
+    let plan_no = course.draft.plan_no;
+    let digest = course
+        .draft
+        .digest
+        .clone()
+        .unwrap_or_else(|| world.digest.clone());
+
+    // Guards.
+    if let Some(approved) = &approved {
+        course.approved = Some(keep_approved(world, plan_no, approved).await?);
+    }
+    if let Some(limit) = ask.limit {
+        let now_ms = world.now_ms();
+        world
+            .store
+            .write(move |db| plans::keep_first(db, plan_no, limit, now_ms))
+            .await?;
+    }
+    course.findings = guard(world, ask, &state, course, &allowed, roster).await?;
+    let holding = held(&course.findings, world.job.strict);
+    hold(world, plan_no, &holding).await?;
+    course.announced = summary::announce(world, &hub, plan_no, ask.apply).await?;
+    if !ask.apply {
+        let shown: Vec<String> = course
+            .findings
+            .iter()
+            .map(|found| found.guard.word().to_owned())
+            .collect();
+        world
+            .store
+            .write(move |db| plans::note_plan(db, plan_no, "stored", &digest, &shown))
+            .await?;
+        return Ok(ended_by(cut));
+    }
+
+    // Journal.
+    let first_held = holding.contains(&GuardKind::First)
+        && course
+            .findings
+            .iter()
+            .any(|found| found.guard == GuardKind::First && !found.allowed);
+    let journaled = Journaled {
+        plan_no,
+        digest: digest.as_str().to_owned(),
+        mapping: world.digest.as_str().to_owned(),
+        approves: !first_held,
+        planned_tick: tick,
+        generation: course
+            .gathered
+            .as_ref()
+            .map_or(state.generation, |gathered| gathered.walk_no),
+    };
+    let (job_no, approved_no) = (state.no, approved.as_ref().map(|approved| approved.plan_no));
+    world
+        .store
+        .write(move |db| {
+            runs::journal(db, job_no, &journaled)?;
+            match approved_no {
+                Some(no) => plans::set_plan_state(db, no, "served"),
+                None => Ok(()),
+            }
+        })
+        .await?;
+    accept(world, job_no, &holding).await?;
+
+    // Execute.
+    let executed = carry_out(world, &hub, course, job_no, &holding).await;
+    let why = match &executed {
+        Ok(Executed::Stopped) => "stopped by a person",
+        Ok(Executed::Spent) => "the day's budget of calls is spent",
+        _ => "the run ended before",
+    };
+    loop {
+        let now_ms = world.now_ms();
+        if !world
+            .store
+            .write(move |db| plans::drop_unsent(db, plan_no, why, now_ms))
+            .await?
+        {
+            break;
+        }
+    }
+    world
+        .store
+        .write(move |db| plans::set_plan_state(db, plan_no, "ended"))
+        .await?;
+    let _ = began;
+    Ok(match executed? {
+        Executed::Through => ended_by(cut),
+        Executed::Stopped => RunOutcome::Stopped,
+        Executed::Spent => RunOutcome::Spent,
+        Executed::OutOfTouch(why) => RunOutcome::OutOfTouch(why),
+    })
+}
+
+async fn carry_out(
+    world: &World,
+    hub: &Hub,
+    course: &Course,
+    job_no: i64,
+    holding: &BTreeSet<GuardKind>,
+) -> Result<Executed, RunError> {
+    let plan_no = course.draft.plan_no;
+    let writes = course.announced.writes();
+    let hub = if writes > 0 && !holding.contains(&GuardKind::First) {
+        refresh::create_fields(world, hub).await?
+    } else {
+        hub.clone()
+    };
+    let hand = Hand {
+        world: world.clone(),
+        hub,
+        job_no,
+        run_no: course.run_no,
+    };
+    world.watch.tick(Tick::Executing {
+        total: course.announced.steps,
+    });
+    execute::execute(&hand, plan_no, course.announced.tag_calls).await
+}
+
+/// What a cut walk means for the end of the run.
+fn ended_by(cut: Option<crate::model::Cut>) -> RunOutcome {
+    use crate::model::Cut;
+    match cut {
+        Some(Cut::OutOfTouch(why)) => RunOutcome::OutOfTouch(why),
+        Some(Cut::Spent) => RunOutcome::Spent,
+        Some(Cut::Stopped) => RunOutcome::Stopped,
+        Some(Cut::RepeatedCursor | Cut::TooManyPages { .. } | Cut::Gap { .. } | Cut::Resumed)
+        | None => RunOutcome::Finished,
+    }
+}
+
+async fn reload(world: &World) -> Result<JobState, RunError> {
+    let name = world.job.name.clone();
+    Ok(world
+        .store
+        .write(move |db| jobs::job_state(db, &name))
+        .await?)
+}
+
+async fn approval(
+    world: &World,
+    ask: &Ask,
+    state: &JobState,
+) -> Result<Option<Approved>, RunError> {
+    let Some(prefix) = ask.approve.clone() else {
+        return Ok(None);
+    };
+    let (job, refuse) = (&world.job.name, |why: String| {
+        Err(RunError::Approval { why })
+    });
+    let reader = world.store.reader()?;
+    let Some(approved) = plans::find_approved(&reader, state.no, &prefix)? else {
+        return refuse(format!(
+            "{job} has no stored plan with the digest {prefix}; run `ghl-sync plan {job}` and approve the digest it prints"
+        ));
+    };
+    let age = world.clock.now().timestamp_millis() - approved.made_ms;
+    if approved.served {
+        return refuse(format!(
+            "the plan {prefix} of {job} was carried out already; run `ghl-sync plan {job}` for what is left"
+        ));
+    }
+    if age > APPROVABLE.num_milliseconds() {
+        return refuse(format!(
+            "the plan {prefix} of {job} is older than 24 hours; run `ghl-sync plan {job}` and approve the new digest"
+        ));
+    }
+    if approved.mapping != world.digest {
+        return refuse(format!(
+            "{job} was edited after the plan {prefix}; run `ghl-sync plan {job}` and approve the new digest"
+        ));
+    }
+    Ok(Some(approved))
+}
+
+async fn keep_approved(
+    world: &World,
+    plan_no: i64,
+    approved: &Approved,
+) -> Result<ApprovedOutcome, RunError> {
+    let (approved_no, now_ms) = (approved.plan_no, world.now_ms());
+    let (newer, no_longer) = world
+        .store
+        .write(move |db| plans::keep_approved(db, plan_no, approved_no, now_ms))
+        .await?;
+    let reader = world.store.reader()?;
+    let examples = plans::no_longer_held(&reader, plan_no, approved_no, 20)?
+        .into_iter()
+        .map(|step| format!("{} of {}", step.change.kind(), step.key))
+        .collect();
+    Ok(ApprovedOutcome {
+        newer,
+        no_longer,
+        examples,
+    })
+}
+
+/// Looks which guards stand against the plan as it is now (after `--approve` and `--limit`).
+async fn guard(
+    world: &World,
+    ask: &Ask,
+    state: &JobState,
+    course: &Course,
+    allowed: &BTreeSet<GuardKind>,
+    roster: u64,
+) -> Result<Vec<GuardFound>, RunError> {
+    let reader = world.store.reader()?;
+    let since_ms = world.now_ms() - DAY.num_milliseconds();
+    let mut today = Tally::default();
+    for (guard, count) in plans::sent_since(&reader, state.no, since_ms)? {
+        today.set(guard, count);
+    }
+    let mut would = course.draft.tally.clone();
+    if ask.limit.is_some() || course.approved.is_some() {
+        for kind in [GuardKind::Create, GuardKind::Update, GuardKind::Tag] {
+            would.set(
+                kind,
+                plans::count_guarded(&reader, course.draft.plan_no, kind)?,
+            );
+        }
+    }
+    let leave = would.of(GuardKind::Leave) + course.leavers.candidates;
+    would.set(GuardKind::Leave, leave);
+    let first = state.approved.as_ref() != Some(&world.digest);
+    Ok(guards(
+        &world.job.limits,
+        &would,
+        &today,
+        roster,
+        first,
+        allowed,
+    ))
+}
+
+async fn hold(world: &World, plan_no: i64, holding: &BTreeSet<GuardKind>) -> Result<(), RunError> {
+    if holding.is_empty() {
+        return Ok(());
+    }
+    let (now_ms, kinds): (i64, Vec<GuardKind>) =
+        (world.now_ms(), holding.iter().copied().collect());
+    world
+        .store
+        .write(move |db| {
+            if kinds.contains(&GuardKind::First) {
+                plans::hold_all(db, plan_no, "held by guard first", now_ms)
+            } else {
+                plans::hold(db, plan_no, &kinds, now_ms)
+            }
+        })
+        .await?;
+    Ok(())
+}
+
+/// Makes what walks found the roster's own, except what a guard holds.
+async fn accept(world: &World, job_no: i64, holding: &BTreeSet<GuardKind>) -> Result<(), RunError> {
+    let mut states = Vec::new();
+    if !holding.contains(&GuardKind::Return) {
+        states.push(Presence::In);
+    }
+    if !holding.contains(&GuardKind::Leave) {
+        states.extend([Presence::Out, Presence::Gone]);
+    }
+    loop {
+        let states = states.clone();
+        if !world
+            .store
+            .write(move |db| rows::accept_pending(db, job_no, &states))
+            .await?
+        {
+            return Ok(());
+        }
+    }
+}
+
+/// The kinds whose steps cost calls, for whoever counts them.
+pub(super) const CALLING: [StepKind; 4] = [
+    StepKind::Create,
+    StepKind::Update,
+    StepKind::RemoveTags,
+    StepKind::AddTags,
+];

@@ -1,0 +1,607 @@
+//! Move 6 and 9: what a run tells.
+
+use std::collections::BTreeMap;
+use std::io;
+
+use chrono::{DateTime, Utc};
+
+use crate::model::{Ended, GuardKind, StepKind};
+use crate::net::{Counted, Vendor};
+use crate::plan::{GuardFound, Mark};
+use crate::report::{
+    self, Calls, Cost, Counts, GuardFinding, HubSummary, Mode, News, NewsKind, Outcome, Pass, Per,
+    Report, ReportRow, RowMark, SourceSummary,
+};
+use crate::store::findings::{self, FindingKind};
+use crate::store::plans::{self, Step};
+use crate::store::{Bucket, Store, jobs, runs};
+
+use super::error::RunError;
+use super::execute::tag_calls;
+use super::job::{CALLING, Course};
+use super::recover::{self, Recovered};
+use super::refresh::Hub;
+use super::world::{Ask, World};
+
+/// Rows that are read from the journal at a time.
+const CHUNK: i64 = 1_000;
+/// HighLevel's daily allowance until the vendor told us another. Source: HighLevel reference section 4.
+const DAY_LIMIT: u64 = 200_000;
+/// What the gate leaves between two calls beyond the vendor's own spacing.
+const SPACING: f64 = 1.03;
+
+/// What carrying the plan out takes.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Announced {
+    /// Calls by route.
+    pub routes: BTreeMap<String, u64>,
+    /// Tag calls among them.
+    pub tag_calls: i64,
+    /// Steps that are to be carried out.
+    pub steps: u64,
+    /// The hub's calls that were counted before execution, by route and kind.
+    pub before: BTreeMap<(Vendor, &'static str, Counted), u64>,
+}
+
+impl Announced {
+    /// Returns how many calls there are.
+    pub(super) fn writes(&self) -> u64 {
+        self.routes.values().sum()
+    }
+}
+
+/// Counts the calls that a plan takes: of a dry run all its steps, of an apply those that no guard holds.
+pub(super) async fn announce(
+    world: &World,
+    hub: &Hub,
+    plan_no: i64,
+    apply: bool,
+) -> Result<Announced, RunError> {
+    let reader = world.store.reader()?;
+    let marks: &[Mark] = if apply {
+        &[Mark::Planned]
+    } else {
+        &[Mark::Planned, Mark::Held]
+    };
+    let mut announced = Announced {
+        before: world.hub_line.tally().snapshot(),
+        ..Announced::default()
+    };
+    let mut steps = BTreeMap::new();
+    for (kind, mark, count) in plans::count_steps(&reader, plan_no)? {
+        if marks.contains(&mark) {
+            *steps.entry(kind).or_insert(0_u64) += count.unsigned_abs();
+        }
+    }
+    announced.steps = steps.values().sum();
+    let count = |kind| steps.get(&kind).copied().unwrap_or_default();
+    let mut route = |name: &str, calls: u64| {
+        if calls > 0 {
+            announced.routes.insert(name.to_owned(), calls);
+        }
+    };
+    route("POST /contacts/", count(StepKind::Create));
+    if world.job.recheck {
+        route("GET /contacts/{id}", count(StepKind::Update));
+    }
+    route("PUT /contacts/{id}", count(StepKind::Update));
+    let (batch, clean) = jobs::batch(&reader, hub.location_no)?;
+    let mut parcels = plans::parcel_sizes(&reader, plan_no, StepKind::RemoveTags, marks)?;
+    let removing = tag_calls(&parcels, batch, clean);
+    route(
+        "POST /contacts/bulk/tags/update/remove",
+        removing.unsigned_abs(),
+    );
+    parcels.extend(plans::parcel_sizes(
+        &reader,
+        plan_no,
+        StepKind::AddTags,
+        marks,
+    )?);
+    let both = tag_calls(&parcels, batch, clean);
+    route(
+        "POST /contacts/bulk/tags/update/add",
+        (both - removing).unsigned_abs(),
+    );
+    let calling = CALLING.iter().map(|kind| count(*kind)).sum::<u64>();
+    if calling > 0 && !hub.lacking_here.is_empty() {
+        let lacking = hub.lacking_here.len() as u64;
+        route("POST /locations/{id}/customFields", lacking);
+        // Looked for first, and read once more afterwards.
+        route("GET /locations/{id}/customFields", 2);
+    }
+    announced.tag_calls = both;
+    Ok(announced)
+}
+
+/// Makes the report of a run.
+pub(super) async fn report(
+    world: &World,
+    ask: &Ask,
+    course: &Course,
+    began: DateTime<Utc>,
+    outcome: Outcome,
+) -> Result<Report, RunError> {
+    let reader = world.store.reader()?;
+    let name = world.job.name.clone();
+    let state = world
+        .store
+        .write(move |db| jobs::job_state(db, &name))
+        .await?;
+    let plan_no = course.draft.plan_no;
+    let mut counts: BTreeMap<StepKind, Counts> = BTreeMap::new();
+    for (kind, mark, count) in plans::count_steps(&reader, plan_no)? {
+        add(counts.entry(kind).or_default(), mark, count.unsigned_abs());
+    }
+    let mut report = Report {
+        schema: report::SCHEMA,
+        job: world.job.name.clone(),
+        run: course.run_no,
+        mode: if ask.apply { Mode::Did } else { Mode::Would },
+        pass: if course.why_full.is_some() {
+            Pass::Full
+        } else {
+            Pass::Normal
+        },
+        why_full: course.why_full.clone(),
+        digest: course.draft.digest.clone(),
+        began_at: began,
+        ended_at: world.clock.now(),
+        source: source(world, course, state.roster_size.unsigned_abs()),
+        hub: hub(world, course),
+        counts,
+        guards: course
+            .findings
+            .iter()
+            .map(|found| guard(world, course, *found))
+            .collect(),
+        cost: cost(world, course).await?,
+        made: None,
+        extra: BTreeMap::new(),
+        news: news(world, course, &reader, state.no, ask.apply)?,
+        standing: BTreeMap::new(),
+        remarks: remarks(course, state.debt),
+        outcome,
+    };
+    if ask.apply {
+        made(world, course, &mut report);
+    }
+    for (kind, count) in findings::count_findings(&reader, state.no)? {
+        let name = match kind {
+            FindingKind::Conflict => "conflicts",
+            FindingKind::Refused => "refused",
+            FindingKind::Ambiguous => "ambiguous",
+            FindingKind::Asks => "asking you",
+            FindingKind::BadRow => "bad rows",
+        };
+        report
+            .standing
+            .insert(name.to_owned(), count.unsigned_abs());
+    }
+    for (name, count) in &course.draft.waits {
+        report.standing.entry((*name).to_owned()).or_insert(*count);
+    }
+    if course.leavers.candidates > 0 {
+        report.standing.insert(
+            "absent, not confirmed yet".to_owned(),
+            course.leavers.candidates,
+        );
+    }
+    Ok(report)
+}
+
+fn add(counts: &mut Counts, mark: Mark, count: u64) {
+    counts.planned += count;
+    match mark {
+        Mark::Planned => {}
+        Mark::Held => counts.held += count,
+        Mark::Sent | Mark::Unknown | Mark::Asks => counts.unknown += count,
+        Mark::Done => counts.done += count,
+        Mark::Refused => counts.refused += count,
+        Mark::Dropped => counts.dropped += count,
+    }
+}
+
+fn source(world: &World, course: &Course, in_roster: u64) -> SourceSummary {
+    let gathered = course.gathered.as_ref();
+    SourceSummary {
+        source: world.job.source.word().to_owned(),
+        account: world.job.from.clone(),
+        listed: gathered.map_or(0, |gathered| gathered.listed),
+        new: gathered.map_or(0, |gathered| gathered.new),
+        total: gathered.and_then(|gathered| gathered.total),
+        pages: gathered.map_or(0, |gathered| gathered.pages),
+        ended: gathered.map_or_else(
+            || "not read".to_owned(),
+            |gathered| ended(gathered.ended.as_ref(), "caught up"),
+        ),
+        debt: gathered.map_or(0, |gathered| gathered.debt),
+        in_roster,
+        odd_rows: gathered.map_or(0, |gathered| gathered.odd_rows),
+    }
+}
+
+fn ended(ended: Option<&Ended>, otherwise: &str) -> String {
+    match ended {
+        None => otherwise.to_owned(),
+        Some(Ended::Complete) => "complete".to_owned(),
+        Some(Ended::Cut(cut)) => cut.to_string(),
+    }
+}
+
+fn hub(world: &World, course: &Course) -> HubSummary {
+    let refreshed = course.refreshed.as_ref();
+    HubSummary {
+        account: world.job.to.clone(),
+        location: world.hub.location.clone(),
+        reader: refreshed
+            .map_or("not read", |refreshed| refreshed.reader)
+            .to_owned(),
+        pages: refreshed.map_or(0, |refreshed| refreshed.pages),
+        contacts_seen: refreshed.map_or(0, |refreshed| refreshed.contacts_seen),
+        ended: refreshed.map_or_else(
+            || "not read".to_owned(),
+            |refreshed| ended(refreshed.ended.as_ref(), "caught up"),
+        ),
+        note: refreshed.and_then(|refreshed| refreshed.note.clone()),
+    }
+}
+
+fn guard(world: &World, course: &Course, found: GuardFound) -> GuardFinding {
+    let GuardFound {
+        guard,
+        count,
+        limit,
+        per_day,
+        allowed,
+    } = found;
+    let job = &world.job.name;
+    // Leavers that nobody confirmed have no steps yet that a digest could cover.
+    let by_word = guard == GuardKind::Leave && course.leavers.candidates > 0;
+    let command = match &course.draft.digest {
+        Some(digest) if !by_word => format!("ghl-sync apply {job} --approve {digest}"),
+        _ => format!("ghl-sync apply {job} --allow {guard}"),
+    };
+    let per = match (guard, per_day) {
+        (GuardKind::First, _) => Per::Never,
+        (_, true) => Per::Day,
+        (_, false) => Per::Run,
+    };
+    GuardFinding {
+        guard,
+        count,
+        limit,
+        per,
+        held: !allowed,
+        command,
+    }
+}
+
+async fn cost(world: &World, course: &Course) -> Result<Cost, RunError> {
+    let name = world.hub_line.gate().name().to_owned();
+    let bucket = world.store.write(move |db| Bucket::load(db, &name)).await?;
+    let day_limit = bucket
+        .as_ref()
+        .and_then(|bucket| bucket.day_limit)
+        .unwrap_or(DAY_LIMIT);
+    let (window_ms, window_max) = bucket.as_ref().map_or((10_000, 100), |bucket| {
+        (bucket.window_ms, bucket.window_max)
+    });
+    let calls = course.announced.writes();
+    let mut by_vendor = Calls::new();
+    if calls > 0 {
+        by_vendor.insert(
+            Vendor::HighLevel.word().to_owned(),
+            course.announced.routes.clone(),
+        );
+    }
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "counts of calls are far below 2^52"
+    )]
+    let (share_of_day, minutes) = (
+        calls as f64 / day_limit.max(1) as f64,
+        calls as f64 * window_ms as f64 / f64::from(window_max.max(1)) * SPACING / 60_000.0,
+    );
+    Ok(Cost {
+        calls: by_vendor,
+        day_limit,
+        day_used: bucket.map_or(0, |bucket| bucket.day_used),
+        share_of_day,
+        minutes,
+    })
+}
+
+/// Splits the calls made since the announcement into those announced and the named extra kinds; recovery and the confirmation of leavers came before.
+fn made(world: &World, course: &Course, report: &mut Report) {
+    let mut made = Calls::new();
+    let after = world.hub_line.tally().snapshot();
+    for ((vendor, route, counted), count) in &after {
+        let before = course
+            .announced
+            .before
+            .get(&(*vendor, *route, *counted))
+            .copied()
+            .unwrap_or_default();
+        let since = count - before;
+        match counted {
+            Counted::Announced => {
+                if since > 0 && *vendor == Vendor::HighLevel {
+                    made.entry(vendor.word().to_owned())
+                        .or_default()
+                        .insert((*route).to_owned(), since);
+                }
+            }
+            Counted::Recovery | Counted::Confirmation | Counted::Halving | Counted::Retry => {
+                if *count > 0 {
+                    *report.extra.entry(counted.word().to_owned()).or_default() += count;
+                }
+            }
+        }
+    }
+    report.made = Some(made);
+}
+
+fn news(
+    world: &World,
+    course: &Course,
+    reader: &rusqlite::Connection,
+    job_no: i64,
+    apply: bool,
+) -> Result<Vec<News>, RunError> {
+    let job = &world.job.name;
+    let mut news = Vec::new();
+    for key in &course.lacking {
+        let how = if world.job.create_fields {
+            "`apply` makes it"
+        } else {
+            "make it, or set `create_fields = true`"
+        };
+        news.push(News {
+            kind: NewsKind::MissingField,
+            key: Some(key.to_string()),
+            what: format!("the location has no such custom field; {how}"),
+            command: None,
+        });
+    }
+    for found in &course.recovered.asks {
+        news.push(News {
+            kind: NewsKind::Asks,
+            key: Some(found.key.to_string()),
+            what: found.what.clone(),
+            command: Some(format!(
+                "ghl-sync link {job} {} CONTACT, or ghl-sync retry {job} {}",
+                found.key, found.key
+            )),
+        });
+    }
+    let told: Vec<_> = if apply {
+        findings::told_by(reader, job_no, course.run_no, 200)?
+    } else {
+        course.draft.news.clone()
+    };
+    for found in told {
+        if found.kind == FindingKind::Asks {
+            continue;
+        }
+        news.push(of_finding(job.as_str(), &found));
+    }
+    let unsettled = recover::unsettled(reader, job_no)?;
+    if !apply || course.recovered.waiting > 0 {
+        for step in unsettled
+            .iter()
+            .filter(|step| step.mark != Mark::Asks)
+            .take(20)
+        {
+            news.push(News {
+                kind: NewsKind::Unsettled,
+                key: Some(step.key.to_string()),
+                what: format!(
+                    "the answer to its {} is not known; it is looked for five minutes or more after it was sent",
+                    step.change.kind()
+                ),
+                command: None,
+            });
+        }
+    }
+    Ok(news)
+}
+
+fn of_finding(job: &str, found: &findings::Finding) -> News {
+    let key = &found.key;
+    let (kind, what, command) = match found.kind {
+        FindingKind::Conflict => {
+            #[derive(serde::Deserialize)]
+            struct Values {
+                wanted: String,
+                seen: Option<String>,
+            }
+            let what = match serde_json::from_str::<Values>(&found.what) {
+                Ok(Values { wanted, seen }) => format!(
+                    "{} holds `{}`, we want `{wanted}`",
+                    found.field,
+                    seen.unwrap_or_default()
+                ),
+                Err(_) => found.what.clone(),
+            };
+            let field = &found.field;
+            let command =
+                format!("ghl-sync keep {job} {key} {field}, or ghl-sync take {job} {key} {field}");
+            (NewsKind::Conflict, what, Some(command))
+        }
+        FindingKind::Refused => (
+            NewsKind::Refused,
+            found.what.clone(),
+            Some(format!("ghl-sync retry {job} {key}")),
+        ),
+        FindingKind::Ambiguous => (
+            NewsKind::Ambiguous,
+            found.what.clone(),
+            Some(format!("ghl-sync link {job} {key} CONTACT")),
+        ),
+        FindingKind::Asks => (
+            NewsKind::Asks,
+            found.what.clone(),
+            Some(format!("ghl-sync retry {job} {key}")),
+        ),
+        FindingKind::BadRow => (NewsKind::BadRow, found.what.clone(), None),
+    };
+    News {
+        kind,
+        key: Some(key.to_string()),
+        what,
+        command,
+    }
+}
+
+fn remarks(course: &Course, debt: i64) -> Vec<String> {
+    let mut remarks = Vec::new();
+    if let Some(gathered) = &course.gathered {
+        remarks.extend(gathered.remarks.iter().cloned());
+    }
+    if let Some(refreshed) = &course.refreshed {
+        remarks.extend(refreshed.remarks.iter().cloned());
+        if !refreshed.complete {
+            remarks.push(
+                "the contacts of the location were not read to the end yet, so nobody is created; the next run goes on".to_owned(),
+            );
+        }
+    }
+    if debt > 0 {
+        remarks.push(format!(
+            "Twitch counts {debt} followers fewer than we know: somebody left; a full pass finds out who"
+        ));
+    }
+    let leavers = course.leavers;
+    if leavers.left + leavers.gone > 0 {
+        remarks.push(format!(
+            "{} left, {} are suspended or deleted",
+            leavers.left, leavers.gone
+        ));
+    }
+    if leavers.candidates > 0 {
+        remarks.push(format!(
+            "{} look as if they left; they are looked up in a run two minutes later or more",
+            leavers.candidates
+        ));
+    }
+    let Recovered {
+        found,
+        sent_again,
+        planned_again,
+        ..
+    } = &course.recovered;
+    if found + sent_again + planned_again > 0 {
+        remarks.push(format!(
+            "lost answers of an earlier run: {found} creates found, {sent_again} sent once more, {planned_again} other steps planned again"
+        ));
+    }
+    if let Some(approved) = &course.approved {
+        if approved.newer > 0 {
+            remarks.push(format!(
+                "{} steps are new since the approved plan and wait for the next one",
+                approved.newer
+            ));
+        }
+        if approved.no_longer > 0 {
+            remarks.push(format!(
+                "{} steps of the approved plan no longer hold and were dropped: {}",
+                approved.no_longer,
+                approved.examples.join("; ")
+            ));
+        }
+    }
+    if course.draft.news_count > course.draft.news.len() as u64 {
+        remarks.push(format!(
+            "{} new findings in all; the first are listed",
+            course.draft.news_count
+        ));
+    }
+    remarks
+}
+
+/// Ends a run in the database, with its report.
+pub(super) async fn end(world: &World, course: &Course, report: &Report) -> Result<(), RunError> {
+    let summary = serde_json::to_string(report).map_err(|error| RunError::Bug {
+        what: format!("a report is no JSON: {error}"),
+    })?;
+    let digest = report
+        .digest
+        .as_ref()
+        .map(|digest| digest.as_str().to_owned());
+    let (run_no, now_ms) = (course.run_no, world.now_ms());
+    let exit = i64::from(!matches!(report.outcome, Outcome::Finished));
+    world
+        .store
+        .write(move |db| runs::end_run(db, run_no, now_ms, exit, digest.as_deref(), Some(&summary)))
+        .await?;
+    Ok(())
+}
+
+/// Streams the rows of a plan's report, in key order, from the journal; see [`super::rows`].
+pub(super) fn rows(
+    store: &Store,
+    plan_no: i64,
+) -> impl Iterator<Item = io::Result<ReportRow>> + use<> {
+    let mut reader = Some(store.reader());
+    let mut chunk: std::vec::IntoIter<Step> = Vec::new().into_iter();
+    let mut after = 0;
+    let mut over = false;
+    std::iter::from_fn(move || {
+        loop {
+            if let Some(step) = chunk.next() {
+                after = step.seq;
+                return Some(Ok(row(step)));
+            }
+            if over {
+                return None;
+            }
+            let steps = match reader.as_mut()? {
+                Ok(reader) => plans::steps_after(reader, plan_no, after, CHUNK),
+                Err(error) => {
+                    over = true;
+                    return Some(Err(io::Error::other(error.to_string())));
+                }
+            };
+            match steps {
+                Ok(steps) if steps.is_empty() => {
+                    over = true;
+                    return None;
+                }
+                Ok(steps) => chunk = steps.into_iter(),
+                Err(error) => {
+                    over = true;
+                    return Some(Err(io::Error::other(error.to_string())));
+                }
+            }
+        }
+    })
+}
+
+fn row(step: Step) -> ReportRow {
+    let why = step.why.clone().unwrap_or_default();
+    let mark = match step.mark {
+        Mark::Planned => RowMark::Would,
+        Mark::Held => RowMark::Held { by: held_by(&step) },
+        Mark::Sent | Mark::Unknown | Mark::Asks => RowMark::Unknown,
+        Mark::Done => RowMark::Done,
+        Mark::Refused => RowMark::Refused { why },
+        Mark::Dropped => RowMark::Dropped { why },
+    };
+    ReportRow {
+        seq: step.seq.unsigned_abs(),
+        key: step.key,
+        name: step.name,
+        contact: step.contact,
+        change: step.change,
+        mark,
+        reason: step.reason,
+    }
+}
+
+fn held_by(step: &Step) -> GuardKind {
+    let word = step.why.as_deref().and_then(|why| why.rsplit(' ').next());
+    word.and_then(GuardKind::from_word)
+        .or(step.guard)
+        .unwrap_or(GuardKind::First)
+}
