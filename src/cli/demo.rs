@@ -14,8 +14,11 @@ use super::shell::Shell;
 use super::stage::{self, Day, Stage};
 use super::worlds::Worlds;
 
-/// The rows of a report inside the demo.
+/// The rows of a dry run's report inside the demo.
 const ROWS: u64 = 12;
+
+/// The rows of a report that repeats what was announced.
+const ROWS_AGAIN: u64 = 3;
 
 /// Runs the demo.
 ///
@@ -94,7 +97,7 @@ impl Play<'_> {
         self.heading("3. Look at what differs now", &format!("ghl-sync plan {job}"))?;
         let Ended::Through(planned) = self.run(&plan(false)).await? else { return Ok(Ended::Stopped) };
         self.show(&planned)?;
-        self.heading("4. Carry it out", &format!("ghl-sync apply {job}"))?;
+        self.heading("4. Carry it out; no guard holds any of it, so nobody has to approve it", &format!("ghl-sync apply {job}"))?;
         let Ended::Through(applied_again) = self.run(&apply()).await? else { return Ok(Ended::Stopped) };
         self.show(&applied_again)?;
 
@@ -104,7 +107,7 @@ impl Play<'_> {
         let Ended::Through(silent) = self.run(&apply()).await? else { return Ok(Ended::Stopped) };
         self.show(&silent)?;
         let calls = self.stage.sandbox.calls();
-        let writes = calls.iter().filter(|call| call.write && call.route != "POST /contacts/search").count();
+        let writes = calls.iter().filter(|call| call.write).count();
         self.say(&format!(
             "\nNothing had changed, and it took {} calls to know: {} reads, {writes} writes.",
             calls.len(),
@@ -133,7 +136,10 @@ impl Play<'_> {
             format: Format::Text,
             options: Options {
                 show_personal: false,
-                max_rows: Some(ROWS),
+                max_rows: Some(match done.report.mode {
+                    Mode::Would => ROWS,
+                    Mode::Did => ROWS_AGAIN,
+                }),
                 width: self.shell.width,
             },
         };

@@ -143,20 +143,26 @@ impl Stage {
         let mut day = Day::default();
         let followers: Vec<Follower> = sandbox.followers();
         for (index, (login, name)) in NEWCOMERS.iter().enumerate() {
-            sandbox.follow(&(90_000_001 + index).to_string(), login, name);
+            // Accounts are older or younger than those of the start, so that a short report shows some of each.
+            let first = if index % 4 == 0 { 11_000_001 } else { 90_000_001 };
+            sandbox.follow(&(first + index).to_string(), login, name);
             self.minutes_pass(60);
             day.joined += 1;
         }
         // Some from all over the list, none twice; a short list has fewer of each.
         let step = (followers.len() / 13).max(1);
         let mut some = followers.iter().step_by(step);
-        for follower in some.by_ref().take(8) {
-            sandbox.unfollow(&follower.id);
-            day.left += 1;
-        }
         for follower in some.by_ref().take(1) {
             sandbox.rename(&follower.id, "brand_new_name", "Brand_New_Name ✨");
             day.renamed += 1;
+        }
+        for id in some.by_ref().take(1).filter_map(|follower| self.contact_of(follower)) {
+            sandbox.delete_contact(&id);
+            day.deleted += 1;
+        }
+        for follower in some.by_ref().take(8) {
+            sandbox.unfollow(&follower.id);
+            day.left += 1;
         }
         for id in some.by_ref().take(1).filter_map(|follower| self.contact_of(follower)) {
             sandbox.edit_contact(&id, "twitch_username", "ask her on discord");
@@ -172,10 +178,6 @@ impl Stage {
         for id in some.by_ref().take(1).filter_map(|follower| self.contact_of(follower)) {
             sandbox.remove_tag(&id, "twitch follower");
             day.untagged += 1;
-        }
-        for id in some.by_ref().take(1).filter_map(|follower| self.contact_of(follower)) {
-            sandbox.delete_contact(&id);
-            day.deleted += 1;
         }
         self.minutes_pass(24 * 60 - 60 * u32::try_from(NEWCOMERS.len()).unwrap_or(0));
         day
