@@ -69,8 +69,7 @@ pub(super) async fn run_job(world: &World, ask: &Ask) -> Result<Done, RunError> 
         .map(std::path::Path::to_path_buf)
         .unwrap_or_default();
     let _lease = if ask.apply {
-        let lock = format!("job-{}", world.job.name);
-        Some(Lease::take(&folder, &lock, &ask.holder, ask.wait).await?)
+        Some(Lease::of_job(&folder, &world.job.name, &ask.holder, ask.wait).await?)
     } else {
         None
     };

@@ -24,17 +24,11 @@ async fn a_first_plan_shows_creates_and_apply_makes_them_with_one_call_each() {
     assert_eq!(rig.sandbox.count("POST /contacts/"), 25);
     rig.sandbox.clear_calls();
     rig.advance(minutes(15));
-    let told = rig.apply().await;
+    rig.apply().await;
     assert_eq!(rig.sandbox.writes().len(), 0);
-    rig.sandbox.clear_calls();
+    // Our own writes come back once; after that a pass in which nothing happened is two calls.
     rig.advance(hours(1));
     rig.apply().await;
-    let calls: Vec<_> = rig
-        .sandbox
-        .calls()
-        .into_iter()
-        .map(|call| call.route)
-        .collect();
     rig.sandbox.clear_calls();
     rig.advance(minutes(15));
     rig.apply().await;
