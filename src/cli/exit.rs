@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use crate::report::{Mode, NewsKind, Outcome, Report};
+use crate::run::RunError;
 
 /// How the program ends; the number is the process's exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -58,6 +59,16 @@ impl From<Exit> for ExitCode {
 pub fn first_of(exits: impl Iterator<Item = Exit>) -> Exit {
     let rank = |exit: &Exit| Exit::BY_PRECEDENCE.iter().position(|each| each == exit);
     exits.min_by_key(rank).unwrap_or(Exit::Done)
+}
+
+/// Returns the exit that fits a run that ended without a report.
+pub fn of_run_error(error: &RunError) -> Exit {
+    match error {
+        RunError::Busy { .. } => Exit::Busy,
+        RunError::Setup { .. } | RunError::Approval { .. } => Exit::BadConfig,
+        RunError::OutOfTouch { .. } => Exit::OutOfTouch,
+        RunError::State(_) | RunError::Io { .. } | RunError::Bug { .. } => Exit::Failed,
+    }
 }
 
 /// Returns the exit that fits a report.
@@ -116,6 +127,45 @@ mod tests {
             assert_eq!(first_of(from_here), *gravest);
         }
         assert_eq!(first_of(std::iter::empty()), Exit::Done);
+    }
+
+    #[test]
+    fn a_run_without_a_report_says_whose_turn_it_is() {
+        let text = |text: &str| text.to_owned();
+        let job = crate::model::JobName::try_from("a").unwrap();
+        let account = crate::model::AccountName::try_from("main").unwrap();
+        let setup = RunError::Setup {
+            job,
+            account: None,
+            what: text("a token is missing"),
+        };
+        let why = text("no answer");
+        for (error, exit) in [
+            (
+                RunError::Busy {
+                    what: text("job-a"),
+                    holder: text("someone"),
+                },
+                Exit::Busy,
+            ),
+            (setup, Exit::BadConfig),
+            (RunError::Approval { why: text("old") }, Exit::BadConfig),
+            (RunError::OutOfTouch { account, why }, Exit::OutOfTouch),
+            (
+                RunError::State(crate::store::StoreError::Stopped),
+                Exit::Failed,
+            ),
+            (
+                RunError::Io {
+                    path: "x.lock".into(),
+                    source: std::io::ErrorKind::NotFound.into(),
+                },
+                Exit::Failed,
+            ),
+            (RunError::Bug { what: text("?") }, Exit::Failed),
+        ] {
+            assert_eq!(of_run_error(&error), exit, "{error}");
+        }
     }
 
     #[test]

@@ -1,5 +1,23 @@
 //! Floor 6: the command line: arguments in, exit code out.
 
 pub mod args;
+mod check;
+mod command;
+mod demo;
+mod error;
 pub mod exit;
+mod interrupt;
+mod logs;
 pub mod progress;
+mod runs;
+mod sandbox;
+mod settle;
+mod shell;
+mod stage;
+mod status;
+mod worlds;
+
+pub use command::{main, run};
+pub use error::CliError;
+pub use shell::Shell;
+pub use worlds::Worlds;

@@ -86,6 +86,11 @@ impl Progress {
         self.begin(format!("reading {what}"), total);
     }
 
+    /// Begins to plan.
+    pub fn planning(&self) {
+        self.begin("planning".to_owned(), None);
+    }
+
     /// Begins to carry out `total` steps.
     pub fn executing(&self, total: u64) {
         self.begin("carrying out steps".to_owned(), Some(total));

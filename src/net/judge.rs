@@ -98,12 +98,17 @@ pub fn judge(vendor: Vendor, kind: CallKind, status: u16, hints: &Hints, body: &
 }
 
 fn refused(vendor: Vendor, kind: CallKind, status: u16, hints: &Hints, body: &Value) -> Verdict {
+    if status == 429 {
+        return too_fast(vendor, hints, body);
+    }
+    // Official advice: retry once; if it fails again the service behind is down (Twitch reference section 4).
+    if (vendor, kind, status) == (Vendor::Twitch, CallKind::Read, 503) {
+        return Verdict::RetryOnce(failure_text(status, body));
+    }
+    if status >= 500 || status == 408 {
+        return failed(kind, failure_text(status, body));
+    }
     match vendor {
-        _ if status == 429 => too_fast(vendor, hints, body),
-        Vendor::Twitch if status == 503 && kind == CallKind::Read => {
-            Verdict::RetryOnce(failure_text(status, body))
-        }
-        _ if status >= 500 || status == 408 => failed(kind, failure_text(status, body)),
         Vendor::HighLevel => highlevel(status, body),
         Vendor::Twitch => twitch(status, hints, body),
     }
@@ -260,3 +265,6 @@ fn message(body: &Value) -> String {
 fn looks_like_html(body: &[u8]) -> bool {
     body.iter().find(|b| !b.is_ascii_whitespace()) == Some(&b'<')
 }
+
+#[cfg(test)]
+mod tests;

@@ -17,6 +17,8 @@ mod said;
 mod secret;
 mod send;
 mod tally;
+#[cfg(test)]
+mod testing;
 
 pub(crate) use call::json;
 pub use call::{Call, CallKind, Method, Unreadable};
@@ -25,6 +27,7 @@ pub use gate::{Gate, Permit, Shut};
 pub use hints::Hints;
 pub use judge::{Pause, Verdict, judge};
 pub use line::{BadLine, Line, LineParts, Reach, Timeouts};
+pub use pace::Reserve;
 pub use said::said;
 pub use secret::{Secret, SecretError};
 pub use send::Answer;

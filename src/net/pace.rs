@@ -60,15 +60,81 @@ pub(crate) fn fresh(vendor: Vendor) -> Bucket {
     }
 }
 
-/// Takes up to `want` permits out of the row.
-///
-/// `reserve_percent` of the day is left to others. A row that claims to be further ahead than it can be was written under another
-/// clock, and is started over.
+/// What of a day is left to the tenant's other tools.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reserve {
+    /// This share of what the vendor allows, 0 to 100.
+    Percent(u8),
+    /// This many calls.
+    Calls(u64),
+}
+
+impl From<u8> for Reserve {
+    fn from(percent: u8) -> Reserve {
+        Reserve::Percent(percent)
+    }
+}
+
+impl Reserve {
+    /// Returns the calls that are left to others when a day has `limit`.
+    fn of(self, limit: u64) -> u64 {
+        match self {
+            Reserve::Percent(percent) => limit
+                .saturating_mul(u64::from(percent.min(100)))
+                .div_ceil(100),
+            Reserve::Calls(calls) => calls,
+        }
+    }
+}
+
+/// As [`take_leaving`], with the reserve in percent.
+#[cfg(test)]
 pub(crate) fn take(
     bucket: &mut Bucket,
     vendor: Vendor,
     want: u32,
     reserve_percent: u8,
+    now: DateTime<Utc>,
+) -> Taken {
+    take_leaving(bucket, vendor, want, Reserve::Percent(reserve_percent), now)
+}
+
+#[cfg(test)]
+mod reserves {
+    use super::*;
+
+    #[test]
+    fn a_reserve_is_a_share_or_a_number_of_calls() {
+        assert_eq!(Reserve::Percent(5).of(200_000), 10_000);
+        assert_eq!(Reserve::Percent(1).of(99), 1);
+        assert_eq!(Reserve::Calls(3).of(200_000), 3);
+        let now = DateTime::UNIX_EPOCH + TimeDelta::days(20_000);
+        let fresh = || Bucket {
+            day_limit: Some(4),
+            ..fresh(Vendor::HighLevel)
+        };
+        let mut row = fresh();
+        assert_eq!(
+            take(&mut row, Vendor::HighLevel, 1, 0, now),
+            Taken::Permits(1)
+        );
+        let leaving =
+            |row: &mut Bucket| take_leaving(row, Vendor::HighLevel, 1, Reserve::Calls(3), now);
+        let mut row = fresh();
+        assert_eq!(leaving(&mut row), Taken::Permits(1));
+        assert_eq!(leaving(&mut row), Taken::Shut(now + DAY));
+    }
+}
+
+/// Takes up to `want` permits out of the row.
+///
+/// `reserve` of the day is left to others. A row that claims to be further ahead than it can be was written under another
+/// clock, and is started over.
+pub(crate) fn take_leaving(
+    bucket: &mut Bucket,
+    vendor: Vendor,
+    want: u32,
+    reserve: Reserve,
     now: DateTime<Utc>,
 ) -> Taken {
     let now_ms = now.timestamp_millis();
@@ -83,14 +149,9 @@ pub(crate) fn take(
 
     let day_ends = day_end(bucket, now);
     let left = match bucket.day_limit {
-        Some(limit) => {
-            let reserve = limit
-                .saturating_mul(u64::from(reserve_percent))
-                .div_ceil(100);
-            limit
-                .saturating_sub(bucket.day_used)
-                .saturating_sub(reserve)
-        }
+        Some(limit) => limit
+            .saturating_sub(bucket.day_used)
+            .saturating_sub(reserve.of(limit)),
         None => u64::MAX,
     };
     if left == 0 {
@@ -284,8 +345,10 @@ impl Pace {
             .timestamp_nanos_opt()
             .and_then(|ns| u64::try_from(ns).ok())
             .unwrap_or(0);
-        // Further ahead than one window: another clock wrote it.
-        let believed = bucket.next_free_ns <= now_ns.saturating_add(self.interval_ns);
+        // Further ahead than one window (or than one burst, should that be longer): another clock wrote it.
+        let burst_ns = self.spacing_ns.saturating_mul(u64::from(self.burst));
+        let furthest_ns = now_ns.saturating_add(self.interval_ns.max(burst_ns));
+        let believed = bucket.next_free_ns <= furthest_ns;
         let cell = TheRow(Cell::new(
             believed.then_some(bucket.next_free_ns).filter(|ns| *ns > 0),
         ));
@@ -331,3 +394,6 @@ impl StateStore for TheRow {
         Ok(answer)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::error::RunError;
+use crate::model::JobName;
 
 /// How long a waiting run sleeps between two tries, on the system's clock: the other owner is another process.
 const TRY_AGAIN: Duration = Duration::from_millis(200);
@@ -18,6 +19,18 @@ pub struct Lease {
 }
 
 impl Lease {
+    /// Takes the lock of a job: whoever runs it or settles something of it holds this one.
+    ///
+    /// Errors: as [`Lease::take`].
+    pub async fn of_job(
+        state: &Path,
+        job: &JobName,
+        holder: &str,
+        wait: bool,
+    ) -> Result<Lease, RunError> {
+        Lease::take(state, &format!("job-{job}"), holder, wait).await
+    }
+
     /// Takes the lock `name` in the state folder, an OS lock on an open file: never a matter of time.
     ///
     /// `holder` (command and process id) is written inside for whoever finds it taken. With `wait`, waits until it is free.

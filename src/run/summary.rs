@@ -17,10 +17,10 @@ use crate::store::plans::{self, Step};
 use crate::store::{Bucket, Store, jobs, runs};
 
 use super::error::RunError;
-use super::execute::tag_calls;
+use super::hub::Hub;
 use super::job::{CALLING, Course};
 use super::recover::{self, Recovered};
-use super::refresh::Hub;
+use super::tag_steps::tag_calls;
 use super::world::{Ask, World};
 
 /// Rows that are read from the journal at a time.
@@ -455,7 +455,7 @@ fn of_finding(job: &str, found: &findings::Finding) -> News {
 }
 
 fn remarks(course: &Course, debt: i64) -> Vec<String> {
-    let mut remarks = Vec::new();
+    let mut remarks = course.remarks.clone();
     if let Some(gathered) = &course.gathered {
         remarks.extend(gathered.remarks.iter().cloned());
     }

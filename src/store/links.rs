@@ -34,11 +34,7 @@ pub fn link(
     key: &RecordKey,
     contact_no: i64,
 ) -> Result<bool, StoreError> {
-    let owner: Option<String> = db
-        .prepare_cached("SELECT key FROM link WHERE contact_no = ?1 AND namespace = ?2")?
-        .query_row(params![contact_no, namespace.as_str()], |row| row.get(0))
-        .optional()?;
-    if owner.is_some_and(|owner| owner != key.as_str()) {
+    if owner(db, namespace, contact_no)?.is_some_and(|owner| owner != key.as_str()) {
         return Ok(false);
     }
     db.prepare_cached(
@@ -47,6 +43,18 @@ pub fn link(
     )?
     .execute(params![location_no, namespace.as_str(), key.as_str(), contact_no])?;
     Ok(true)
+}
+
+/// Returns the key of the record that a contact is linked to, a buried link included.
+pub fn owner(
+    db: &Connection,
+    namespace: Namespace,
+    contact_no: i64,
+) -> Result<Option<String>, StoreError> {
+    Ok(db
+        .prepare_cached("SELECT key FROM link WHERE contact_no = ?1 AND namespace = ?2")?
+        .query_row(params![contact_no, namespace.as_str()], |row| row.get(0))
+        .optional()?)
 }
 
 /// Buries a link: the contact was deleted by a person and is not made again.
@@ -168,5 +176,22 @@ pub fn has_claim(
 pub fn unclaim(db: &Connection, contact_no: i64, tag: &Tag, job_no: i64) -> Result<(), StoreError> {
     db.prepare_cached("DELETE FROM claim WHERE contact_no = ?1 AND tag = ?2 AND job_no = ?3")?
         .execute(params![contact_no, tag.as_str(), job_no])?;
+    Ok(())
+}
+
+/// Gives up all of a job's claims on a contact.
+pub fn unclaim_all(db: &Connection, contact_no: i64, job_no: i64) -> Result<(), StoreError> {
+    db.prepare_cached("DELETE FROM claim WHERE contact_no = ?1 AND job_no = ?2")?
+        .execute(params![contact_no, job_no])?;
+    Ok(())
+}
+
+/// Moves the claims on a contact that was merged away to the one it was merged into.
+pub fn move_claims(db: &Connection, from_no: i64, to_no: i64) -> Result<(), StoreError> {
+    db.execute(
+        "UPDATE OR IGNORE claim SET contact_no = ?2 WHERE contact_no = ?1",
+        params![from_no, to_no],
+    )?;
+    db.execute("DELETE FROM claim WHERE contact_no = ?1", [from_no])?;
     Ok(())
 }

@@ -9,7 +9,7 @@ use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::oneshot;
 
 use super::error::StoreError;
-use super::open::{open_for_reading, open_for_writing};
+use super::open::{SCHEMA_VERSION, STATE_FILE, open_for_reading, open_for_writing};
 
 /// How many queued writes share one commit at most.
 const COMMIT_TOGETHER: usize = 64;
@@ -38,7 +38,8 @@ impl std::fmt::Debug for Store {
 }
 
 impl Store {
-    /// Opens the state in `folder`, making it when it is missing; see [`super::open`] for what that includes.
+    /// Opens the state in `folder`, making it when it is missing: the folder 0700 and the file 0600, because both hold people's data. An
+    /// older file is copied before it is brought up to date.
     ///
     /// Errors: every variant of [`StoreError`] but `Stopped`.
     pub fn open(folder: &Path) -> Result<Store, StoreError> {
@@ -97,6 +98,29 @@ impl Store {
         told.await
             .unwrap_or(Err(StoreError::Stopped))
             .map_err(|error| error.at(&self.path))
+    }
+
+    /// Opens the state in `folder` for reading alone; `None` when there is none yet, and none is made.
+    ///
+    /// A file of an older schema is brought up to date first, because nothing could be read from it otherwise.
+    ///
+    /// Errors: as [`Store::open`].
+    pub fn look(folder: &Path) -> Result<Option<Connection>, StoreError> {
+        let path = folder.join(STATE_FILE);
+        if !path.exists() {
+            return Ok(None);
+        }
+        let look = || open_for_reading(&path).map_err(|error| error.at(&path));
+        let connection = look()?;
+        let found: i64 = connection
+            .pragma_query_value(None, "user_version", |row| row.get(0))
+            .map_err(|error| StoreError::sorted(path.clone(), error))?;
+        if found == SCHEMA_VERSION {
+            return Ok(Some(connection));
+        }
+        drop(connection);
+        drop(open_for_writing(folder)?);
+        look().map(Some)
     }
 
     /// Opens a connection that only reads, for joins, streams and reports.

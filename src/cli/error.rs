@@ -1,0 +1,143 @@
+//! Why a command could not do what was asked, with its exit code and a hint.
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+
+use crate::config::Problems;
+use crate::run::{RunError, SettleError};
+use crate::store::StoreError;
+
+use super::exit::{self, Exit};
+
+/// Why a command ended without doing what was asked.
+#[derive(Debug)]
+pub enum CliError {
+    /// The files are not as they must be.
+    Config(Problems),
+    /// What was asked for does not fit what there is.
+    Usage {
+        /// What is wrong.
+        what: String,
+        /// What to do about it.
+        hint: Option<String>,
+    },
+    /// A run could not be made or ended.
+    Run(RunError),
+    /// A file or stdout could not be written, or a socket not opened.
+    Io {
+        /// What was being done, as a fragment that follows "cannot".
+        what: String,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+impl CliError {
+    /// Makes a [`CliError::Usage`] without a hint.
+    pub(super) fn usage(what: impl Into<String>) -> CliError {
+        CliError::Usage {
+            what: what.into(),
+            hint: None,
+        }
+    }
+
+    /// Makes the error of writing a file.
+    pub(super) fn writing(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> CliError {
+        let path = path.into();
+        move |source| CliError::Io {
+            what: format!("write {}", path.display()),
+            source,
+        }
+    }
+
+    /// Returns the exit that fits.
+    pub fn exit(&self) -> Exit {
+        match self {
+            CliError::Config(_) | CliError::Usage { .. } => Exit::BadConfig,
+            CliError::Run(error) => exit::of_run_error(error),
+            CliError::Io { .. } => Exit::Failed,
+        }
+    }
+
+    /// Returns what may help, beyond what the message says.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            CliError::Config(Problems(problems)) => {
+                let missing = problems
+                    .iter()
+                    .any(|problem| problem.line == 0 && !problem.file.exists());
+                missing.then(|| {
+                    "name another file with --config, or try the program without any: ghl-sync demo"
+                        .to_owned()
+                })
+            }
+            CliError::Usage { hint, .. } => hint.clone(),
+            CliError::Run(RunError::Setup { .. }) => Some(
+                "`ghl-sync check` shows everything that it can find out without a call".to_owned(),
+            ),
+            CliError::Run(
+                RunError::Busy { .. }
+                | RunError::OutOfTouch { .. }
+                | RunError::Approval { .. }
+                | RunError::State(_)
+                | RunError::Io { .. }
+                | RunError::Bug { .. },
+            )
+            | CliError::Io { .. } => None,
+        }
+    }
+}
+
+impl fmt::Display for CliError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            CliError::Config(problems) => {
+                let count = problems.0.len();
+                let noun = if count == 1 { "problem" } else { "problems" };
+                write!(f, "{count} {noun} in the configuration\n{problems}")
+            }
+            CliError::Usage { what, .. } => f.write_str(what),
+            CliError::Run(error) => error.fmt(f),
+            CliError::Io { what, source } => write!(f, "cannot {what}: {source}"),
+        }
+    }
+}
+
+impl std::error::Error for CliError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            CliError::Config(problems) => Some(problems),
+            CliError::Usage { .. } => None,
+            CliError::Run(error) => Some(error),
+            CliError::Io { source, .. } => Some(source),
+        }
+    }
+}
+
+impl From<Problems> for CliError {
+    fn from(problems: Problems) -> CliError {
+        CliError::Config(problems)
+    }
+}
+
+impl From<RunError> for CliError {
+    fn from(error: RunError) -> CliError {
+        CliError::Run(error)
+    }
+}
+
+impl From<StoreError> for CliError {
+    fn from(error: StoreError) -> CliError {
+        CliError::Run(RunError::State(error))
+    }
+}
+
+impl From<SettleError> for CliError {
+    fn from(error: SettleError) -> CliError {
+        match error {
+            SettleError::Nothing(what) => CliError::usage(what),
+            SettleError::Run(error) => CliError::Run(error),
+        }
+    }
+}

@@ -1,0 +1,226 @@
+//! `plan`, `apply` and `resync`: jobs in the order of their names, a report each.
+
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::Path;
+
+use crate::config::{self, Config};
+use crate::model::{Digest, JobName};
+use crate::net::Reach;
+use crate::report::{self, Options, ReportRow};
+use crate::run::{self, Ask, Done};
+use crate::store::Store;
+
+use super::args::{Apply, Format, How, Output, Plan, Resync};
+use super::error::CliError;
+use super::exit::{self, Exit};
+use super::shell::Shell;
+use super::worlds::Worlds;
+
+/// The rows that a report on a terminal or a page shows before it only counts.
+const MAX_ROWS: u64 = 200;
+
+/// How a report is shown.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct View {
+    pub(super) format: Format,
+    pub(super) options: Options,
+}
+
+/// Runs `plan`.
+pub(super) async fn plan(
+    shell: &mut Shell,
+    path: Option<&Path>,
+    args: &Plan,
+) -> Result<Exit, CliError> {
+    let ask = Ask {
+        full: args.full,
+        holder: holder("plan"),
+        ..Ask::default()
+    };
+    all(shell, path, &args.jobs, &ask, &args.output, args.exit_code).await
+}
+
+/// Runs `apply`.
+pub(super) async fn apply(
+    shell: &mut Shell,
+    path: Option<&Path>,
+    args: &Apply,
+) -> Result<Exit, CliError> {
+    let ask = ask(&args.how, args.full, "apply");
+    all(shell, path, &args.jobs, &ask, &args.output, false).await
+}
+
+/// Runs `resync`.
+pub(super) async fn resync(
+    shell: &mut Shell,
+    path: Option<&Path>,
+    args: &Resync,
+) -> Result<Exit, CliError> {
+    let ask = ask(&args.how, true, "resync");
+    let jobs = [args.job.clone()];
+    all(shell, path, &jobs, &ask, &args.output, false).await
+}
+
+fn ask(how: &How, full: bool, command: &str) -> Ask {
+    let How {
+        approve,
+        allow,
+        limit,
+        wait,
+    } = how;
+    Ask {
+        full,
+        apply: true,
+        approve: approve.as_ref().map(Digest::as_str).map(ToOwned::to_owned),
+        allow: allow.iter().copied().collect(),
+        limit: *limit,
+        wait: *wait,
+        holder: holder(command),
+    }
+}
+
+/// Returns what is written into a lock: the command and the process.
+pub(super) fn holder(command: &str) -> String {
+    format!("ghl-sync {command}, process {}", std::process::id())
+}
+
+/// Loads the configuration that was named, or the one that is found.
+///
+/// Errors: all problems of all files.
+pub(super) fn load(path: Option<&Path>) -> Result<Config, CliError> {
+    Ok(config::load(&config::find(path))?)
+}
+
+/// Returns the jobs that were named in the order of their names, each once; all of them when none was.
+///
+/// Errors: a name that no job has, or no job at all.
+pub(super) fn chosen(config: &Config, names: &[JobName]) -> Result<Vec<JobName>, CliError> {
+    let known: Vec<&str> = config.jobs.keys().map(JobName::as_str).collect();
+    if known.is_empty() {
+        return Err(CliError::Usage {
+            what: "no job is configured".to_owned(),
+            hint: Some(
+                "put a job file into the folder that `schedules` in ghl-sync.toml names".to_owned(),
+            ),
+        });
+    }
+    if let Some(unknown) = names.iter().find(|name| !config.jobs.contains_key(*name)) {
+        let near = crate::plan::spelling::near(unknown.as_str(), known.iter().copied());
+        return Err(CliError::Usage {
+            what: format!(
+                "there is no job `{unknown}`; the jobs are: {}",
+                known.join(", ")
+            ),
+            hint: near.map(|near| format!("did you mean `{near}`?")),
+        });
+    }
+    let is_chosen = |name: &&JobName| names.is_empty() || names.contains(name);
+    Ok(config.jobs.keys().filter(is_chosen).cloned().collect())
+}
+
+async fn all(
+    shell: &mut Shell,
+    path: Option<&Path>,
+    names: &[JobName],
+    ask: &Ask,
+    output: &Output,
+    exit_code: bool,
+) -> Result<Exit, CliError> {
+    let config = load(path)?;
+    let names = chosen(&config, names)?;
+    if ask.approve.is_some() && names.len() > 1 {
+        return Err(CliError::Usage {
+            what: "a digest belongs to the plan of one job, and several jobs are meant".to_owned(),
+            hint: Some("name the job: ghl-sync apply JOB --approve DIGEST".to_owned()),
+        });
+    }
+    // Opened before anything is carried out: a report that has no place to go must not cost a run.
+    let mut file = match &output.out {
+        Some(path) => Some(BufWriter::new(
+            File::create(path).map_err(CliError::writing(path))?,
+        )),
+        None => None,
+    };
+    let view = View {
+        format: output.format,
+        options: Options {
+            show_personal: output.show_personal,
+            max_rows: output.out.is_none().then_some(MAX_ROWS),
+            width: shell.width.filter(|_| output.out.is_none()),
+        },
+    };
+    let mut worlds = Worlds::open(config, shell.clock.clone())?;
+    let mut exits = Vec::new();
+    for (index, name) in names.iter().enumerate() {
+        if shell.stop.is_asked() {
+            let left = names.len() - index;
+            shell
+                .progress
+                .say(&format!("stopped before {left} more of the jobs"));
+            exits.push(Exit::Failed);
+            break;
+        }
+        let done = match one(shell, &mut worlds, name, ask).await {
+            Ok(done) => done,
+            Err(error) => {
+                shell.complain(&error);
+                exits.push(error.exit());
+                continue;
+            }
+        };
+        exits.push(exit::of_report(&done.report, exit_code));
+        match &mut file {
+            None => shell.write(|out| render(worlds.store(), &done, view, out))?,
+            Some(file) => {
+                let path = output.out.clone().unwrap_or_default();
+                render(worlds.store(), &done, view, file)
+                    .and_then(|()| file.flush())
+                    .map_err(CliError::writing(path))?;
+                shell.say(&format!("{}.", report::headline(&done.report)))?;
+            }
+        }
+    }
+    Ok(exit::first_of(exits.into_iter()))
+}
+
+/// Runs one job once.
+///
+/// Errors: whatever kept the run from a report.
+pub(super) async fn one(
+    shell: &Shell,
+    worlds: &mut Worlds,
+    name: &JobName,
+    ask: &Ask,
+) -> Result<Done, CliError> {
+    let reach = if ask.apply {
+        Reach::Everything
+    } else {
+        Reach::ReadsOnly
+    };
+    let world = worlds.world(name, reach, shell.stop.clone(), shell.watch())?;
+    let done = run::run_job(&world, ask).await;
+    shell.progress.finish();
+    Ok(done?)
+}
+
+/// Writes the report of a run with its rows.
+///
+/// Errors: of `out`, or of reading the rows.
+pub(super) fn render(
+    store: &Store,
+    done: &Done,
+    view: View,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let mut rows: Box<dyn Iterator<Item = io::Result<ReportRow>>> = match done.plan_no {
+        Some(plan_no) => Box::new(run::rows(store, plan_no)),
+        None => Box::new(std::iter::empty()),
+    };
+    let write = match view.format {
+        Format::Text => report::text,
+        Format::Json => report::json,
+        Format::Markdown => report::markdown,
+    };
+    write(&done.report, &mut rows, out, &view.options)
+}

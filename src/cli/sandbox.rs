@@ -1,0 +1,78 @@
+//! `sandbox`: the vendors as a process of their own, for benchmarks.
+
+use std::io::{self, Read};
+use std::net::{Ipv4Addr, SocketAddr};
+
+use chrono::Utc;
+use serde_json::json;
+use tokio::sync::oneshot;
+
+use crate::sandbox::{
+    BROADCASTER_ID, BROADCASTER_LOGIN, HIGHLEVEL_TOKEN, LOCATION_ID, Sandbox, Settings,
+    TWITCH_CLIENT_ID, TWITCH_TOKEN,
+};
+
+use super::args;
+use super::error::CliError;
+use super::exit::Exit;
+use super::interrupt;
+use super::shell::Shell;
+
+/// The calls that the sandbox remembers; a benchmark asks for counts alone.
+const CALL_LOG: usize = 1_000;
+
+/// Serves the sandbox until a signal comes or stdin is closed, so that whoever started it cannot leave it behind.
+///
+/// The one line on stdout says where it is and what it takes.
+pub(super) async fn serve(shell: &mut Shell, args: &args::Sandbox) -> Result<Exit, CliError> {
+    let settings = Settings {
+        seed: args.seed,
+        start: Utc::now(),
+        speed: args.speed,
+        followers: args.followers,
+        contacts: args.contacts,
+        twins: args.twins,
+        fields: true,
+        call_log: CALL_LOG,
+        keep_bodies: false,
+        ..Settings::default()
+    };
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, args.port));
+    let sandbox = Sandbox::start_on(address, settings)
+        .await
+        .map_err(|source| CliError::Io {
+            what: format!("listen on {address}"),
+            source,
+        })?;
+    let line = json!({
+        "highlevel_url": sandbox.highlevel_url(),
+        "helix_url": sandbox.helix_url(),
+        "auth_url": format!("{}/oauth2", sandbox.id_url()),
+        "control_url": sandbox.control_url(),
+        "location": LOCATION_ID,
+        "highlevel_token": HIGHLEVEL_TOKEN,
+        "twitch_client_id": TWITCH_CLIENT_ID,
+        "twitch_token": TWITCH_TOKEN,
+        "broadcaster_id": BROADCASTER_ID,
+        "broadcaster_login": BROADCASTER_LOGIN,
+    });
+    shell.say(&line.to_string())?;
+    tokio::select! {
+        () = interrupt::next() => {}
+        () = stdin_closed() => {}
+    }
+    Ok(Exit::Done)
+}
+
+/// Waits until nobody can write to stdin any more.
+async fn stdin_closed() {
+    let (closed, told) = oneshot::channel();
+    // A thread of its own: a read of stdin cannot be called off, and the runtime would wait for it.
+    std::thread::spawn(move || {
+        let mut stdin = io::stdin().lock();
+        let mut some = [0; 1024];
+        while matches!(stdin.read(&mut some), Ok(1..)) {}
+        let _ = closed.send(());
+    });
+    let _ = told.await;
+}
