@@ -3,5 +3,6 @@
 mod crash;
 mod life;
 mod lost;
+mod reading;
 mod rig;
 mod scenes;
