@@ -143,7 +143,7 @@ pub fn follows(broadcaster: &RecordKey, user: &RecordKey) -> Call<Follows> {
         "/channels/followers",
         move |bytes| {
             let Reply { data, .. } = crate::net::json(bytes)?;
-            let rows = data.ok_or_else(no_data)?;
+            let rows = rows(data)?;
             let mut found = rows
                 .iter()
                 .filter_map(|row| Follower::deserialize(row).ok());
@@ -186,7 +186,7 @@ fn users_call() -> Call<Vec<User>> {
     }
     Call::new(Method::Get, "GET /users", "/users", |bytes| {
         let Reply { data, .. } = crate::net::json(bytes)?;
-        let rows = data.ok_or_else(no_data)?;
+        let rows = rows(data)?;
         Ok(rows
             .iter()
             .filter_map(|row| {
@@ -204,7 +204,7 @@ fn users_call() -> Call<Vec<User>> {
 /// The envelope of every Helix answer.
 #[derive(Deserialize)]
 struct Reply {
-    data: Option<Vec<Value>>,
+    data: Value,
     total: Option<u64>,
     pagination: Option<Value>,
 }
@@ -225,8 +225,7 @@ fn followers_page(bytes: &[u8], first: bool) -> Result<Followers, Unreadable> {
         total,
         pagination,
     } = crate::net::json(bytes)?;
-    // `null` was seen where an empty list is documented (Twitch reference section 1).
-    let rows = data.unwrap_or_default();
+    let rows = rows(data)?;
     if let (true, true, Some(total @ 1..)) = (first, rows.is_empty(), total) {
         return Ok(Followers::NotEntitled { total });
     }
@@ -288,11 +287,189 @@ fn cursor(pagination: Option<&Value>) -> Option<String> {
     (!text.is_empty()).then(|| text.to_owned())
 }
 
-fn no_data() -> Unreadable {
-    Unreadable::Shape("the reply has no `data`".to_owned())
+/// Returns the rows of an answer. `null` was seen where an empty list is documented (Twitch reference section 1).
+fn rows(data: Value) -> Result<Vec<Value>, Unreadable> {
+    match data {
+        Value::Array(rows) => Ok(rows),
+        Value::Null => Ok(Vec::new()),
+        _ => Err(Unreadable::Shape("`data` is not a list".to_owned())),
+    }
 }
 
 fn moment(text: &str) -> Option<DateTime<Utc>> {
     let moment = DateTime::parse_from_rfc3339(text).ok()?;
     Some(moment.with_timezone(&Utc))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(text: &str) -> RecordKey {
+        RecordKey::try_from(text).unwrap()
+    }
+
+    fn page(json: &str, after: Option<&str>) -> FollowersPage {
+        match followers(&id("1"), after).read(json.as_bytes()).unwrap() {
+            Followers::Page(page) => page,
+            Followers::NotEntitled { total } => panic!("not entitled, {total} in all"),
+        }
+    }
+
+    #[test]
+    fn a_page_of_followers_as_documented() {
+        let call = followers(&id("123"), None);
+        assert_eq!(call.path, "/channels/followers");
+        assert_eq!(
+            call.query,
+            [
+                ("broadcaster_id", "123".to_owned()),
+                ("first", "100".to_owned())
+            ]
+        );
+        assert!(call.is_read());
+        let page = page(
+            r#"{"total":8,"data":[{"user_id":"11111","user_login":"userloginname","user_name":"UserDisplayName",
+            "followed_at":"2022-05-24T22:22:08Z"}],"pagination":{"cursor":"eyJiIjpudWxsLCJhIjp7Ik9mZnNldCI6NX19"}}"#,
+            None,
+        );
+        assert_eq!((page.total, page.listed), (Some(8), 1));
+        assert_eq!(
+            page.next.as_deref(),
+            Some("eyJiIjpudWxsLCJhIjp7Ik9mZnNldCI6NX19")
+        );
+        let record = page.records.first().unwrap();
+        assert_eq!(record.key, id("11111"));
+        assert_eq!(
+            record.attributes_json(),
+            r#"{"followed_at":"2022-05-24T22:22:08Z","user_id":"11111","user_login":"userloginname","user_name":"UserDisplayName"}"#
+        );
+        let next = followers(&id("123"), Some("a+b="));
+        assert_eq!(next.query.last(), Some(&("after", "a+b=".to_owned())));
+    }
+
+    #[test]
+    fn odd_rows_cost_themselves_alone() {
+        let page = page(
+            r#"{"total":9,"data":[{"user_id":""},{},null,7,{"user_id":"a b"},
+            {"user_id":"2","user_login":"","user_name":null,"followed_at":"yesterday"},
+            {"user_id":3,"user_login":"three","followed_at":"2020-07-15T18:16:11.17106713Z","new_key":[1]}],"pagination":{}}"#,
+            None,
+        );
+        assert_eq!((page.listed, page.odd.rows, page.odd_times), (7, 5, 1));
+        let rows: Vec<String> = page.records.iter().map(Record::attributes_json).collect();
+        assert_eq!(
+            rows,
+            [
+                r#"{"user_id":"2"}"#,
+                r#"{"followed_at":"2020-07-15T18:16:11Z","user_id":"3","user_login":"three"}"#
+            ]
+        );
+    }
+
+    #[test]
+    fn every_shape_of_no_cursor_ends_the_listing() {
+        let next = |pagination: &str| {
+            let json = format!(r#"{{"data":[{{"user_id":"1"}}]{pagination}}}"#);
+            page(&json, None).next
+        };
+        for none in [
+            "",
+            r#","pagination":{}"#,
+            r#","pagination":null"#,
+            r#","pagination":{"cursor":""}"#,
+            r#","pagination":{"cursor":null}"#,
+            r#","pagination":"""#,
+        ] {
+            assert_eq!(next(none), None, "{none}");
+        }
+        assert_eq!(next(r#","pagination":"bare""#).as_deref(), Some("bare"));
+    }
+
+    #[test]
+    fn a_total_without_rows_is_no_empty_channel() {
+        let read =
+            |after: Option<&str>, json: &str| followers(&id("1"), after).read(json.as_bytes());
+        assert_eq!(
+            read(None, r#"{"total":8,"data":[],"pagination":{}}"#),
+            Ok(Followers::NotEntitled { total: 8 })
+        );
+        assert_eq!(
+            read(None, r#"{"total":8,"data":null}"#),
+            Ok(Followers::NotEntitled { total: 8 })
+        );
+        // An empty channel, and the empty page after the last one, are pages.
+        assert!(matches!(
+            read(None, r#"{"total":0,"data":[],"pagination":{}}"#),
+            Ok(Followers::Page(_))
+        ));
+        assert!(matches!(
+            read(Some("c"), r#"{"total":8,"data":[],"pagination":{}}"#),
+            Ok(Followers::Page(_))
+        ));
+        // No list at all is no page.
+        assert!(read(Some("c"), r#"{"total":8}"#).is_err());
+        assert!(read(Some("c"), r#"{"data":{}}"#).is_err());
+    }
+
+    #[test]
+    fn the_probe_answers_for_the_one_asked_about() {
+        let call = follows(&id("1"), &id("2"));
+        assert_eq!(
+            call.query,
+            [
+                ("broadcaster_id", "1".to_owned()),
+                ("user_id", "2".to_owned())
+            ]
+        );
+        let yes = call
+            .read(br#"{"total":8,"data":[{"user_id":"2","followed_at":"2022-05-24T22:22:08Z"}]}"#);
+        let at = DateTime::parse_from_rfc3339("2022-05-24T22:22:08Z")
+            .unwrap()
+            .with_timezone(&Utc);
+        assert_eq!(yes, Ok(Follows::Following(Some(at))));
+        assert_eq!(
+            call.read(br#"{"total":8,"data":[],"pagination":{}}"#),
+            Ok(Follows::NotFollowing)
+        );
+        assert!(
+            call.read(br#"{"total":8,"data":[{"user_id":"3"}]}"#)
+                .is_err()
+        );
+    }
+
+    #[test]
+    fn a_token_as_documented() {
+        let read = |json: &str| validate().read(json.as_bytes()).unwrap();
+        let token = read(
+            r#"{"client_id":"c","login":"l","scopes":["moderator:read:followers"],"user_id":"5","expires_in":5520838}"#,
+        );
+        assert_eq!(token.user_id, Some(id("5")));
+        assert_eq!(token.expires_in, Some(Duration::from_secs(5_520_838)));
+        // An app token of an old client, granted nothing.
+        let bare = read(r#"{"client_id":"c","scopes":null,"expires_in":null}"#);
+        assert_eq!((bare.user_id, bare.expires_in), (None, None));
+        assert!(bare.scopes.is_empty());
+    }
+
+    #[test]
+    fn users_that_are_gone_are_left_out() {
+        let call = users(&[id("1"), id("2")]);
+        assert_eq!(call.query, [("id", "1".to_owned()), ("id", "2".to_owned())]);
+        let seen = call
+            .read(br#"{"data":[{"id":"2","login":"two","display_name":"","view_count":null}]}"#)
+            .unwrap();
+        assert_eq!(
+            seen,
+            [User {
+                id: id("2"),
+                login: Some("two".to_owned()),
+                display_name: None
+            }]
+        );
+        assert_eq!(
+            users_by_login(&["two".to_owned()]).query,
+            [("login", "two".to_owned())]
+        );
+    }
 }

@@ -76,15 +76,29 @@ impl Found {
 
     fn account(&mut self, config: &Config, name: &AccountName, account: &Account) {
         let what = match account {
-            Account::HighLevel(account) => format!("HighLevel location {} at {}", account.location, account.base_url),
-            Account::Twitch(account) => format!("Twitch client {} at {}", account.client_id, account.base_url),
+            Account::HighLevel(account) => format!(
+                "HighLevel location {} at {}",
+                account.location, account.base_url
+            ),
+            Account::Twitch(account) => format!(
+                "Twitch client {} at {}",
+                account.client_id, account.base_url
+            ),
         };
-        let is_used = config.jobs.values().any(|job| job.from == *name || job.to == *name);
+        let is_used = config
+            .jobs
+            .values()
+            .any(|job| job.from == *name || job.to == *name);
         let source = account.token();
         match secret(source) {
             Ok(_) => self.well(format!("account {name}: {what}, token in {source}")),
-            Err(why) if is_used => self.wrong(&format!("account {name}: {what}: token: {why}"), Exit::BadConfig),
-            Err(_) => self.well(format!("account {name}: {what}; no job uses it, and its token is not there")),
+            Err(why) if is_used => self.wrong(
+                &format!("account {name}: {what}: token: {why}"),
+                Exit::BadConfig,
+            ),
+            Err(_) => self.well(format!(
+                "account {name}: {what}; no job uses it, and its token is not there"
+            )),
         }
     }
 
@@ -101,7 +115,10 @@ impl Found {
                 Some(connection)
             }
             Ok(None) => {
-                self.well(format!("state {}: not there yet, the first run makes it", path.display()));
+                self.well(format!(
+                    "state {}: not there yet, the first run makes it",
+                    path.display()
+                ));
                 None
             }
             Err(error) => {
@@ -117,7 +134,9 @@ impl Found {
             Err(error) => return self.unreadable(job, &error),
         };
         let missing = match (job.missing, marker(job)) {
-            (Missing::Create, Some(marker)) => format!("creates missing contacts, marked by {marker}"),
+            (Missing::Create, Some(marker)) => {
+                format!("creates missing contacts, marked by {marker}")
+            }
             (Missing::Create, None) => "creates missing contacts".to_owned(),
             (Missing::Skip, _) => "changes existing contacts alone".to_owned(),
         };
@@ -173,10 +192,14 @@ pub(super) fn when(job: &Job, now: DateTime<Utc>) -> String {
 /// Tries to make a file in the folder, or finds out whether the folder could be made.
 fn can_write(folder: &Path) -> Result<(), String> {
     if !folder.exists() {
-        let mut above = folder.ancestors().skip(1).map(|above| match above.as_os_str().is_empty() {
-            true => Path::new("."),
-            false => above,
-        });
+        let mut above =
+            folder
+                .ancestors()
+                .skip(1)
+                .map(|above| match above.as_os_str().is_empty() {
+                    true => Path::new("."),
+                    false => above,
+                });
         return match above.find(|above| above.exists()) {
             Some(above) if above.is_dir() => can_write(above),
             Some(above) => Err(format!("{} is not a folder", above.display())),
@@ -189,5 +212,10 @@ fn can_write(folder: &Path) -> Result<(), String> {
         .create_new(true)
         .open(&probe)
         .and_then(|_| fs::remove_file(&probe))
-        .map_err(|error| format!("cannot write in {}: {error}; give this user write permission on it", folder.display()))
+        .map_err(|error| {
+            format!(
+                "cannot write in {}: {error}; give this user write permission on it",
+                folder.display()
+            )
+        })
 }

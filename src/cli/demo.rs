@@ -45,7 +45,11 @@ pub(super) async fn demo(shell: &mut Shell, args: &Demo) -> Result<Exit, CliErro
     match play.all(args).await? {
         Ended::Through(exit) => Ok(exit),
         Ended::Stopped => {
-            let left = if is_kept { "" } else { ", and nothing is left behind" };
+            let left = if is_kept {
+                ""
+            } else {
+                ", and nothing is left behind"
+            };
             play.shell.say(&format!("The demo was stopped{left}."))?;
             Ok(Exit::Failed)
         }
@@ -77,34 +81,58 @@ impl Play<'_> {
         ))?;
 
         self.heading("1. Look", &format!("ghl-sync plan {job}"))?;
-        let Ended::Through(planned) = self.run(&plan(false)).await? else { return Ok(Ended::Stopped) };
+        let Ended::Through(planned) = self.run(&plan(false)).await? else {
+            return Ok(Ended::Stopped);
+        };
         self.show(&planned)?;
         let digest = planned.report.digest.as_ref();
         let approve = digest.map(|digest| digest.as_str().to_owned());
         self.heading(
             "2. Approve what you saw, and carry it out",
-            &format!("ghl-sync apply {job} --approve {}", digest.map_or("DIGEST", Digest::short)),
+            &format!(
+                "ghl-sync apply {job} --approve {}",
+                digest.map_or("DIGEST", Digest::short)
+            ),
         )?;
         let first = Ask { approve, ..apply() };
-        let Ended::Through(applied) = self.run(&first).await? else { return Ok(Ended::Stopped) };
+        let Ended::Through(applied) = self.run(&first).await? else {
+            return Ok(Ended::Stopped);
+        };
         self.show(&applied)?;
 
         let day = self.stage.a_day_passes();
         self.say(&format!("\nA day passes. {}", story(day)))?;
         // Whoever is missing from a full listing is looked for again a little later before it is believed.
-        let Ended::Through(_) = self.run(&plan(true)).await? else { return Ok(Ended::Stopped) };
+        let Ended::Through(_) = self.run(&plan(true)).await? else {
+            return Ok(Ended::Stopped);
+        };
         self.stage.minutes_pass(3);
-        self.heading("3. Look at what differs now", &format!("ghl-sync plan {job}"))?;
-        let Ended::Through(planned) = self.run(&plan(false)).await? else { return Ok(Ended::Stopped) };
+        self.heading(
+            "3. Look at what differs now",
+            &format!("ghl-sync plan {job}"),
+        )?;
+        let Ended::Through(planned) = self.run(&plan(false)).await? else {
+            return Ok(Ended::Stopped);
+        };
         self.show(&planned)?;
-        self.heading("4. Carry it out; no guard holds any of it, so nobody has to approve it", &format!("ghl-sync apply {job}"))?;
-        let Ended::Through(applied_again) = self.run(&apply()).await? else { return Ok(Ended::Stopped) };
+        self.heading(
+            "4. Carry it out; no guard holds any of it, so nobody has to approve it",
+            &format!("ghl-sync apply {job}"),
+        )?;
+        let Ended::Through(applied_again) = self.run(&apply()).await? else {
+            return Ok(Ended::Stopped);
+        };
         self.show(&applied_again)?;
 
         self.stage.minutes_pass(15);
-        self.heading("5. And once more, a quarter of an hour later", &format!("ghl-sync apply {job}"))?;
+        self.heading(
+            "5. And once more, a quarter of an hour later",
+            &format!("ghl-sync apply {job}"),
+        )?;
         self.stage.sandbox.clear_calls();
-        let Ended::Through(silent) = self.run(&apply()).await? else { return Ok(Ended::Stopped) };
+        let Ended::Through(silent) = self.run(&apply()).await? else {
+            return Ok(Ended::Stopped);
+        };
         self.show(&silent)?;
         let calls = self.stage.sandbox.calls();
         let writes = calls.iter().filter(|call| call.write).count();
@@ -115,7 +143,9 @@ impl Play<'_> {
         ))?;
         self.say(&self.next())?;
 
-        let finished = [&applied, &applied_again, &silent].iter().all(|done| ended_well(&done.report));
+        let finished = [&applied, &applied_again, &silent]
+            .iter()
+            .all(|done| ended_well(&done.report));
         Ok(Ended::Through(match finished && writes == 0 {
             true => Exit::Done,
             false => Exit::Failed,
@@ -215,7 +245,10 @@ fn story(day: Day) -> String {
         (left, "unfollowed"),
         (renamed, "took another name"),
         (edited, "had the name in the contact changed by a person"),
-        (both, "had both, another name and a person's edit over the old one"),
+        (
+            both,
+            "had both, another name and a person's edit over the old one",
+        ),
         (untagged, "had the tag taken off by a person"),
         (deleted, "had the contact deleted"),
     ] {

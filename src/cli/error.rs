@@ -73,9 +73,9 @@ impl CliError {
                 })
             }
             CliError::Usage { hint, .. } => hint.clone(),
-            CliError::Run(RunError::Setup { .. }) => {
-                Some("`ghl-sync check` shows everything that it can find out without a call".to_owned())
-            }
+            CliError::Run(RunError::Setup { .. }) => Some(
+                "`ghl-sync check` shows everything that it can find out without a call".to_owned(),
+            ),
             CliError::Run(
                 RunError::Busy { .. }
                 | RunError::OutOfTouch { .. }

@@ -28,7 +28,11 @@ pub(super) struct View {
 }
 
 /// Runs `plan`.
-pub(super) async fn plan(shell: &mut Shell, path: Option<&Path>, args: &Plan) -> Result<Exit, CliError> {
+pub(super) async fn plan(
+    shell: &mut Shell,
+    path: Option<&Path>,
+    args: &Plan,
+) -> Result<Exit, CliError> {
     let ask = Ask {
         full: args.full,
         holder: holder("plan"),
@@ -38,13 +42,21 @@ pub(super) async fn plan(shell: &mut Shell, path: Option<&Path>, args: &Plan) ->
 }
 
 /// Runs `apply`.
-pub(super) async fn apply(shell: &mut Shell, path: Option<&Path>, args: &Apply) -> Result<Exit, CliError> {
+pub(super) async fn apply(
+    shell: &mut Shell,
+    path: Option<&Path>,
+    args: &Apply,
+) -> Result<Exit, CliError> {
     let ask = ask(&args.how, args.full, "apply");
     all(shell, path, &args.jobs, &ask, &args.output, false).await
 }
 
 /// Runs `resync`.
-pub(super) async fn resync(shell: &mut Shell, path: Option<&Path>, args: &Resync) -> Result<Exit, CliError> {
+pub(super) async fn resync(
+    shell: &mut Shell,
+    path: Option<&Path>,
+    args: &Resync,
+) -> Result<Exit, CliError> {
     let ask = ask(&args.how, true, "resync");
     let jobs = [args.job.clone()];
     all(shell, path, &jobs, &ask, &args.output, false).await
@@ -88,13 +100,18 @@ pub(super) fn chosen(config: &Config, names: &[JobName]) -> Result<Vec<JobName>,
     if known.is_empty() {
         return Err(CliError::Usage {
             what: "no job is configured".to_owned(),
-            hint: Some("put a job file into the folder that `schedules` in ghl-sync.toml names".to_owned()),
+            hint: Some(
+                "put a job file into the folder that `schedules` in ghl-sync.toml names".to_owned(),
+            ),
         });
     }
     if let Some(unknown) = names.iter().find(|name| !config.jobs.contains_key(*name)) {
         let near = crate::plan::spelling::near(unknown.as_str(), known.iter().copied());
         return Err(CliError::Usage {
-            what: format!("there is no job `{unknown}`; the jobs are: {}", known.join(", ")),
+            what: format!(
+                "there is no job `{unknown}`; the jobs are: {}",
+                known.join(", ")
+            ),
             hint: near.map(|near| format!("did you mean `{near}`?")),
         });
     }
@@ -120,7 +137,9 @@ async fn all(
     }
     // Opened before anything is carried out: a report that has no place to go must not cost a run.
     let mut file = match &output.out {
-        Some(path) => Some(BufWriter::new(File::create(path).map_err(CliError::writing(path))?)),
+        Some(path) => Some(BufWriter::new(
+            File::create(path).map_err(CliError::writing(path))?,
+        )),
         None => None,
     };
     let view = View {
@@ -136,7 +155,9 @@ async fn all(
     for (index, name) in names.iter().enumerate() {
         if shell.stop.is_asked() {
             let left = names.len() - index;
-            shell.progress.say(&format!("stopped before {left} more of the jobs"));
+            shell
+                .progress
+                .say(&format!("stopped before {left} more of the jobs"));
             exits.push(Exit::Failed);
             break;
         }
@@ -186,7 +207,12 @@ pub(super) async fn one(
 /// Writes the report of a run with its rows.
 ///
 /// Errors: of `out`, or of reading the rows.
-pub(super) fn render(store: &Store, done: &Done, view: View, out: &mut dyn Write) -> io::Result<()> {
+pub(super) fn render(
+    store: &Store,
+    done: &Done,
+    view: View,
+    out: &mut dyn Write,
+) -> io::Result<()> {
     let mut rows: Box<dyn Iterator<Item = io::Result<ReportRow>>> = match done.plan_no {
         Some(plan_no) => Box::new(run::rows(store, plan_no)),
         None => Box::new(std::iter::empty()),

@@ -8,7 +8,8 @@ use serde_json::json;
 use tokio::sync::oneshot;
 
 use crate::sandbox::{
-    BROADCASTER_ID, BROADCASTER_LOGIN, HIGHLEVEL_TOKEN, LOCATION_ID, Sandbox, Settings, TWITCH_CLIENT_ID, TWITCH_TOKEN,
+    BROADCASTER_ID, BROADCASTER_LOGIN, HIGHLEVEL_TOKEN, LOCATION_ID, Sandbox, Settings,
+    TWITCH_CLIENT_ID, TWITCH_TOKEN,
 };
 
 use super::args;

@@ -13,7 +13,11 @@ use super::runs::{chosen, holder, load};
 use super::shell::Shell;
 
 /// Runs `link`.
-pub(super) async fn link(shell: &mut Shell, path: Option<&Path>, args: &Link) -> Result<Exit, CliError> {
+pub(super) async fn link(
+    shell: &mut Shell,
+    path: Option<&Path>,
+    args: &Link,
+) -> Result<Exit, CliError> {
     let settling = Settling::Link {
         key: args.record.key.clone(),
         contact: args.contact.clone(),
@@ -22,7 +26,11 @@ pub(super) async fn link(shell: &mut Shell, path: Option<&Path>, args: &Link) ->
 }
 
 /// Runs `unlink`.
-pub(super) async fn unlink(shell: &mut Shell, path: Option<&Path>, args: &Record) -> Result<Exit, CliError> {
+pub(super) async fn unlink(
+    shell: &mut Shell,
+    path: Option<&Path>,
+    args: &Record,
+) -> Result<Exit, CliError> {
     let settling = Settling::Unlink {
         key: args.key.clone(),
     };
@@ -30,7 +38,11 @@ pub(super) async fn unlink(shell: &mut Shell, path: Option<&Path>, args: &Record
 }
 
 /// Runs `retry`.
-pub(super) async fn retry(shell: &mut Shell, path: Option<&Path>, args: &Retry) -> Result<Exit, CliError> {
+pub(super) async fn retry(
+    shell: &mut Shell,
+    path: Option<&Path>,
+    args: &Retry,
+) -> Result<Exit, CliError> {
     let settling = if args.all {
         Settling::RetryAll
     } else {
@@ -43,7 +55,11 @@ pub(super) async fn retry(shell: &mut Shell, path: Option<&Path>, args: &Retry) 
 }
 
 /// Runs `keep`.
-pub(super) async fn keep(shell: &mut Shell, path: Option<&Path>, args: &Settle) -> Result<Exit, CliError> {
+pub(super) async fn keep(
+    shell: &mut Shell,
+    path: Option<&Path>,
+    args: &Settle,
+) -> Result<Exit, CliError> {
     let settling = Settling::Keep {
         key: args.record.key.clone(),
         field: args.field.clone(),
@@ -52,7 +68,11 @@ pub(super) async fn keep(shell: &mut Shell, path: Option<&Path>, args: &Settle) 
 }
 
 /// Runs `take`.
-pub(super) async fn take(shell: &mut Shell, path: Option<&Path>, args: &Settle) -> Result<Exit, CliError> {
+pub(super) async fn take(
+    shell: &mut Shell,
+    path: Option<&Path>,
+    args: &Settle,
+) -> Result<Exit, CliError> {
     let settling = Settling::Take {
         key: args.record.key.clone(),
         field: args.field.clone(),

@@ -10,7 +10,8 @@ use chrono::Utc;
 
 use crate::model::Clock;
 use crate::sandbox::{
-    BROADCASTER_LOGIN, Follower, HIGHLEVEL_TOKEN, LOCATION_ID, Sandbox, Settings, TWITCH_CLIENT_ID, TWITCH_TOKEN,
+    BROADCASTER_LOGIN, Follower, HIGHLEVEL_TOKEN, LOCATION_ID, Sandbox, Settings, TWITCH_CLIENT_ID,
+    TWITCH_TOKEN,
 };
 
 use super::args::Demo;
@@ -107,7 +108,9 @@ impl Stage {
             folder,
             is_kept: args.keep.is_some(),
         };
-        stage.write_files().map_err(CliError::writing(&stage.folder))?;
+        stage
+            .write_files()
+            .map_err(CliError::writing(&stage.folder))?;
         stage.know(known);
         Ok(stage)
     }
@@ -144,7 +147,11 @@ impl Stage {
         let followers: Vec<Follower> = sandbox.followers();
         for (index, (login, name)) in NEWCOMERS.iter().enumerate() {
             // Accounts are older or younger than those of the start, so that a short report shows some of each.
-            let first = if index % 4 == 0 { 11_000_001 } else { 90_000_001 };
+            let first = if index % 4 == 0 {
+                11_000_001
+            } else {
+                90_000_001
+            };
             sandbox.follow(&(first + index).to_string(), login, name);
             self.minutes_pass(60);
             day.joined += 1;
@@ -156,7 +163,11 @@ impl Stage {
             sandbox.rename(&follower.id, "brand_new_name", "Brand_New_Name ✨");
             day.renamed += 1;
         }
-        for id in some.by_ref().take(1).filter_map(|follower| self.contact_of(follower)) {
+        for id in some
+            .by_ref()
+            .take(1)
+            .filter_map(|follower| self.contact_of(follower))
+        {
             sandbox.delete_contact(&id);
             day.deleted += 1;
         }
@@ -164,7 +175,11 @@ impl Stage {
             sandbox.unfollow(&follower.id);
             day.left += 1;
         }
-        for id in some.by_ref().take(1).filter_map(|follower| self.contact_of(follower)) {
+        for id in some
+            .by_ref()
+            .take(1)
+            .filter_map(|follower| self.contact_of(follower))
+        {
             sandbox.edit_contact(&id, "twitch_username", "ask her on discord");
             day.edited += 1;
         }
@@ -175,7 +190,11 @@ impl Stage {
                 day.both += 1;
             }
         }
-        for id in some.by_ref().take(1).filter_map(|follower| self.contact_of(follower)) {
+        for id in some
+            .by_ref()
+            .take(1)
+            .filter_map(|follower| self.contact_of(follower))
+        {
             sandbox.remove_tag(&id, "twitch follower");
             day.untagged += 1;
         }
@@ -184,20 +203,29 @@ impl Stage {
     }
 
     fn contact_of(&self, follower: &Follower) -> Option<String> {
-        let found = self.sandbox.contacts_by_field("twitch_user_id", &follower.id);
+        let found = self
+            .sandbox
+            .contacts_by_field("twitch_user_id", &follower.id);
         Some(found.first()?.get("id")?.as_str()?.to_owned())
     }
 
     /// Adds contacts that carry a follower's user id, as a person might have typed it.
     fn know(&self, known: u64) {
-        self.sandbox.add_field("twitch_user_id", "Twitch User Id", "TEXT");
+        self.sandbox
+            .add_field("twitch_user_id", "Twitch User Id", "TEXT");
         let followers = self.sandbox.followers();
         let known = usize::try_from(known).unwrap_or(0);
         let step = followers.len() / known.max(1);
-        for (index, follower) in followers.iter().step_by(step.max(1)).take(known).enumerate() {
+        for (index, follower) in followers
+            .iter()
+            .step_by(step.max(1))
+            .take(known)
+            .enumerate()
+        {
             let email = format!("fan{index}@example.com");
             let fields = [("twitch_user_id", follower.id.as_str())];
-            self.sandbox.add_contact("Fan", &format!("Number {index}"), &email, &["vip"], &fields);
+            self.sandbox
+                .add_contact("Fan", &format!("Number {index}"), &email, &["vip"], &fields);
         }
         // Long enough ago for search and list to show them.
         self.minutes_pass(30);
@@ -224,12 +252,18 @@ impl Stage {
 
 /// Makes a folder for this user alone; one that is there is taken when it `may_exist` and is empty.
 fn make(folder: &Path, may_exist: bool) -> std::io::Result<()> {
-    let made = DirBuilder::new().mode(0o700).recursive(false).create(folder);
+    let made = DirBuilder::new()
+        .mode(0o700)
+        .recursive(false)
+        .create(folder);
     match made {
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists && may_exist => {
             match fs::read_dir(folder)?.next() {
                 None => Ok(()),
-                Some(_) => Err(std::io::Error::new(error.kind(), "it is there and not empty")),
+                Some(_) => Err(std::io::Error::new(
+                    error.kind(),
+                    "it is there and not empty",
+                )),
             }
         }
         made => made,

@@ -28,7 +28,11 @@ use super::shell::Shell;
 const SCHEMA: u32 = 1;
 
 /// Runs `status`. Makes no database where there is none.
-pub(super) fn status(shell: &mut Shell, path: Option<&Path>, args: &args::Status) -> Result<Exit, CliError> {
+pub(super) fn status(
+    shell: &mut Shell,
+    path: Option<&Path>,
+    args: &args::Status,
+) -> Result<Exit, CliError> {
     let config = load(path)?;
     let now = shell.clock.now();
     let state = Store::look(&config.state)?;
@@ -99,7 +103,11 @@ struct BucketStanding {
 }
 
 impl Standing {
-    fn read(config: &Config, state: Option<&Connection>, now: DateTime<Utc>) -> Result<Standing, StoreError> {
+    fn read(
+        config: &Config,
+        state: Option<&Connection>,
+        now: DateTime<Utc>,
+    ) -> Result<Standing, StoreError> {
         let mut jobs = BTreeMap::new();
         for job in config.jobs.values() {
             jobs.insert(job.name.clone(), JobStanding::read(job, state, now)?);
@@ -152,7 +160,11 @@ impl Standing {
 }
 
 impl JobStanding {
-    fn read(job: &Job, state: Option<&Connection>, now: DateTime<Utc>) -> Result<JobStanding, StoreError> {
+    fn read(
+        job: &Job,
+        state: Option<&Connection>,
+        now: DateTime<Utc>,
+    ) -> Result<JobStanding, StoreError> {
         let next = |line: &Option<String>| {
             // A line that was loaded can be read.
             let line = line.as_deref()?;
@@ -167,7 +179,8 @@ impl JobStanding {
         let Some(state) = jobs::find_job(db, &job.name)? else {
             return Ok(standing);
         };
-        let run = |mode| Ok::<_, StoreError>(last_run(db, state.no, Some(mode))?.map(RunStanding::of));
+        let run =
+            |mode| Ok::<_, StoreError>(last_run(db, state.no, Some(mode))?.map(RunStanding::of));
         standing.last_plan = run("plan")?;
         standing.last_apply = run("apply")?;
         standing.last_full_pass_at = state.complete.and_then(|walk| at(walk.began_ms));
@@ -184,7 +197,10 @@ impl JobStanding {
     fn lines(&self, job: &Job, now: DateTime<Utc>) -> Vec<String> {
         let mut lines = vec![when(job, now)];
         if self.last_plan.is_none() && self.last_apply.is_none() {
-            lines.push(format!("never ran; start with `ghl-sync plan {}`", job.name));
+            lines.push(format!(
+                "never ran; start with `ghl-sync plan {}`",
+                job.name
+            ));
             return lines;
         }
         for (what, run) in [("plan", &self.last_plan), ("apply", &self.last_apply)] {
@@ -309,7 +325,11 @@ impl BucketStanding {
     fn line(&self, now: DateTime<Utc>) -> String {
         let mut line = format!("{}: {} used", self.name, number(self.used));
         if let (Some(limit), Some(remaining)) = (self.limit, self.remaining) {
-            line.push_str(&format!(" of {}, {} left", number(limit), number(remaining)));
+            line.push_str(&format!(
+                " of {}, {} left",
+                number(limit),
+                number(remaining)
+            ));
         }
         if let Some(at) = self.resets_at {
             line.push_str(&format!("; the day ends {}", moment(at, now)));
@@ -328,7 +348,10 @@ where
 {
     let shown = at.format("%Y-%m-%d %H:%M %Z");
     let seconds = (at.to_utc() - now).num_seconds();
-    #[expect(clippy::cast_precision_loss, reason = "a distance in time is far below 2^52 seconds")]
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "a distance in time is far below 2^52 seconds"
+    )]
     let far = match seconds.unsigned_abs() as f64 / 86_400.0 {
         days if days >= 2.0 => format!("{days:.0} days"),
         days => duration(days * 86_400.0),
@@ -373,7 +396,9 @@ mod tests {
             ended_ms: Some(1_772_452_806_000),
             exit: Some(0),
             digest: None,
-            summary: Some(r#"{"counts":{"create":{"planned":1200,"done":1000,"held":200}}}"#.to_owned()),
+            summary: Some(
+                r#"{"counts":{"create":{"planned":1200,"done":1000,"held":200}}}"#.to_owned(),
+            ),
         };
         let now = at(1_772_452_860_000).unwrap();
         let line = RunStanding::of(run.clone()).line(now);
@@ -387,6 +412,10 @@ mod tests {
             summary: None,
             ..run
         };
-        assert!(RunStanding::of(killed).line(now).ends_with("was killed, no plan"));
+        assert!(
+            RunStanding::of(killed)
+                .line(now)
+                .ends_with("was killed, no plan")
+        );
     }
 }

@@ -33,8 +33,8 @@ impl Worlds {
     pub fn open(config: Config, clock: Clock) -> Result<Worlds, StoreError> {
         let store = Store::open(&config.state)?;
         // Spreads the pauses of processes that start in the same second.
-        let seed = u64::from(std::process::id()) << 32
-            | u64::from(clock.now().timestamp_subsec_nanos());
+        let seed =
+            u64::from(std::process::id()) << 32 | u64::from(clock.now().timestamp_subsec_nanos());
         Ok(Worlds {
             config,
             store,
@@ -91,7 +91,11 @@ impl Worlds {
         let hub_token = token(&hub.name, &hub.token)?;
         let spoke_token = token(&spoke.name, &spoke.token)?;
 
-        let hub_gate = self.gate(Vendor::HighLevel, bucket_of_hub(&hub, &hub_token), reserve(&hub));
+        let hub_gate = self.gate(
+            Vendor::HighLevel,
+            bucket_of_hub(&hub, &hub_token),
+            reserve(&hub),
+        );
         let spoke_gate = self.gate(
             Vendor::Twitch,
             bucket_of_spoke(&spoke, &spoke_token),
@@ -104,29 +108,51 @@ impl Worlds {
             Reserve::Percent(0),
         );
         let tally = Tally::default();
-        let line = |account: &AccountName, vendor, base_url: &str, token: &Secret, gate, client_id| {
-            Line::new(LineParts {
-                vendor,
-                base_url: base_url.to_owned(),
-                token: token.clone(),
-                client_id,
-                gate,
-                clock: self.clock.clone(),
-                tally: tally.clone(),
-                reach,
-                timeouts: Timeouts::default(),
-                seed: self.seed,
-            })
-            .map_err(|bad| RunError::Setup {
-                job: job.name.clone(),
-                account: Some(account.clone()),
-                what: bad.to_string(),
-            })
-        };
+        let line =
+            |account: &AccountName, vendor, base_url: &str, token: &Secret, gate, client_id| {
+                Line::new(LineParts {
+                    vendor,
+                    base_url: base_url.to_owned(),
+                    token: token.clone(),
+                    client_id,
+                    gate,
+                    clock: self.clock.clone(),
+                    tally: tally.clone(),
+                    reach,
+                    timeouts: Timeouts::default(),
+                    seed: self.seed,
+                })
+                .map_err(|bad| RunError::Setup {
+                    job: job.name.clone(),
+                    account: Some(account.clone()),
+                    what: bad.to_string(),
+                })
+            };
         let client_id = Some(spoke.client_id.clone());
-        let hub_line = line(&hub.name, Vendor::HighLevel, &hub.base_url, &hub_token, hub_gate, None)?;
-        let spoke_line = line(&spoke.name, Vendor::Twitch, &spoke.base_url, &spoke_token, spoke_gate, client_id)?;
-        let auth_line = line(&spoke.name, Vendor::Twitch, &spoke.auth_url, &spoke_token, auth_gate, None)?;
+        let hub_line = line(
+            &hub.name,
+            Vendor::HighLevel,
+            &hub.base_url,
+            &hub_token,
+            hub_gate,
+            None,
+        )?;
+        let spoke_line = line(
+            &spoke.name,
+            Vendor::Twitch,
+            &spoke.base_url,
+            &spoke_token,
+            spoke_gate,
+            client_id,
+        )?;
+        let auth_line = line(
+            &spoke.name,
+            Vendor::Twitch,
+            &spoke.auth_url,
+            &spoke_token,
+            auth_gate,
+            None,
+        )?;
         let of_location = self
             .config
             .jobs

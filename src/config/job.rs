@@ -64,6 +64,7 @@ pub(super) fn read(root: &Table<'_>, accounts: &Accounts) -> Sketch {
     let rules = matching::read(root, from.source, templates.as_ref(), &mapped);
     let on = tags::read(root, from.source, templates.as_mut());
     let limits = limits::read(root);
+    let drift = limits::drift(root);
 
     let is_clean = root.file().count() == before;
     let whole = || {
@@ -85,6 +86,7 @@ pub(super) fn read(root: &Table<'_>, accounts: &Accounts) -> Sketch {
             fields: mapped.iter().map(|field| field.rule.clone()).collect(),
             on,
             limits,
+            drift,
             recheck,
             create_fields,
             strict,

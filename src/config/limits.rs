@@ -40,6 +40,20 @@ pub(super) fn read(root: &Table<'_>) -> Limits {
     limits
 }
 
+/// The default of `drift`: how far a full walk may be off the gap of the walk before.
+const DRIFT: Share = Share::Percent {
+    percent: 0.5,
+    atleast: 5,
+};
+
+/// Reads `limits.drift`.
+pub(super) fn drift(root: &Table<'_>) -> Share {
+    let Some(table) = root.table("limits") else {
+        return DRIFT;
+    };
+    part(&table, "drift").unwrap_or(DRIFT)
+}
+
 fn at_most(table: &Table<'_>, key: &str, value: &Spot<&DeValue<'_>>, default: AtMost) -> AtMost {
     let inner = match value.value {
         DeValue::Table(_) => table.table(key),

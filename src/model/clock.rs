@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -12,6 +12,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 /// they own, which may also leap over waits instead of sitting them out.
 #[derive(Clone, Debug)]
 pub struct Clock {
+    /// Where the clock began, on its own dial and on the machine's; `None` is the system's dial.
+    began: Option<(DateTime<Utc>, Instant)>,
     offset_ms: Arc<AtomicI64>,
     leaps_over: Option<Duration>,
 }
@@ -20,6 +22,7 @@ impl Clock {
     /// Returns the system's clock.
     pub fn system() -> Clock {
         Clock {
+            began: None,
             offset_ms: Arc::new(AtomicI64::new(0)),
             leaps_over: None,
         }
@@ -30,6 +33,20 @@ impl Clock {
     /// A wait longer than `leaps_over` moves the offset forward instead of waiting; `None` really waits.
     pub fn moved(offset_ms: Arc<AtomicI64>, leaps_over: Option<Duration>) -> Clock {
         Clock {
+            began: None,
+            offset_ms,
+            leaps_over,
+        }
+    }
+
+    /// Returns a clock that shows `start` now and goes on from there, moved by `offset_ms` like [`Clock::moved`].
+    pub fn starting_at(
+        start: DateTime<Utc>,
+        offset_ms: Arc<AtomicI64>,
+        leaps_over: Option<Duration>,
+    ) -> Clock {
+        Clock {
+            began: Some((start, Instant::now())),
             offset_ms,
             leaps_over,
         }
@@ -37,7 +54,13 @@ impl Clock {
 
     /// Returns the present moment, in UTC.
     pub fn now(&self) -> DateTime<Utc> {
-        Utc::now() + TimeDelta::milliseconds(self.offset_ms.load(Ordering::SeqCst))
+        let dial = match self.began {
+            None => Utc::now(),
+            Some((start, began)) => {
+                start + TimeDelta::from_std(began.elapsed()).unwrap_or_default()
+            }
+        };
+        dial + TimeDelta::milliseconds(self.offset_ms.load(Ordering::SeqCst))
     }
 
     /// Waits until `moment`; returns at once when it has passed.

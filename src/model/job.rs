@@ -46,6 +46,8 @@ pub struct Job {
     pub on: Lifecycle,
     /// Where guards stop the job.
     pub limits: Limits,
+    /// How far a full walk of the source may be off the gap of the walk before and still count as complete; default the larger of 0.5 % and 5.
+    pub drift: Share,
     /// Whether an update looks at the contact once more before it writes.
     pub recheck: bool,
     /// Whether `apply` may create custom fields that the location lacks.

@@ -348,3 +348,173 @@ impl Drop for Permit {
         self.gate.answered.notify_waiters();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::task::Poll;
+
+    use super::super::hints::{Day, Window};
+    use super::super::testing::{Folder, leaping};
+    use super::*;
+    use crate::store::Usage;
+
+    fn gate(store: Store, clock: &Clock, reserve_percent: u8) -> Gate {
+        Gate::new(
+            store,
+            clock.clone(),
+            Vendor::HighLevel,
+            "highlevel:here:0",
+            reserve_percent,
+            1,
+        )
+    }
+
+    #[tokio::test]
+    async fn two_processes_on_one_bucket_keep_its_limit_together() {
+        let folder = Folder::new();
+        let clock = leaping();
+        let gates = [
+            gate(folder.store(), &clock, 0),
+            gate(folder.store(), &clock, 0),
+        ];
+        let mut tasks = Vec::new();
+        for gate in gates {
+            for _ in 0..3 {
+                let gate = gate.clone();
+                tasks.push(tokio::spawn(async move {
+                    let mut sent = Vec::new();
+                    for _ in 0..60 {
+                        let permit = gate.permit().await.unwrap();
+                        sent.push(permit.sent_at());
+                    }
+                    sent
+                }));
+            }
+        }
+        let mut sent = Vec::new();
+        for task in tasks {
+            sent.extend(task.await.unwrap());
+        }
+        sent.sort_unstable();
+        assert_eq!(sent.len(), 360);
+        for hundred in sent.windows(100) {
+            let (Some(first), Some(last)) = (hundred.first(), hundred.last()) else {
+                unreachable!("100 calls")
+            };
+            let apart = *last - *first;
+            assert!(apart >= TimeDelta::seconds(10), "100 calls in {apart}");
+        }
+        let db = folder.store().reader().unwrap();
+        let usage = Usage::all(&db, clock.now()).unwrap();
+        // A permit that was taken and not used in time is dropped, and counts.
+        assert!(usage.first().is_some_and(|usage| usage.used >= 360));
+    }
+
+    #[tokio::test]
+    async fn a_429_holds_the_other_process_too() {
+        let folder = Folder::new();
+        let clock = leaping();
+        let one = gate(folder.store(), &clock, 0);
+        let other = gate(folder.store(), &clock, 0);
+        let permit = one.permit().await.unwrap();
+        let before = clock.now();
+        let asked = Duration::from_secs(20);
+        let until = one.pushed_back(&permit, &Pause::For(asked)).await.unwrap();
+        drop(permit);
+        assert!(until >= before + asked);
+        assert!(until <= clock.now() + asked + Duration::from_secs(1));
+        let permit = other.permit().await.unwrap();
+        assert!(permit.sent_at() >= until - TimeDelta::milliseconds(1));
+    }
+
+    #[tokio::test]
+    async fn five_calls_are_under_way_at_the_start() {
+        let folder = Folder::new();
+        let gate = gate(folder.store(), &leaping(), 0);
+        let mut permits = Vec::new();
+        for _ in 0..5 {
+            permits.push(gate.permit().await.unwrap());
+        }
+        let mut sixth = std::pin::pin!(gate.permit());
+        let waits =
+            std::future::poll_fn(|context| Poll::Ready(sixth.as_mut().poll(context).is_pending()))
+                .await;
+        assert!(waits);
+        permits.pop();
+        sixth.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_caller_that_gives_up_takes_no_place_with_it() {
+        let folder = Folder::new();
+        let gate = gate(folder.store(), &leaping(), 0);
+        for _ in 0..10 {
+            let mut permit = std::pin::pin!(gate.permit());
+            std::future::poll_fn(|context| {
+                let _ = permit.as_mut().poll(context);
+                Poll::Ready(())
+            })
+            .await;
+        }
+        let mut permits = Vec::new();
+        for _ in 0..5 {
+            permits.push(gate.permit().await.unwrap());
+        }
+    }
+
+    #[tokio::test]
+    async fn limits_are_learned_and_the_reserve_is_kept() {
+        let folder = Folder::new();
+        let clock = leaping();
+        let gate = gate(folder.store(), &clock, 10);
+        let permit = gate.permit().await.unwrap();
+        let hints = Hints {
+            window: Some(Window {
+                max: 1_000,
+                interval_ms: 10_000,
+            }),
+            day: Some(Day {
+                limit: Some(100),
+                remaining: 12,
+                resets_in: Some(Duration::from_secs(3_600)),
+            }),
+            ..Hints::default()
+        };
+        gate.heard(&permit, &hints).await;
+        drop(permit);
+        let ends = clock.now() + TimeDelta::hours(1);
+        let db = folder.store().reader().unwrap();
+        let usage = Usage::all(&db, clock.now()).unwrap().pop().unwrap();
+        assert_eq!(
+            (usage.used, usage.limit, usage.remaining),
+            (88, Some(100), Some(12))
+        );
+        // Ten of a hundred are kept for others: two calls are left.
+        gate.permit().await.unwrap();
+        gate.permit().await.unwrap();
+        let Err(Shut::Spent { until }) = gate.permit().await else {
+            panic!("the day is spent")
+        };
+        assert!(
+            (until - ends).abs() <= TimeDelta::seconds(5),
+            "{until} {ends}"
+        );
+    }
+
+    #[tokio::test]
+    async fn nothing_is_sent_into_a_full_window() {
+        let folder = Folder::new();
+        let clock = leaping();
+        let gate = gate(folder.store(), &clock, 0);
+        let permit = gate.permit().await.unwrap();
+        let hints = Hints {
+            remaining: Some(0),
+            ..Hints::default()
+        };
+        gate.heard(&permit, &hints).await;
+        let first = permit.sent_at();
+        drop(permit);
+        let next = gate.permit().await.unwrap();
+        assert!(next.sent_at() - first >= TimeDelta::seconds(10) - TimeDelta::milliseconds(1));
+    }
+}

@@ -17,6 +17,8 @@ mod said;
 mod secret;
 mod send;
 mod tally;
+#[cfg(test)]
+mod testing;
 
 pub(crate) use call::json;
 pub use call::{Call, CallKind, Method, Unreadable};

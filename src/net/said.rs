@@ -51,7 +51,7 @@ fn mask_digits(text: &str) -> String {
             if c.is_ascii_digit() {
                 digits += 1;
                 last_digit = end;
-            } else if !" -().+/".contains(c) || end - last_digit >= 2 {
+            } else if !" -().+/".contains(c) || end - last_digit > 2 {
                 break;
             }
             end += 1;

@@ -123,7 +123,7 @@ impl Line {
                         status,
                     });
                 }
-                Tried::Over(error) => return Err(error),
+                Tried::Over(error) => return Err(unless_done(error, maybe_done, call.route)),
                 Tried::Held if last => Some("still too many requests".to_owned()),
                 Tried::Held => continue,
                 Tried::Again(why) if last => Some(why),
@@ -167,17 +167,11 @@ impl Line {
     /// Waits at the gate.
     async fn permit<T>(&self, call: &Call<T>, maybe_done: bool) -> Result<Permit, CallError> {
         self.parts.gate.permit().await.map_err(|shut| {
-            // Whatever keeps us from asking again, the earlier try may have been carried out.
-            if maybe_done {
-                return CallError::Unsure {
-                    call: call.route,
-                    why: "the answer was lost, and it cannot be sent again now".to_owned(),
-                };
-            }
-            match shut {
+            let error = match shut {
                 Shut::Spent { until } => CallError::Spent { until },
                 Shut::State(error) => CallError::State(error),
-            }
+            };
+            unless_done(error, maybe_done, call.route)
         })
     }
 
@@ -203,21 +197,19 @@ impl Line {
         self.saw_date(hints.date);
         let verdict = judge(self.parts.vendor, call.kind(), status, &hints, &body);
         let gate = &self.parts.gate;
-        match &verdict {
-            Verdict::Wait(pause) => {
-                return match gate.pushed_back(&permit, pause).await {
-                    Ok(_) => Tried::Held,
-                    Err(error) => Tried::Over(CallError::State(error)),
-                };
-            }
-            Verdict::DaySpent(resets_in) => {
-                return Tried::Over(match gate.spent(*resets_in).await {
-                    Ok(until) => CallError::Spent { until },
-                    Err(error) => CallError::State(error),
-                });
-            }
-            _ => gate.heard(&permit, &hints).await,
+        if let Verdict::Wait(pause) = &verdict {
+            return match gate.pushed_back(&permit, pause).await {
+                Ok(_) => Tried::Held,
+                Err(error) => Tried::Over(CallError::State(error)),
+            };
         }
+        if let Verdict::DaySpent(resets_in) = verdict {
+            return Tried::Over(match gate.spent(resets_in).await {
+                Ok(until) => CallError::Spent { until },
+                Err(error) => CallError::State(error),
+            });
+        }
+        gate.heard(&permit, &hints).await;
         drop(permit);
         if verdict == Verdict::Use {
             return match call.read(&body) {
@@ -294,7 +286,8 @@ impl Line {
             return Err(malformed);
         };
         // An id such as `..` would make it another path.
-        if !text.ends_with(url.path()) || !url.path().ends_with(&call.path) {
+        let same = text.ends_with(url.path()) && url.path().ends_with(&call.path);
+        if !same || !call.path.starts_with('/') {
             return Err(malformed);
         }
         if !call.query.is_empty() {
@@ -302,6 +295,17 @@ impl Line {
             url.query_pairs_mut().extend_pairs(&call.query);
         }
         Ok(url)
+    }
+}
+
+/// Returns the error, but for one that keeps us from asking again after a try that may have been carried out.
+fn unless_done(error: CallError, maybe_done: bool, call: &'static str) -> CallError {
+    let stopped = matches!(error, CallError::Spent { .. } | CallError::State(_));
+    if maybe_done && stopped {
+        let why = format!("the answer was lost, and it cannot be sent again now: {error}");
+        CallError::Unsure { call, why }
+    } else {
+        error
     }
 }
 
@@ -459,3 +463,6 @@ fn innermost(error: &reqwest::Error) -> String {
     }
     super::said(&text.unwrap_or_else(|| "the request failed".to_owned()))
 }
+
+#[cfg(test)]
+mod tests;

@@ -163,8 +163,7 @@ pub fn plan_row(row: &Row, wanted: &Wanted, terms: Terms, basis: &str) -> Verdic
                 ..Verdict::default()
             }
         }
-        // A claim whose step is over is a create that surely never happened; the row plans it again.
-        Match::Claimed | Match::Nobody => absent(row, wanted, terms, None),
+        Match::Nobody => absent(row, wanted, terms, None),
     }
 }
 

@@ -54,6 +54,7 @@ pub fn mapping_hash(job: &Job) -> Digest {
         create_fields: _,
         strict: _,
         contacts_reader: _,
+        drift: _,
     } = job;
     let fingerprint = Fingerprint {
         version: 1,

@@ -32,8 +32,6 @@ pub enum Match<'a> {
         /// Every contact it found.
         contacts: Vec<&'a Mirrored>,
     },
-    /// A create is under way.
-    Claimed,
     /// Nobody.
     Nobody,
 }
@@ -55,8 +53,8 @@ pub fn matching(row: &Row) -> Match<'_> {
         },
         Linked::Tombstone(contact) if contact.gone => Match::Buried(contact),
         Linked::Tombstone(contact) => Match::Returned(contact),
-        Linked::Claimed => Match::Claimed,
-        Linked::No => by_rules(&row.found),
+        // A claim whose step is over is a create that never happened, or one that a walk has found since.
+        Linked::Claimed | Linked::No => by_rules(&row.found),
     }
 }
 

@@ -41,6 +41,9 @@ pub(super) enum Executed {
     OutOfTouch(String),
 }
 
+/// Why a step is dropped whose link is not there (any more).
+const NOT_LINKED: &str = "the record is not linked to this contact";
+
 /// What one parcel came to, as far as the whole run cares.
 enum Parcel {
     Through,
@@ -129,8 +132,17 @@ async fn remember(
                 for step in &steps {
                     plans::move_step(db, step, Event::Send, None, now_ms)?;
                     let linked = match (&step.change, step.contact_no) {
-                        (Change::Link { .. } | Change::Relink { .. }, Some(no)) => {
+                        (Change::Link { .. }, Some(no)) => {
                             links::link(db, location_no, namespace, &step.key, no)?
+                        }
+                        (Change::Relink { from, .. }, Some(no)) => {
+                            let linked = links::link(db, location_no, namespace, &step.key, no)?;
+                            if let Some(from_no) =
+                                mirror::find_contact(db, location_no, from)?.filter(|_| linked)
+                            {
+                                links::move_claims(db, from_no, no)?;
+                            }
+                            linked
                         }
                         (Change::Tombstone { .. }, _) => {
                             links::bury(db, location_no, namespace, &step.key)?;
@@ -414,6 +426,9 @@ async fn update(hand: &Hand, step: &Step) -> Result<Parcel, RunError> {
     let Some((no, contact)) = step.contact_no.zip(step.contact.clone()) else {
         return drop_step(hand, step, "the contact is gone").await;
     };
+    if !is_still_linked(hand, &world.store.reader()?, step)? {
+        return drop_step(hand, step, NOT_LINKED).await;
+    }
     if world.job.recheck {
         match world
             .hub_line
@@ -504,6 +519,13 @@ async fn update(hand: &Hand, step: &Step) -> Result<Parcel, RunError> {
         Err(CallError::Refused { said, .. }) => set_aside(hand, step, Event::Refuse, said).await,
         Err(error) => not_sent(hand, vec![step.clone()], error).await,
     }
+}
+
+/// Returns whether the record is linked to the step's contact: another job may have moved the link, or the link step was dropped.
+fn is_still_linked(hand: &Hand, db: &Connection, step: &Step) -> Result<bool, RunError> {
+    let namespace = hand.world.job.source.namespace();
+    let linked = links::linked_contact(db, hand.hub.location_no, namespace, &step.key)?;
+    Ok(linked.is_some() && linked == step.contact_no)
 }
 
 /// Sorts the fields of an update: those still to be written, and those that a person changed since the plan.

@@ -7,7 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::apis::twitch;
-use crate::model::{Channel, Cut, Ended, Job, Record, RecordKey};
+use crate::model::{Channel, Cut, Ended, Job, Record, RecordKey, Share};
 use crate::net::{CallError, Purpose};
 use crate::plan::Presence;
 use crate::store::jobs::{self, JobState};
@@ -16,6 +16,7 @@ use crate::store::walks::{self, Listed, WalkOf};
 
 use super::bits::Bits;
 use super::error::RunError;
+use super::lease::Lease;
 use super::world::{Tick, World};
 
 /// A page may be as old as this when it is believed that nobody older is new: replicas lag and rows flap.
@@ -26,11 +27,9 @@ const FOLLOW_MARGIN: TimeDelta = TimeDelta::minutes(10);
 const RESUME_WITHIN_MS: i64 = 5 * 60 * 1000;
 /// Empty pages with a fresh cursor that are taken for a hole in the listing, not for its end.
 const EMPTY_PAGES: u32 = 3;
-/// A walk may differ by this many rows from the gap of the one before…
+/// The first walk may differ by this many rows…
 const GAP_ROWS: i64 = 5;
-/// …or by this share of the vendor's total, in thousandths.
-const GAP_THOUSANDTHS: i64 = 5;
-/// The first walk may differ by this share of the vendor's total, in percent: `total` may count suspended accounts.
+/// …or by this share of the vendor's total, in percent: `total` may count suspended accounts.
 const FIRST_GAP_PERCENT: i64 = 5;
 /// Staged rows that are committed at once in a full walk.
 const ROWS_A_COMMIT: usize = 2_000;
@@ -261,7 +260,16 @@ pub(super) async fn gather(
     seat: &Seat,
     state: &JobState,
     full: bool,
+    holder: &str,
 ) -> Result<Gathered, RunError> {
+    // One reader of a source at a time, a dry run or not: a walk that looks abandoned is then nobody's.
+    let folder = world
+        .store
+        .path()
+        .parent()
+        .map(std::path::Path::to_path_buf)
+        .unwrap_or_default();
+    let _lease = Lease::take(&folder, &format!("source-{}", world.job.name), holder, true).await?;
     let mut walk = Walking::begin(world, state, full).await?;
     let ended = walk.to_the_end(world, seat, state).await?;
     walk.flush(world).await?;
@@ -398,11 +406,12 @@ impl Walking {
             {
                 self.commit(world, date_ms).await?;
             }
-            if caught_up {
-                return Ok(None);
-            }
+            // First, because a listing that fits on one page is a whole one at no extra call.
             if self.cursor.is_none() || empty_pages > EMPTY_PAGES {
                 return Ok(Some(Ended::Complete));
+            }
+            if caught_up {
+                return Ok(None);
             }
             if repeated {
                 return Ok(Some(Ended::Cut(Cut::RepeatedCursor)));
@@ -517,13 +526,13 @@ impl Walking {
         let walk_no = self.no.unwrap_or_default();
         let ended = match ended {
             Some(Ended::Complete) if self.resumed => Some(Ended::Cut(Cut::Resumed)),
-            Some(Ended::Complete) => Some(judged(listed, self.total, state)),
+            Some(Ended::Complete) => Some(judged(listed, self.total, state, world.job.drift)),
             other => other,
         };
         let gap_cut = matches!(ended, Some(Ended::Cut(Cut::Gap { .. })));
         if gap_cut && state.gap_cuts >= 1 {
             remarks.push(format!(
-                "warning: {} full passes in a row were cut because {listed} rows are listed where Twitch counts {}; nobody is taken for gone. If this is the channel's new normal, widen `drift` in [limits] for one pass",
+                "warning: {} full passes in a row were cut because {listed} rows are listed where Twitch counts {}; nobody is taken for gone; if this is the channel's new normal, widen `drift` in [limits] for one full pass",
                 state.gap_cuts + 1,
                 self.total.unwrap_or_default()
             ));
@@ -608,14 +617,14 @@ impl Walking {
 }
 
 /// Says whether a walk that came to its end lists everybody.
-fn judged(listed: i64, total: Option<i64>, state: &JobState) -> Ended {
+fn judged(listed: i64, total: Option<i64>, state: &JobState, drift: Share) -> Ended {
     let Some(total) = total else {
         return Ended::Complete;
     };
     let gap = listed - total;
     let fits = match state.complete {
         None => gap.abs() <= (total * FIRST_GAP_PERCENT / 100).max(GAP_ROWS),
-        Some(before) => (gap - before.gap).abs() <= (total * GAP_THOUSANDTHS / 1000).max(GAP_ROWS),
+        Some(before) => (gap - before.gap).unsigned_abs() <= drift.of(total.unsigned_abs()),
     };
     if fits {
         Ended::Complete

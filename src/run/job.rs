@@ -28,6 +28,8 @@ use super::world::{Ask, Tick, World};
 const APPROVABLE: TimeDelta = TimeDelta::hours(24);
 /// The span that the daily limits of guards look back over.
 const DAY: TimeDelta = TimeDelta::hours(24);
+/// The most that this machine's clock and the vendor's may differ by; recovery compares moments of both.
+const CLOCK_MAY_BE_OFF: TimeDelta = TimeDelta::minutes(2);
 /// Plans that nobody can approve any more lose their steps after this.
 const STALE_PLANS: TimeDelta = TimeDelta::hours(48);
 
@@ -45,6 +47,7 @@ pub(super) struct Course {
     pub announced: summary::Announced,
     pub approved: Option<ApprovedOutcome>,
     pub lacking: Vec<crate::model::FieldKey>,
+    pub remarks: Vec<String>,
 }
 
 /// What became of an approved plan.
@@ -164,7 +167,7 @@ async fn moves(
         .store
         .write(move |db| runs::note_pass(db, run_no, full))
         .await?;
-    let gathered = gather::gather(world, &seat, &state, full).await?;
+    let gathered = gather::gather(world, &seat, &state, full, &ask.holder).await?;
     let complete = matches!(gathered.ended, Some(Ended::Complete));
     let cut = match &gathered.ended {
         Some(Ended::Cut(cut)) => Some(cut.clone()),
@@ -207,6 +210,8 @@ async fn moves(
         course.refreshed = Some(refreshed);
         return Ok(RunOutcome::Stopped);
     }
+
+    check_clock(world, ask, course)?;
 
     // Plan.
     world.watch.tick(Tick::Planning);
@@ -362,6 +367,35 @@ async fn carry_out(
         total: course.announced.steps,
     });
     execute::execute(&hand, plan_no, course.announced.tag_calls).await
+}
+
+/// A clock that is far off the vendor's makes lost answers hard to find again; nothing is written with one.
+fn check_clock(world: &World, ask: &Ask, course: &mut Course) -> Result<(), RunError> {
+    let Some(skew) = world
+        .hub_line
+        .skew()
+        .filter(|skew| skew.abs() > CLOCK_MAY_BE_OFF)
+    else {
+        return Ok(());
+    };
+    let what = format!(
+        "the clock of this machine is {} s {} HighLevel's; set it (for example with `timedatectl set-ntp true`) and run it again",
+        skew.num_seconds().abs(),
+        if skew > TimeDelta::zero() {
+            "behind"
+        } else {
+            "ahead of"
+        },
+    );
+    if ask.apply {
+        return Err(RunError::Setup {
+            job: world.job.name.clone(),
+            account: None,
+            what,
+        });
+    }
+    course.remarks.push(format!("`apply` would refuse: {what}"));
+    Ok(())
 }
 
 /// What a cut walk means for the end of the run.

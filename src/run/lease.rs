@@ -22,7 +22,12 @@ impl Lease {
     /// Takes the lock of a job: whoever runs it or settles something of it holds this one.
     ///
     /// Errors: as [`Lease::take`].
-    pub async fn of_job(state: &Path, job: &JobName, holder: &str, wait: bool) -> Result<Lease, RunError> {
+    pub async fn of_job(
+        state: &Path,
+        job: &JobName,
+        holder: &str,
+        wait: bool,
+    ) -> Result<Lease, RunError> {
         Lease::take(state, &format!("job-{job}"), holder, wait).await
     }
 

@@ -156,13 +156,22 @@ async fn retry_all(store: &Store, job: &Job, now_ms: i64) -> Result<String, Sett
             "{} has no refused and no unreadable records",
             job.name
         ))),
-        1 => Ok(format!("1 record of {} is tried again in the next run", job.name)),
-        _ => Ok(format!("{all} records of {} are tried again in the next run", job.name)),
+        1 => Ok(format!(
+            "1 record of {} is tried again in the next run",
+            job.name
+        )),
+        _ => Ok(format!(
+            "{all} records of {} are tried again in the next run",
+            job.name
+        )),
     }
 }
 
 fn never_ran(job: &Job) -> String {
-    format!("{} never ran, so there is nothing to settle yet; start with `ghl-sync plan {}`", job.name, job.name)
+    format!(
+        "{} never ran, so there is nothing to settle yet; start with `ghl-sync plan {}`",
+        job.name, job.name
+    )
 }
 
 /// Whose value a conflict ends with.
@@ -191,9 +200,17 @@ struct Desk<'a> {
 impl<'a> Desk<'a> {
     /// Returns `None` for a job that never ran.
     fn at(db: &'a Connection, job: &'a Job, now_ms: i64) -> Result<Option<Desk<'a>>, StoreError> {
-        let Some(state) = jobs::find_job(db, &job.name)? else { return Ok(None) };
+        let Some(state) = jobs::find_job(db, &job.name)? else {
+            return Ok(None);
+        };
         let location = jobs::location_state(db, &job.location)?;
-        Ok(Some(Desk { db, job, job_no: state.no, location_no: location.no, now_ms }))
+        Ok(Some(Desk {
+            db,
+            job,
+            job_no: state.no,
+            location_no: location.no,
+            now_ms,
+        }))
     }
 
     fn link(&self, key: &RecordKey, contact: &ContactId) -> Result<Said, StoreError> {
@@ -209,7 +226,9 @@ impl<'a> Desk<'a> {
             )));
         };
         if mirror::mirrored(db, contact_no)?.gone {
-            return Ok(Err(format!("contact {contact} was deleted in HighLevel; restore it there first, or choose another")));
+            return Ok(Err(format!(
+                "contact {contact} was deleted in HighLevel; restore it there first, or choose another"
+            )));
         }
         if let Some(no) = links::linked_contact(db, self.location_no, namespace, key)?
             && no != contact_no
@@ -227,13 +246,21 @@ impl<'a> Desk<'a> {
         }
         for step in self.lost_creates(key)? {
             plans::set_contact(db, &step, contact_no)?;
-            plans::move_step(db, &step, Event::Ack, Some("linked by a person"), self.now_ms)?;
+            plans::move_step(
+                db,
+                &step,
+                Event::Ack,
+                Some("linked by a person"),
+                self.now_ms,
+            )?;
         }
         for kind in [FindingKind::Asks, FindingKind::Ambiguous] {
             findings::clear_findings(db, self.job_no, key, kind, &[])?;
         }
         self.open(key)?;
-        Ok(Ok(format!("record {key} of {job} is contact {contact} from now on; the next run brings that contact up to date")))
+        Ok(Ok(format!(
+            "record {key} of {job} is contact {contact} from now on; the next run brings that contact up to date"
+        )))
     }
 
     fn unlink(&self, key: &RecordKey) -> Result<Said, StoreError> {
@@ -263,14 +290,19 @@ impl<'a> Desk<'a> {
             ),
             None => "the next run looks for its contact anew".to_owned(),
         };
-        Ok(Ok(format!("record {key} of {job} is no longer contact {contact}; {next}")))
+        Ok(Ok(format!(
+            "record {key} of {job} is no longer contact {contact}; {next}"
+        )))
     }
 
     fn retry(&self, keys: &[RecordKey]) -> Result<Said, StoreError> {
         let mut nothing = Vec::new();
         for key in keys {
             let set_aside = !self.set_aside(Some(key))?.is_empty();
-            let asks = self.unsettled(key)?.iter().any(|step| step.mark == Mark::Asks);
+            let asks = self
+                .unsettled(key)?
+                .iter()
+                .any(|step| step.mark == Mark::Asks);
             if !set_aside && !asks {
                 nothing.push(key.as_str());
             }
@@ -285,7 +317,10 @@ impl<'a> Desk<'a> {
         let job = &self.job.name;
         let what = match keys {
             [key] => format!("record {key} of {job} is tried again in the next run"),
-            _ => format!("{} records of {job} are tried again in the next run", keys.len()),
+            _ => format!(
+                "{} records of {job} are tried again in the next run",
+                keys.len()
+            ),
         };
         Ok(Ok(match dropped {
             0 => what,
@@ -295,7 +330,11 @@ impl<'a> Desk<'a> {
 
     /// Lets a first part of all refused and unreadable records go; returns how many.
     fn retry_some(&self) -> Result<usize, StoreError> {
-        let mut keys: Vec<RecordKey> = self.set_aside(None)?.into_iter().map(|finding| finding.key).collect();
+        let mut keys: Vec<RecordKey> = self
+            .set_aside(None)?
+            .into_iter()
+            .map(|finding| finding.key)
+            .collect();
         keys.dedup();
         keys.truncate(AT_ONCE);
         for key in &keys {
@@ -307,9 +346,18 @@ impl<'a> Desk<'a> {
     /// Returns how many steps were dropped because a person says that they were not carried out.
     fn retry_one(&self, key: &RecordKey) -> Result<usize, StoreError> {
         let steps = self.unsettled(key)?;
-        let asks: Vec<&Step> = steps.iter().filter(|step| step.mark == Mark::Asks).collect();
+        let asks: Vec<&Step> = steps
+            .iter()
+            .filter(|step| step.mark == Mark::Asks)
+            .collect();
         for step in &asks {
-            plans::move_step(self.db, step, Event::Drop, Some("not carried out, says a person"), self.now_ms)?;
+            plans::move_step(
+                self.db,
+                step,
+                Event::Drop,
+                Some("not carried out, says a person"),
+                self.now_ms,
+            )?;
             if step.change.kind() == StepKind::Create {
                 links::release_link(self.db, self.location_no, self.job.source.namespace(), key)?;
             }
@@ -326,10 +374,16 @@ impl<'a> Desk<'a> {
         self.open(key)
     }
 
-    fn decide(&self, key: &RecordKey, field: Option<&FieldKey>, choice: Choice) -> Result<Said, StoreError> {
+    fn decide(
+        &self,
+        key: &RecordKey,
+        field: Option<&FieldKey>,
+        choice: Choice,
+    ) -> Result<Said, StoreError> {
         let (db, job) = (self.db, &self.job.name);
         let all = findings::findings(db, self.job_no, FindingKind::Conflict, Some(key))?;
-        let is_meant = |finding: &&Finding| field.is_none_or(|field| field.as_str() == finding.field);
+        let is_meant =
+            |finding: &&Finding| field.is_none_or(|field| field.as_str() == finding.field);
         let chosen: Vec<&Finding> = all.iter().filter(is_meant).collect();
         if chosen.is_empty() {
             return Ok(Err(self.no_conflict(key, field, &all)?));
@@ -342,17 +396,29 @@ impl<'a> Desk<'a> {
         };
         for finding in &chosen {
             let Values { wanted, seen } = parsed(finding)?;
-            let field = FieldKey::try_from(finding.field.as_str())
-                .map_err(|error| StoreError::Corrupt { what: error.to_string() })?;
+            let field = FieldKey::try_from(finding.field.as_str()).map_err(|error| {
+                StoreError::Corrupt {
+                    what: error.to_string(),
+                }
+            })?;
             match choice {
                 Choice::Theirs => {
-                    mirror::agree(db, contact_no, &field, &wanted, seen.as_deref().unwrap_or_default())?;
+                    mirror::agree(
+                        db,
+                        contact_no,
+                        &field,
+                        &wanted,
+                        seen.as_deref().unwrap_or_default(),
+                    )?;
                 }
                 Choice::Ours => mirror::take_field(db, contact_no, &field, seen.as_deref())?,
             }
         }
-        let standing: Vec<&str> =
-            all.iter().filter(|finding| !is_meant(finding)).map(|finding| finding.field.as_str()).collect();
+        let standing: Vec<&str> = all
+            .iter()
+            .filter(|finding| !is_meant(finding))
+            .map(|finding| finding.field.as_str())
+            .collect();
         findings::clear_findings(db, self.job_no, key, FindingKind::Conflict, &standing)?;
         self.open(key)?;
         let fields = names(chosen.iter().map(|finding| finding.field.as_str()));
@@ -360,7 +426,9 @@ impl<'a> Desk<'a> {
             Choice::Theirs => format!(
                 "{fields} of record {key} keeps the value in HighLevel; {job} writes there again only when the source has another value"
             ),
-            Choice::Ours => format!("{fields} of record {key} takes the value of the mapping; the next run of {job} writes it"),
+            Choice::Ours => format!(
+                "{fields} of record {key} takes the value of the mapping; the next run of {job} writes it"
+            ),
         }))
     }
 
@@ -378,8 +446,18 @@ impl<'a> Desk<'a> {
 
     /// Lets the next plan look at the record.
     fn open(&self, key: &RecordKey) -> Result<(), StoreError> {
-        let Some(row) = walks::listed(self.db, self.job_no, key)? else { return Ok(()) };
-        rows::note_outcomes(self.db, self.job_no, &[Outcome { no: row.no, open: true, waiting: Vec::new() }])
+        let Some(row) = walks::listed(self.db, self.job_no, key)? else {
+            return Ok(());
+        };
+        rows::note_outcomes(
+            self.db,
+            self.job_no,
+            &[Outcome {
+                no: row.no,
+                open: true,
+                waiting: Vec::new(),
+            }],
+        )
     }
 
     fn unsettled(&self, key: &RecordKey) -> Result<Vec<Step>, StoreError> {
@@ -397,7 +475,12 @@ impl<'a> Desk<'a> {
     /// Returns refused and unreadable records, of one key when given.
     fn set_aside(&self, key: Option<&RecordKey>) -> Result<Vec<Finding>, StoreError> {
         let mut all = findings::findings(self.db, self.job_no, FindingKind::Refused, key)?;
-        all.extend(findings::findings(self.db, self.job_no, FindingKind::BadRow, key)?);
+        all.extend(findings::findings(
+            self.db,
+            self.job_no,
+            FindingKind::BadRow,
+            key,
+        )?);
         all.sort_by(|one, other| one.key.cmp(&other.key));
         Ok(all)
     }
@@ -411,7 +494,11 @@ impl<'a> Desk<'a> {
                 "the answer about record {first} was lost and ghl-sync still looks for it by itself; run `ghl-sync apply {job}`"
             ));
         }
-        let mut there: Vec<RecordKey> = self.set_aside(None)?.into_iter().map(|finding| finding.key).collect();
+        let mut there: Vec<RecordKey> = self
+            .set_aside(None)?
+            .into_iter()
+            .map(|finding| finding.key)
+            .collect();
         let asks = findings::findings(self.db, self.job_no, FindingKind::Asks, None)?;
         there.extend(asks.into_iter().map(|finding| finding.key));
         there.sort();
@@ -420,30 +507,47 @@ impl<'a> Desk<'a> {
             [] => "no record at all".to_owned(),
             keys => names(keys.iter().map(RecordKey::as_str)),
         };
-        Ok(format!("nothing to try again for {}; {job} has set aside {there}", names(nothing.iter().copied())))
+        Ok(format!(
+            "nothing to try again for {}; {job} has set aside {there}",
+            names(nothing.iter().copied())
+        ))
     }
 
-    fn no_conflict(&self, key: &RecordKey, field: Option<&FieldKey>, of_key: &[Finding]) -> Result<String, StoreError> {
+    fn no_conflict(
+        &self,
+        key: &RecordKey,
+        field: Option<&FieldKey>,
+        of_key: &[Finding],
+    ) -> Result<String, StoreError> {
         let job = &self.job.name;
         let there = match (field, of_key) {
-            (Some(_), [_, ..]) => format!("it has {}", names(of_key.iter().map(|finding| finding.field.as_str()))),
+            (Some(_), [_, ..]) => format!(
+                "it has {}",
+                names(of_key.iter().map(|finding| finding.field.as_str()))
+            ),
             (_, _) => {
                 let all = findings::findings(self.db, self.job_no, FindingKind::Conflict, None)?;
-                let pairs: Vec<String> = all.iter().map(|finding| format!("{} {}", finding.key, finding.field)).collect();
+                let pairs: Vec<String> = all
+                    .iter()
+                    .map(|finding| format!("{} {}", finding.key, finding.field))
+                    .collect();
                 match pairs.as_slice() {
                     [] => format!("{job} has none"),
                     pairs => format!("{job} has {}", names(pairs.iter().map(String::as_str))),
                 }
             }
         };
-        let what = field.map(|field| format!(" in {field}")).unwrap_or_default();
+        let what = field
+            .map(|field| format!(" in {field}"))
+            .unwrap_or_default();
         Ok(format!("record {key} has no conflict{what}; {there}"))
     }
 }
 
 fn parsed(finding: &Finding) -> Result<Values, StoreError> {
-    serde_json::from_str(&finding.what)
-        .map_err(|error| StoreError::Corrupt { what: format!("the conflict in {}: {error}", finding.field) })
+    serde_json::from_str(&finding.what).map_err(|error| StoreError::Corrupt {
+        what: format!("the conflict in {}: {error}", finding.field),
+    })
 }
 
 /// Returns the words with commas, the first ten of them.

@@ -455,7 +455,7 @@ fn of_finding(job: &str, found: &findings::Finding) -> News {
 }
 
 fn remarks(course: &Course, debt: i64) -> Vec<String> {
-    let mut remarks = Vec::new();
+    let mut remarks = course.remarks.clone();
     if let Some(gathered) = &course.gathered {
         remarks.extend(gathered.remarks.iter().cloned());
     }

@@ -185,3 +185,13 @@ pub fn unclaim_all(db: &Connection, contact_no: i64, job_no: i64) -> Result<(), 
         .execute(params![contact_no, job_no])?;
     Ok(())
 }
+
+/// Moves the claims on a contact that was merged away to the one it was merged into.
+pub fn move_claims(db: &Connection, from_no: i64, to_no: i64) -> Result<(), StoreError> {
+    db.execute(
+        "UPDATE OR IGNORE claim SET contact_no = ?2 WHERE contact_no = ?1",
+        params![from_no, to_no],
+    )?;
+    db.execute("DELETE FROM claim WHERE contact_no = ?1", [from_no])?;
+    Ok(())
+}

@@ -72,7 +72,11 @@ impl Rig {
             std::env::temp_dir().join(format!("ghl-sync-it-{}-{number}", std::process::id()));
         let _ = std::fs::remove_dir_all(&folder);
         std::fs::create_dir_all(folder.join("schedules")).unwrap();
-        let clock = Clock::moved(sandbox.clock_offset(), Some(Duration::from_millis(300)));
+        let clock = Clock::starting_at(
+            sandbox.now(),
+            sandbox.clock_offset(),
+            Some(Duration::from_millis(300)),
+        );
         let rig = Rig {
             sandbox,
             folder,

@@ -169,3 +169,148 @@ fn not_before(field: &str, since: DateTime<Utc>) -> Value {
     let since = since.to_rfc3339_opts(SecondsFormat::Millis, true);
     json!({"field": field, "operator": "range", "value": {"gte": since}})
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{ContactId, Tag};
+
+    /// A search row as it was recorded on 2026-07-17 (reference section 6.2).
+    const RECORDED: &str = r#"{"id":"TY3N","phoneLabel":null,"country":"US","address":null,"source":null,"type":"lead","locationId":"AYg6",
+     "website":null,"dnd":false,"state":null,"businessName":null,"customFields":[],"tags":["Twitch Follower"],
+     "dateAdded":"2026-07-17T10:38:22.661Z","additionalEmails":[],"phone":"+15551234567","companyName":null,
+     "additionalPhones":[],"dateUpdated":"2026-07-17T10:38:28.964Z","city":null,"dateOfBirth":null,
+     "firstNameLowerCase":"nango","lastNameLowerCase":"upserttest","firstName":"Nango","lastName":"UpsertTest",
+     "contactName":"nango upserttest","email":"x@example.com","assignedTo":null,"followers":[],"validEmail":null,
+     "dndSettings":{},"postalCode":null,"businessId":null,"searchAfter":[1784284708964,"TY3N"],"timezone":null,
+     "inboundDndSettings":{},"attributionSource":{},"lastAttributionSource":{}}"#;
+
+    fn here() -> LocationId {
+        LocationId::try_from("AYg6").unwrap()
+    }
+
+    fn keys() -> Arc<Keys> {
+        let names = ["firstName", "address1", "email", "website"];
+        let managed = names.map(|name| FieldKey::try_from(name).unwrap());
+        Arc::new(Keys::of(&managed, &[]).0)
+    }
+
+    #[test]
+    fn the_normal_pass_as_the_vendor_documents_it() {
+        let since = DateTime::parse_from_rfc3339("2026-07-01T00:00:00Z").unwrap();
+        let search = Search::updated_since(since.with_timezone(&Utc)).limit(100);
+        let call = search.call(&here(), &keys());
+        assert_eq!(call.path, "/contacts/search");
+        assert!(call.is_read());
+        assert_eq!(
+            call.body,
+            Some(json!({
+                "locationId": "AYg6", "pageLimit": 100,
+                "sort": [{"field": "dateUpdated", "direction": "asc"}],
+                "filters": [{"field": "dateUpdated", "operator": "range", "value": {"gte": "2026-07-01T00:00:00.000Z"}}],
+            }))
+        );
+        let cursor = SearchCursor::stored(r#"[1784284708964,"TY3N"]"#).unwrap();
+        let next = search.after(Some(cursor)).call(&here(), &keys());
+        let body = next.body.unwrap();
+        assert_eq!(body["searchAfter"], json!([1_784_284_708_964_u64, "TY3N"]));
+        assert_eq!(body["pageLimit"], 100);
+    }
+
+    #[test]
+    fn the_other_walks() {
+        let body = |search: Search| search.call(&here(), &keys()).body.unwrap();
+        let marker = body(Search::with_custom_field("OBj0", "11111"));
+        assert_eq!(
+            marker["filters"],
+            json!([{"field": "customFields.OBj0", "operator": "eq", "value": "11111"}])
+        );
+        let newest = body(Search::newest().limit(9_999));
+        assert_eq!(newest["pageLimit"], 500);
+        assert_eq!(
+            newest["sort"],
+            json!([{"field": "dateAdded", "direction": "desc"}])
+        );
+        assert_eq!(newest.get("filters"), None);
+        let all = body(Search::by_added());
+        assert_eq!(
+            all["sort"],
+            json!([{"field": "dateAdded", "direction": "asc"}])
+        );
+        let key = |name: &str| FieldKey::try_from(name).unwrap();
+        let named = Search::with_field(&key("firstName"), "Ann", &keys()).unwrap();
+        assert_eq!(
+            body(named)["filters"],
+            json!([{"field": "firstNameLowerCase", "operator": "eq", "value": "ann"}])
+        );
+        assert_eq!(Search::with_field(&key("gender"), "x", &keys()), None);
+    }
+
+    #[test]
+    fn a_recorded_row_is_whole() {
+        let reply = format!(r#"{{"contacts":[{RECORDED}],"total":13,"traceId":"x"}}"#);
+        let call = Search::by_added().limit(1).call(&here(), &keys());
+        let page = call.read(reply.as_bytes()).unwrap();
+        assert_eq!((page.listed, page.total), (1, Some(13)));
+        assert_eq!(page.next.unwrap().json(), r#"[1784284708964,"TY3N"]"#);
+        let contact = page.rows.first().unwrap();
+        assert_eq!(contact.id, ContactId::try_from("TY3N").unwrap());
+        let fields: Vec<(&str, Option<&str>)> = contact
+            .fields
+            .iter()
+            .map(|(key, value)| (key.as_str(), value.as_deref()))
+            .collect();
+        assert_eq!(
+            fields,
+            [
+                ("address1", None),
+                ("email", Some("x@example.com")),
+                ("firstName", Some("Nango")),
+                ("website", None)
+            ]
+        );
+        let tag = Tag::new("twitch follower").unwrap();
+        assert_eq!(contact.tags, Some([tag].into()));
+        assert_eq!(
+            contact.date_updated.unwrap().to_rfc3339(),
+            "2026-07-17T10:38:28.964+00:00"
+        );
+    }
+
+    #[test]
+    fn the_page_after_the_last_is_empty_and_a_full_one_needs_its_cursor() {
+        let call = Search::by_added().limit(2).call(&here(), &keys());
+        let empty = call.read(br#"{"contacts":[],"total":13}"#).unwrap();
+        assert_eq!((empty.listed, empty.next), (0, None));
+        let short = call
+            .read(br#"{"contacts":[{"id":"a"}],"total":13}"#)
+            .unwrap();
+        assert_eq!((short.listed, short.next), (1, None));
+        assert!(
+            call.read(br#"{"contacts":[{"id":"a"},{"id":"b"}]}"#)
+                .is_err()
+        );
+        assert!(call.read(br#"{"total":13}"#).is_err());
+    }
+
+    #[test]
+    fn one_bad_row_never_costs_its_page() {
+        let call = Search::by_added().call(&here(), &keys());
+        for bad in [
+            "null",
+            "7",
+            r#"{"id":null}"#,
+            r#"{"id":"a/b"}"#,
+            r#"{"id":"b","tags":7}"#,
+            r#"{"id":"b","customFields":"x"}"#,
+        ] {
+            let reply = format!(r#"{{"contacts":[{bad},{RECORDED}],"total":"2"}}"#);
+            let page = call.read(reply.as_bytes()).unwrap();
+            assert_eq!(
+                (page.rows.len(), page.odd.rows, page.listed, page.total),
+                (1, 1, 2, Some(2)),
+                "{bad}"
+            );
+        }
+    }
+}

@@ -130,3 +130,71 @@ fn outcome(response: &Value) -> Option<(ContactId, TagOutcome)> {
     };
     Some((id, outcome))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(text: &str) -> ContactId {
+        ContactId::try_from(text).unwrap()
+    }
+
+    fn tags(list: &[&str]) -> BTreeSet<Tag> {
+        list.iter().map(|tag| Tag::new(tag).unwrap()).collect()
+    }
+
+    #[test]
+    fn the_request_never_removes_all() {
+        let here = LocationId::try_from("AYg6").unwrap();
+        let call = bulk_tags(
+            &here,
+            TagMove::Remove,
+            &[id("a"), id("b")],
+            &tags(&["Twitch Follower"]),
+        );
+        assert_eq!(call.path, "/contacts/bulk/tags/update/remove");
+        assert_eq!(
+            call.body,
+            Some(json!({"contacts":["a","b"],"tags":["twitch follower"],"locationId":"AYg6"}))
+        );
+        assert_eq!(call.if_unsure, IfUnsure::SendAgain);
+        assert!(!call.is_read());
+    }
+
+    #[test]
+    fn every_contact_has_its_own_outcome() {
+        let here = LocationId::try_from("AYg6").unwrap();
+        let asked = ["qFSq", "abcdef", "gone", "3ual", "quiet", "lost"].map(id);
+        let call = bulk_tags(&here, TagMove::Add, &asked, &tags(&["t"]));
+        let seen = call
+            .read(
+                br#"{"succeded":true,"errorCount":3,"responses":[
+                {"contactId":"qFSq","message":"Tags updated","type":"success","oldTags":["Tag-1"],"tagsAdded":["T"],"tagsRemoved":[]},
+                {"contactId":"abcdef","message":"contact id is not a valid firebase id","type":"error"},
+                {"contactId":"gone","message":"contact is deleted","type":"error"},
+                {"contactId":"3ual","message":"contact does not belong to location","type":"error"},
+                {"contactId":"quiet","type":"success"}, "odd", {"type":"success"}]}"#,
+            )
+            .unwrap();
+        let done = |added: &[&str], before: Option<&[&str]>| TagOutcome::Done {
+            added: tags(added),
+            removed: BTreeSet::new(),
+            before: before.map(tags),
+        };
+        let expected = [
+            ("qFSq", done(&["t"], Some(&["tag-1"]))),
+            (
+                "abcdef",
+                TagOutcome::Refused("contact id is not a valid firebase id".to_owned()),
+            ),
+            ("gone", TagOutcome::NotFound),
+            ("3ual", TagOutcome::NotFound),
+            ("quiet", done(&[], None)),
+        ];
+        assert_eq!(
+            seen.outcomes,
+            expected.map(|(key, outcome)| (id(key), outcome)).into()
+        );
+        assert_eq!(seen.unanswered, [id("lost")]);
+    }
+}

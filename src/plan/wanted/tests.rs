@@ -60,6 +60,7 @@ fn job() -> Job {
             },
             gone: Actions::default(),
         },
+        drift: Share::Count(5),
         limits: Limits::default(),
         recheck: true,
         create_fields: false,
