@@ -65,7 +65,7 @@ fn on_a_runtime(args: &Args, progress: &Progress) -> Exit {
         shell.width = columns();
     }
     let exit = runtime.block_on(async {
-        let _listening = match &args.command {
+        match &args.command {
             Command::Plan(_) | Command::Apply(_) | Command::Resync(_) => {
                 interrupt::listen(shell.stop.clone(), progress.clone(), || {});
             }
@@ -79,7 +79,7 @@ fn on_a_runtime(args: &Args, progress: &Progress) -> Exit {
             | Command::Retry(_)
             | Command::Keep(_)
             | Command::Take(_) => {}
-        };
+        }
         run(args, &mut shell).await
     });
     // A connection that lingers is no reason to wait.

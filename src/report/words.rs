@@ -44,10 +44,10 @@ pub fn headline(report: &Report) -> String {
             let calls = sum(&report.cost.calls);
             if calls > 0 {
                 sentence.push(format!(
-                    "{}, {} of the day, about {}",
+                    "{}, {} of the day, {}",
                     counted(calls, "call"),
                     percent(report.cost.share_of_day),
-                    duration(report.cost.minutes * 60.0)
+                    about(report.cost.minutes * 60.0)
                 ));
             }
         }
@@ -397,6 +397,16 @@ pub fn duration(seconds: f64) -> String {
         format!("{:.0} min", seconds / 60.0)
     } else {
         format!("{:.1} h", seconds / 3_600.0)
+    }
+}
+
+/// Returns an estimated length of time, for example "about 6 s", or "under 1 s".
+fn about(seconds: f64) -> String {
+    let length = duration(seconds);
+    if length.starts_with("under") {
+        length
+    } else {
+        format!("about {length}")
     }
 }
 
