@@ -559,3 +559,6 @@ fn names<'w>(words: impl ExactSizeIterator<Item = &'w str>) -> String {
     }
     named.join(", ")
 }
+
+#[cfg(test)]
+mod tests;
