@@ -7,5 +7,6 @@ mod floors;
 mod history;
 mod life;
 mod lost;
+mod readme;
 mod rig;
 mod scenes;
