@@ -8,5 +8,6 @@ mod history;
 mod life;
 mod lost;
 mod reading;
+mod readme;
 mod rig;
 mod scenes;
