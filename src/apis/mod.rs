@@ -21,3 +21,6 @@ impl Odd {
         self.why.get_or_insert_with(|| why.to_owned());
     }
 }
+
+#[cfg(test)]
+mod tests;

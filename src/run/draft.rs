@@ -502,5 +502,5 @@ fn tell(
 
 /// Returns the tick up to which everything is in the database now; rows that change later are looked at by the next plan.
 pub(super) async fn present_tick(world: &World) -> Result<i64, RunError> {
-    Ok(world.store.write(|db| jobs::last_tick(db)).await?)
+    Ok(world.store.write(jobs::last_tick).await?)
 }

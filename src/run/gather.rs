@@ -4,19 +4,19 @@ use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use serde::{Deserialize, Serialize};
 
 use crate::apis::twitch;
-use crate::model::{Channel, Cut, Ended, Job, Record, RecordKey, Share};
+use crate::model::{Cut, Ended, Job, Record, Share};
 use crate::net::{CallError, Purpose};
 use crate::plan::Presence;
-use crate::store::jobs::{self, JobState};
+use crate::store::jobs::JobState;
 use crate::store::runs::{WalkNote, note_walk};
-use crate::store::walks::{self, Listed, WalkOf};
+use crate::store::walks::{self, Listed, Reached, WalkOf};
 
 use super::bits::Bits;
 use super::error::RunError;
 use super::lease::Lease;
+use super::seat::{Seat, trap};
 use super::world::{Tick, World};
 
 /// A page may be as old as this when it is believed that nobody older is new: replicas lag and rows flap.
@@ -35,12 +35,6 @@ const FIRST_GAP_PERCENT: i64 = 5;
 const ROWS_A_COMMIT: usize = 2_000;
 /// Pages that are committed at once in a full walk.
 const PAGES_A_COMMIT: i64 = 20;
-/// How long a token validation is kept. Source: "every hour" (Twitch reference section 5.4).
-const VALIDATION_MS: i64 = 60 * 60 * 1000;
-/// How long the user id of a login is kept.
-const CHANNEL_MS: i64 = 24 * 60 * 60 * 1000;
-/// The scope that lists followers.
-const FOLLOWERS_SCOPE: &str = "moderator:read:followers";
 /// The attribute that says when a follower followed.
 const FOLLOWED_AT: &str = "followed_at";
 
@@ -65,23 +59,6 @@ pub(super) struct Gathered {
     pub walk_no: i64,
     /// What is worth a line in the report.
     pub remarks: Vec<String>,
-}
-
-/// Which channel, seen by whom.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Seat {
-    /// The user id of the channel.
-    pub broadcaster: RecordKey,
-    /// The user id of the token.
-    pub viewer: RecordKey,
-}
-
-/// What is kept of a token validation.
-#[derive(Debug, Serialize, Deserialize)]
-struct Validation {
-    client_id: String,
-    user_id: Option<RecordKey>,
-    scopes: Vec<String>,
 }
 
 /// Says why a full pass of the source is due, or that none is.
@@ -134,123 +111,6 @@ pub(super) fn full_due(job: &Job, state: &JobState, now: DateTime<Utc>) -> Optio
         .flatten()
 }
 
-/// Finds out whose token it is and which channel is meant; validated once an hour, as Twitch asks.
-pub(super) async fn seat(world: &World) -> Result<Seat, RunError> {
-    let wrong = |error| RunError::of_call(&world.job.name, &world.spoke.name, error);
-    let setup = |what: String| RunError::Setup {
-        job: world.job.name.clone(),
-        account: Some(world.spoke.name.clone()),
-        what,
-    };
-    let now_ms = world.now_ms();
-    let name = format!("twitch.validation:{}", world.spoke_line.gate().name());
-    let since = now_ms - VALIDATION_MS;
-    let kept = {
-        let name = name.clone();
-        world
-            .store
-            .write(move |db| jobs::kept(db, &name, since))
-            .await?
-    };
-    let validation: Validation = match kept.and_then(|text| serde_json::from_str(&text).ok()) {
-        Some(validation) => validation,
-        None => {
-            let answer = world
-                .auth_line
-                .send(&twitch::validate(), Purpose::Announced)
-                .await
-                .map_err(wrong)?;
-            let twitch::Token {
-                client_id,
-                user_id,
-                scopes,
-                ..
-            } = answer.value;
-            let validation = Validation {
-                client_id,
-                user_id,
-                scopes,
-            };
-            let text = serde_json::to_string(&validation).expect("a validation is always JSON");
-            world
-                .store
-                .write(move |db| jobs::keep(db, &name, &text, now_ms))
-                .await?;
-            validation
-        }
-    };
-    if validation.client_id != world.spoke.client_id {
-        return Err(setup(format!(
-            "the token belongs to client id {}, but `client_id` says {}; use the two that belong together",
-            validation.client_id, world.spoke.client_id
-        )));
-    }
-    if !validation
-        .scopes
-        .iter()
-        .any(|scope| scope == FOLLOWERS_SCOPE)
-    {
-        return Err(setup(format!(
-            "the token lacks the scope {FOLLOWERS_SCOPE}; make a new token with it (the README says how)"
-        )));
-    }
-    let Some(viewer) = validation.user_id.clone() else {
-        return Err(setup(
-            "the token is an app token, which cannot list followers; use a user token".to_owned(),
-        ));
-    };
-    let broadcaster = match &world.spoke.channel {
-        Channel::Own => viewer.clone(),
-        Channel::Id(id) => RecordKey::try_from(id.clone())
-            .map_err(|error| setup(format!("`channel_id`: {error}")))?,
-        Channel::Login(login) => channel_id(world, login, now_ms).await?.ok_or_else(|| {
-            setup(format!(
-                "there is no Twitch channel `{login}`; check `channel` in ghl-sync.toml"
-            ))
-        })?,
-    };
-    Ok(Seat {
-        broadcaster,
-        viewer,
-    })
-}
-
-async fn channel_id(
-    world: &World,
-    login: &str,
-    now_ms: i64,
-) -> Result<Option<RecordKey>, RunError> {
-    let name = format!("twitch.login:{login}");
-    let since = now_ms - CHANNEL_MS;
-    let kept = {
-        let name = name.clone();
-        world
-            .store
-            .write(move |db| jobs::kept(db, &name, since))
-            .await?
-    };
-    if let Some(id) = kept.and_then(|id| RecordKey::try_from(id).ok()) {
-        return Ok(Some(id));
-    }
-    let answer = world
-        .spoke_line
-        .send(
-            &twitch::users_by_login(&[login.to_owned()]),
-            Purpose::Announced,
-        )
-        .await
-        .map_err(|error| RunError::of_call(&world.job.name, &world.spoke.name, error))?;
-    let Some(user) = answer.value.into_iter().next() else {
-        return Ok(None);
-    };
-    let id = user.id.clone();
-    world
-        .store
-        .write(move |db| jobs::keep(db, &name, id.as_str(), now_ms))
-        .await?;
-    Ok(Some(user.id))
-}
-
 /// Walks through the followers and folds what differs into the roster.
 ///
 /// Errors: permission and account faults, the state, and a vendor that cannot be reached before the first page. Later than that the walk is cut,
@@ -271,7 +131,7 @@ pub(super) async fn gather(
         .unwrap_or_default();
     let _lease = Lease::take(&folder, &format!("source-{}", world.job.name), holder, true).await?;
     let mut walk = Walking::begin(world, state, full).await?;
-    let ended = walk.to_the_end(world, seat, state).await?;
+    let ended = walk.read_to_the_end(world, seat, state).await?;
     walk.flush(world).await?;
     let Some(walk_no) = walk.no else {
         return Err(RunError::Bug {
@@ -346,7 +206,7 @@ impl Walking {
     }
 
     /// Reads pages until the listing ends; `None` when a normal pass caught up with what is known.
-    async fn to_the_end(
+    async fn read_to_the_end(
         &mut self,
         world: &World,
         seat: &Seat,
@@ -486,21 +346,16 @@ impl Walking {
     async fn commit(&mut self, world: &World, page_ms: i64) -> Result<(), RunError> {
         let Some(no) = self.no else { return Ok(()) };
         let staged = std::mem::take(&mut self.staged);
-        let (cursor, total, pages, rows) = (self.cursor.clone(), self.total, self.pages, self.rows);
+        let reached = Reached {
+            cursor: self.cursor.clone(),
+            total: self.total,
+            pages: self.pages,
+            listed: self.rows,
+            page_ms,
+        };
         world
             .store
-            .write(move |db| {
-                walks::commit_pages(
-                    db,
-                    no,
-                    &staged,
-                    cursor.as_deref(),
-                    total,
-                    pages,
-                    rows,
-                    page_ms,
-                )
-            })
+            .write(move |db| walks::commit_pages(db, no, &staged, &reached))
             .await?;
         self.uncommitted_pages = 0;
         Ok(())
@@ -633,18 +488,6 @@ fn judged(listed: i64, total: Option<i64>, state: &JobState, drift: Share) -> En
             listed: listed.unsigned_abs(),
             total: total.unsigned_abs(),
         })
-    }
-}
-
-/// Tells a missing permission from an empty channel: with `user_id` the same account answers 401.
-async fn trap(world: &World, seat: &Seat) -> RunError {
-    let probe = twitch::follows(&seat.broadcaster, &seat.viewer);
-    match world.spoke_line.send(&probe, Purpose::Confirmation).await {
-        Err(error) => RunError::of_call(&world.job.name, &world.spoke.name, error),
-        Ok(_) => RunError::OutOfTouch {
-            account: world.spoke.name.clone(),
-            why: "Twitch counts followers but lists none, though the token may see them".to_owned(),
-        },
     }
 }
 

@@ -17,10 +17,12 @@ use super::draft::{self, Desk, Draft};
 use super::error::RunError;
 use super::execute::{self, Executed, Hand};
 use super::gather::{self, Gathered};
+use super::hub::{self, Hub};
 use super::lease::Lease;
 use super::leavers::{self, Leavers};
 use super::recover::{self, Recovered};
-use super::refresh::{self, Hub, Refreshed};
+use super::refresh::{self, Refreshed};
+use super::seat;
 use super::summary;
 use super::world::{Ask, Tick, World};
 
@@ -104,6 +106,7 @@ pub(super) async fn run_job(world: &World, ask: &Ask) -> Result<Done, RunError> 
         Err(error) => {
             let (now_ms, plan_no) = (world.now_ms(), course.draft.plan_no);
             let said = error.to_string();
+            let exit = i64::from(error.exit_number());
             // Best effort: when the state itself failed there is nowhere to note it.
             let _ = world
                 .store
@@ -111,7 +114,7 @@ pub(super) async fn run_job(world: &World, ask: &Ask) -> Result<Done, RunError> 
                     if plan_no != 0 {
                         plans::drop_unsent(db, plan_no, &said, now_ms)?;
                     }
-                    runs::end_run(db, run_no, now_ms, 1, None, None)
+                    runs::end_run(db, run_no, now_ms, exit, None, None)
                 })
                 .await;
             Err(error)
@@ -132,8 +135,8 @@ async fn moves(
         allowed.insert(GuardKind::First);
         allowed.extend(approved.shown.iter().copied());
     }
-    let seat = gather::seat(world).await?;
-    let hub = refresh::hub(world, false).await?;
+    let seat = seat::seat(world).await?;
+    let hub = hub::hub(world, false).await?;
     course.lacking.clone_from(&hub.lacking_here);
     if ask.apply {
         if let Some(key) = hub.lacking_here.first()
@@ -353,7 +356,7 @@ async fn carry_out(
     let plan_no = course.draft.plan_no;
     let writes = course.announced.writes();
     let hub = if writes > 0 && !holding.contains(&GuardKind::First) {
-        refresh::create_fields(world, hub).await?
+        hub::create_fields(world, hub).await?
     } else {
         hub.clone()
     };

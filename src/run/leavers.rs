@@ -10,7 +10,7 @@ use crate::store::jobs::JobState;
 use crate::store::walks::{self, Missing};
 
 use super::error::RunError;
-use super::gather::Seat;
+use super::seat::Seat;
 use super::world::{Tick, World};
 
 /// A record that is absent from a listing is looked up no sooner than this after it: replicas flap.

@@ -1,17 +1,23 @@
 //! Floor 5: one run of a job, in nine moves.
 
 mod bits;
+mod contact_steps;
+mod contacts;
 mod draft;
 mod error;
 mod execute;
 mod gather;
+mod hub;
 mod job;
 mod lease;
 mod leavers;
+mod marks;
 mod recover;
 mod refresh;
+mod seat;
 mod settle;
 mod summary;
+mod tag_steps;
 mod world;
 
 pub use error::RunError;

@@ -12,9 +12,10 @@ use crate::store::findings::{self, Finding, FindingKind};
 use crate::store::plans::{self, Step};
 use crate::store::{links, mirror};
 
+use super::contact_steps::{create_again, created};
 use super::error::RunError;
-use super::execute::{Hand, create_again, created};
-use super::refresh::of_hub;
+use super::execute::Hand;
+use super::hub::of_hub;
 
 /// A create is looked for this long after it was sent, if something younger is visible in the same index…
 const LOOK_AFTER_MS: i64 = 5 * 60 * 1000;

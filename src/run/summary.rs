@@ -17,10 +17,10 @@ use crate::store::plans::{self, Step};
 use crate::store::{Bucket, Store, jobs, runs};
 
 use super::error::RunError;
-use super::execute::tag_calls;
+use super::hub::Hub;
 use super::job::{CALLING, Course};
 use super::recover::{self, Recovered};
-use super::refresh::Hub;
+use super::tag_steps::tag_calls;
 use super::world::{Ask, World};
 
 /// Rows that are read from the journal at a time.

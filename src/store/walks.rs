@@ -105,17 +105,35 @@ pub fn resume_walk(db: &Connection, walk_no: i64) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Commits what the last pages of a walk brought: their rows that differ from the roster, and where to go on.
+/// How far a walk is after its last pages.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reached {
+    /// Where to go on.
+    pub cursor: Option<String>,
+    /// The vendor's total on the first page.
+    pub total: Option<i64>,
+    /// Pages read so far.
+    pub pages: i64,
+    /// Rows listed so far.
+    pub listed: i64,
+    /// When the last page was read, in ms of the vendor's clock.
+    pub page_ms: i64,
+}
+
+/// Commits what the last pages of a walk brought: their rows that differ from the roster, and how far it is.
 pub fn commit_pages(
     db: &Connection,
     walk_no: i64,
     staged: &[Record],
-    cursor: Option<&str>,
-    total: Option<i64>,
-    pages: i64,
-    listed: i64,
-    page_ms: i64,
+    reached: &Reached,
 ) -> Result<(), StoreError> {
+    let Reached {
+        cursor,
+        total,
+        pages,
+        listed,
+        page_ms,
+    } = reached;
     let mut insert =
         db.prepare_cached("INSERT INTO staging (walk_no, key, attributes) VALUES (?1, ?2, ?3)")?;
     for record in staged {

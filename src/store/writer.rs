@@ -38,7 +38,8 @@ impl std::fmt::Debug for Store {
 }
 
 impl Store {
-    /// Opens the state in `folder`, making it when it is missing; see [`super::open`] for what that includes.
+    /// Opens the state in `folder`, making it when it is missing: the folder 0700 and the file 0600, because both hold people's data. An
+    /// older file is copied before it is brought up to date.
     ///
     /// Errors: every variant of [`StoreError`] but `Stopped`.
     pub fn open(folder: &Path) -> Result<Store, StoreError> {

@@ -9,7 +9,6 @@ use crate::rig::{Rig, hours, minutes, settings};
 async fn a_first_plan_shows_creates_and_apply_makes_them_with_one_call_each() {
     let mut rig = Rig::new(settings(25, 20)).await;
     let told = rig.plan().await;
-    println!("{:#?}", told.report);
     assert_eq!(told.planned(StepKind::Create), 25);
     assert_eq!(rig.sandbox.writes().len(), 0);
     let digest = told.report.digest.clone().unwrap();
@@ -21,24 +20,15 @@ async fn a_first_plan_shows_creates_and_apply_makes_them_with_one_call_each() {
         })
         .await
         .unwrap();
-    println!("{:#?}", told.report);
     assert_eq!(told.done(StepKind::Create), 25);
     assert_eq!(rig.sandbox.count("POST /contacts/"), 25);
     rig.sandbox.clear_calls();
     rig.advance(minutes(15));
-    let told = rig.apply().await;
-    println!("{:#?}", told.report);
+    rig.apply().await;
     assert_eq!(rig.sandbox.writes().len(), 0);
-    rig.sandbox.clear_calls();
+    // Our own writes come back once; after that a pass in which nothing happened is two calls.
     rig.advance(hours(1));
     rig.apply().await;
-    let calls: Vec<_> = rig
-        .sandbox
-        .calls()
-        .into_iter()
-        .map(|call| call.route)
-        .collect();
-    println!("{calls:?}");
     rig.sandbox.clear_calls();
     rig.advance(minutes(15));
     rig.apply().await;

@@ -57,7 +57,7 @@ impl Desktop {
                     .map(|key| (key.to_owned(), format!("{{\"user_id\":\"{key}\"}}")));
                 walks::fold_rows(db, state.no, walk, &rows)?;
                 walks::end_walk(db, walk, "complete")?;
-                let contacts = ["A", "B"].map(|id| contact(id));
+                let contacts = ["A", "B"].map(contact);
                 let keeping = keeping_of([&job].into_iter());
                 mirror::ingest(db, location.no, &contacts, Reading::Get, 0, &keeping)?;
                 Ok(())

@@ -1,0 +1,394 @@
+//! The full walk through a location's contacts.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use crate::apis::highlevel::{self, ListCursor, SEARCH_LIMIT, Search, SearchCursor};
+use crate::model::{Contact, ContactsReader, Cut, Ended, Reading};
+use crate::net::{CallError, Purpose};
+use crate::store::jobs::{self, LocationState};
+use crate::store::mirror;
+use crate::store::walks::{self, Reached, WalkOf};
+
+use super::bits::Bits;
+use super::error::RunError;
+use super::hub::{Hub, of_hub};
+use super::refresh::{OVERLAP_MS, Refreshed};
+use super::world::{Tick, World};
+/// How long a contacts cursor (a time and an id) is good.
+const RESUME_WITHIN_MS: i64 = 24 * 60 * 60 * 1000;
+/// How many contacts that a full walk did not show are looked at one by one in a run.
+const LOOK_AT_MOST: usize = 1_000;
+/// Search counts no further than this; a total at or above it proves nothing. Source: HighLevel reference section 8.2.
+const SEARCH_COUNTS_TO: u64 = 10_000;
+/// See `gather`: the tolerance of a complete walk.
+const GAP_ROWS: i64 = 5;
+const GAP_THOUSANDTHS: i64 = 5;
+const FIRST_GAP_PERCENT: i64 = 5;
+
+/// Where a full walk goes on.
+#[derive(Clone, Debug)]
+enum Cursor {
+    Start,
+    List(ListCursor),
+    Search(SearchCursor),
+}
+
+/// The full walk, with the reader that the job names; the list gives way to search when it is refused.
+pub(super) async fn full_walk(
+    world: &World,
+    hub: &Hub,
+    state: &LocationState,
+    match_keys: &[String],
+    refreshed: &mut Refreshed,
+) -> Result<(), RunError> {
+    let mut reader = world.job.contacts_reader;
+    loop {
+        match walk_contacts(world, hub, state, match_keys, reader, refreshed).await? {
+            Walked::ListRefused if reader == ContactsReader::List => {
+                let note = "the list of contacts is refused (HighLevel removes it in API v3); read by search instead";
+                world.watch.tick(Tick::Say(note.to_owned()));
+                refreshed.note = Some(note.to_owned());
+                reader = ContactsReader::Search;
+            }
+            Walked::ListRefused | Walked::Ended => return Ok(()),
+        }
+    }
+}
+
+enum Walked {
+    Ended,
+    ListRefused,
+}
+
+async fn walk_contacts(
+    world: &World,
+    hub: &Hub,
+    state: &LocationState,
+    match_keys: &[String],
+    reader: ContactsReader,
+    refreshed: &mut Refreshed,
+) -> Result<Walked, RunError> {
+    let (word, reading) = match reader {
+        ContactsReader::List => ("list", Reading::List),
+        ContactsReader::Search => ("search", Reading::Search),
+    };
+    refreshed.reader = word;
+    let location_no = hub.location_no;
+    let since = world.now_ms() - RESUME_WITHIN_MS;
+    let resumable = world
+        .store
+        .write(move |db| walks::resumable(db, WalkOf::Contacts(location_no), word, since))
+        .await?;
+    let resumed = resumable.is_some();
+    let mut walk_no = None;
+    let (mut began_ms, mut cursor, mut total, mut pages, mut rows) = (0, Cursor::Start, None, 0, 0);
+    let mut before = Bits::default();
+    if let Some(walk) = resumable {
+        let text = walk.cursor.unwrap_or_default();
+        let stored = match reader {
+            ContactsReader::List => serde_json::from_str(&text).ok().map(Cursor::List),
+            ContactsReader::Search => SearchCursor::stored(&text).map(Cursor::Search),
+        };
+        if let Some(stored) = stored {
+            let no = walk.no;
+            world
+                .store
+                .write(move |db| walks::resume_walk(db, no))
+                .await?;
+            (walk_no, cursor) = (Some(no), stored);
+            (began_ms, total, pages, rows) = (walk.began_ms, walk.total, walk.pages, walk.listed);
+        }
+    }
+    let mut seen = std::mem::take(&mut before);
+    let mut cursors = BTreeSet::new();
+    let ended = loop {
+        if world.stop.is_asked() && walk_no.is_some() {
+            break Ended::Cut(Cut::Stopped);
+        }
+        let page = match read_page(world, hub, reader, &cursor).await {
+            Ok(page) => page,
+            Err(CallError::NotFound { .. } | CallError::Refused { .. })
+                if reader == ContactsReader::List =>
+            {
+                if let Some(no) = walk_no {
+                    world
+                        .store
+                        .write(move |db| walks::end_walk(db, no, "repeated-cursor"))
+                        .await?;
+                }
+                return Ok(Walked::ListRefused);
+            }
+            Err(CallError::Spent { .. }) if walk_no.is_some() => break Ended::Cut(Cut::Spent),
+            Err(error @ (CallError::OutOfTouch { .. } | CallError::BadReply { .. }))
+                if walk_no.is_some() =>
+            {
+                break Ended::Cut(Cut::OutOfTouch(error.to_string()));
+            }
+            Err(error) => return Err(of_hub(world, error)),
+        };
+        let date_ms = page.date_ms;
+        if walk_no.is_none() {
+            let no = world
+                .store
+                .write(move |db| {
+                    walks::begin_walk(db, WalkOf::Contacts(location_no), true, word, date_ms)
+                })
+                .await?;
+            walk_no = Some(no);
+            began_ms = date_ms;
+            total = page
+                .total
+                .map(|total| i64::try_from(total).unwrap_or(i64::MAX));
+            world.watch.tick(Tick::Reading {
+                what: format!("contacts of {} by {word}", world.hub.name),
+                total: page
+                    .total
+                    .filter(|total| reader == ContactsReader::List || *total < SEARCH_COUNTS_TO),
+            });
+        }
+        pages += 1;
+        rows += i64::try_from(page.listed).unwrap_or(0);
+        refreshed.pages += 1;
+        refreshed.contacts_seen += page.rows.len() as u64;
+        world.watch.tick(Tick::Advance(page.listed));
+        let repeated = page
+            .cursor_text
+            .as_ref()
+            .is_some_and(|text| !cursors.insert(text.clone()));
+        if cursors.len() > 64 {
+            // A loop is short; remembering the last cursors is enough and keeps memory flat.
+            cursors.pop_first();
+        }
+        let contacts = hub.complete(page.rows);
+        let (keeping, cursor_text, no) = (
+            Arc::clone(&world.keeping),
+            page.cursor_text.clone(),
+            walk_no.unwrap_or_default(),
+        );
+        let numbers = world
+            .store
+            .write(move |db| {
+                let numbers =
+                    mirror::ingest(db, location_no, &contacts, reading, date_ms, &keeping)?;
+                walks::commit_pages(
+                    db,
+                    no,
+                    &[],
+                    &Reached {
+                        cursor: cursor_text,
+                        total,
+                        pages,
+                        listed: rows,
+                        page_ms: date_ms,
+                    },
+                )?;
+                Ok(numbers)
+            })
+            .await?;
+        for number in numbers {
+            seen.insert(number);
+        }
+        if page.last {
+            break Ended::Complete;
+        }
+        if repeated {
+            break Ended::Cut(Cut::RepeatedCursor);
+        }
+        if pages > (total.unwrap_or(rows).max(rows) / 100 + 1) * 2 + 10 {
+            break Ended::Cut(Cut::TooManyPages {
+                pages: pages.unsigned_abs(),
+            });
+        }
+        cursor = page.next;
+    };
+    let listed = if resumed {
+        rows
+    } else {
+        i64::try_from(seen.count()).unwrap_or(i64::MAX)
+    };
+    let counted = total
+        .filter(|total| reader == ContactsReader::List || total.unsigned_abs() < SEARCH_COUNTS_TO);
+    let ended = match ended {
+        Ended::Complete => judged(listed, counted, state),
+        cut @ Ended::Cut(_) => cut,
+    };
+    note_end(
+        world,
+        hub,
+        walk_no.unwrap_or_default(),
+        &ended,
+        began_ms,
+        listed,
+        counted,
+        match_keys,
+    )
+    .await?;
+    if ended == Ended::Complete && !resumed {
+        look_for_the_absent(world, hub, &seen, began_ms, refreshed).await?;
+    }
+    refreshed.ended = Some(ended);
+    Ok(Walked::Ended)
+}
+
+fn judged(listed: i64, total: Option<i64>, state: &LocationState) -> Ended {
+    let Some(total) = total else {
+        return Ended::Complete;
+    };
+    let gap = listed - total;
+    let fits = match state.complete_gap {
+        None => gap.abs() <= (total * FIRST_GAP_PERCENT / 100).max(GAP_ROWS),
+        Some(before) => (gap - before).abs() <= (total * GAP_THOUSANDTHS / 1000).max(GAP_ROWS),
+    };
+    if fits {
+        Ended::Complete
+    } else {
+        Ended::Cut(Cut::Gap {
+            listed: listed.unsigned_abs(),
+            total: total.unsigned_abs(),
+        })
+    }
+}
+
+#[expect(
+    clippy::too_many_arguments,
+    reason = "the end of a walk is all of these, and only here"
+)]
+async fn note_end(
+    world: &World,
+    hub: &Hub,
+    walk_no: i64,
+    ended: &Ended,
+    began_ms: i64,
+    listed: i64,
+    total: Option<i64>,
+    match_keys: &[String],
+) -> Result<(), RunError> {
+    let word = match ended {
+        Ended::Complete => "complete",
+        Ended::Cut(cut) => cut.word(),
+    };
+    let (location_no, now_ms, complete) =
+        (hub.location_no, world.now_ms(), *ended == Ended::Complete);
+    let gap = total.map_or(0, |total| listed - total);
+    let match_keys = match_keys.to_vec();
+    world
+        .store
+        .write(move |db| {
+            walks::end_walk(db, walk_no, word)?;
+            if complete {
+                jobs::note_contacts_complete(
+                    db,
+                    location_no,
+                    now_ms,
+                    gap,
+                    began_ms - OVERLAP_MS,
+                    &match_keys,
+                )?;
+            }
+            Ok(())
+        })
+        .await?;
+    Ok(())
+}
+
+/// One page of either reader.
+struct ContactsPage {
+    rows: Vec<Contact>,
+    listed: u64,
+    total: Option<u64>,
+    next: Cursor,
+    cursor_text: Option<String>,
+    last: bool,
+    date_ms: i64,
+}
+
+async fn read_page(
+    world: &World,
+    hub: &Hub,
+    reader: ContactsReader,
+    cursor: &Cursor,
+) -> Result<ContactsPage, CallError> {
+    let location = &world.hub.location;
+    match reader {
+        ContactsReader::List => {
+            let after = if let Cursor::List(after) = cursor {
+                Some(after)
+            } else {
+                None
+            };
+            let call = highlevel::list(location, highlevel::LIST_LIMIT, after, &hub.keys);
+            let answer = world.hub_line.send(&call, Purpose::Announced).await?;
+            let page = answer.value;
+            let cursor_text = page
+                .next
+                .as_ref()
+                .map(|next| serde_json::to_string(next).expect("a cursor is always JSON"));
+            Ok(ContactsPage {
+                last: page.next.is_none() || page.listed == 0,
+                next: page.next.map_or(Cursor::Start, Cursor::List),
+                cursor_text,
+                rows: page.rows,
+                listed: page.listed,
+                total: page.total,
+                date_ms: world.date_ms(answer.date),
+            })
+        }
+        ContactsReader::Search => {
+            let after = if let Cursor::Search(after) = cursor {
+                Some(after.clone())
+            } else {
+                None
+            };
+            let call = Search::by_added().after(after).call(location, &hub.keys);
+            let answer = world.hub_line.send(&call, Purpose::Announced).await?;
+            let page = answer.value;
+            Ok(ContactsPage {
+                last: page.next.is_none() || page.listed < u64::from(SEARCH_LIMIT),
+                cursor_text: page.next.as_ref().map(SearchCursor::json),
+                next: page.next.map_or(Cursor::Start, Cursor::Search),
+                rows: page.rows,
+                listed: page.listed,
+                total: page.total,
+                date_ms: world.date_ms(answer.date),
+            })
+        }
+    }
+}
+
+/// Asks for linked contacts that a Complete walk did not show: the index may lag, only a GET proves that they are gone.
+async fn look_for_the_absent(
+    world: &World,
+    hub: &Hub,
+    seen: &Bits,
+    began_ms: i64,
+    refreshed: &mut Refreshed,
+) -> Result<(), RunError> {
+    let reader = world.store.reader()?;
+    let (mut after, mut looked) = (0, 0);
+    loop {
+        // What we wrote shortly before the walk may not be in the index yet.
+        let rows = mirror::linked_rows(
+            &reader,
+            hub.location_no,
+            after,
+            began_ms - mirror::INDEX_LAG_MS,
+        )?;
+        let Some((last, _)) = rows.last() else { break };
+        after = *last;
+        for (no, id) in rows {
+            if seen.contains(no) {
+                continue;
+            }
+            if looked == LOOK_AT_MOST {
+                refreshed.remarks.push(format!(
+                    "more than {LOOK_AT_MOST} linked contacts are not in the listing; the rest is looked at in the next full pass"
+                ));
+                return Ok(());
+            }
+            looked += 1;
+            hub.look_at(world, &id, Purpose::Confirmation).await?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,239 @@
+//! The hub as one run sees it: the location and its fields.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use crate::apis::highlevel::{self, CustomField, Keys, Search};
+use crate::model::{Contact, ContactId, FieldKey, Reading};
+use crate::net::{CallError, Purpose};
+use crate::store::jobs::{self};
+use crate::store::mirror;
+
+use super::error::RunError;
+use super::world::World;
+/// How long the definitions of custom fields are kept.
+const DEFINITIONS_MS: i64 = 24 * 60 * 60 * 1000;
+
+/// The hub as one run sees it: the location, and which fields have which ids there.
+#[derive(Clone, Debug)]
+pub(super) struct Hub {
+    /// The location's number in the database.
+    pub location_no: i64,
+    /// The managed keys with their ids.
+    pub keys: Arc<Keys>,
+    /// Custom fields that jobs name and the location lacks.
+    pub lacking: Vec<FieldKey>,
+    /// Those among them that this job names.
+    pub lacking_here: Vec<FieldKey>,
+}
+
+impl Hub {
+    /// Returns one contact as a list, completed.
+    pub(super) fn completed(&self, contact: Contact) -> Vec<Contact> {
+        self.complete(vec![contact])
+    }
+
+    /// Completes what a reading shows: a field that the location lacks is known to be empty everywhere.
+    pub(super) fn complete(&self, mut contacts: Vec<Contact>) -> Vec<Contact> {
+        for contact in &mut contacts {
+            for key in &self.lacking {
+                contact.fields.insert(key.clone(), None);
+            }
+        }
+        contacts
+    }
+
+    /// Takes contacts into the mirror; returns their rows.
+    pub(super) async fn take_in(
+        &self,
+        world: &World,
+        contacts: Vec<Contact>,
+        reading: Reading,
+        date_ms: i64,
+    ) -> Result<Vec<i64>, RunError> {
+        let contacts = self.complete(contacts);
+        let (location_no, keeping) = (self.location_no, Arc::clone(&world.keeping));
+        Ok(world
+            .store
+            .write(move |db| mirror::ingest(db, location_no, &contacts, reading, date_ms, &keeping))
+            .await?)
+    }
+
+    /// Reads one contact fresh into the mirror; returns whether it exists.
+    pub(super) async fn look_at(
+        &self,
+        world: &World,
+        id: &ContactId,
+        purpose: Purpose,
+    ) -> Result<bool, RunError> {
+        match world
+            .hub_line
+            .send(&highlevel::get(id, &self.keys), purpose)
+            .await
+        {
+            Ok(answer) => {
+                let date_ms = world.date_ms(answer.date);
+                self.take_in(world, vec![answer.value], Reading::Get, date_ms)
+                    .await?;
+                Ok(true)
+            }
+            Err(CallError::NotFound { .. }) => {
+                let (location_no, id, now_ms) = (self.location_no, id.clone(), world.now_ms());
+                world
+                    .store
+                    .write(move |db| mirror::note_gone(db, location_no, &id, now_ms))
+                    .await?;
+                Ok(false)
+            }
+            Err(error) => Err(of_hub(world, error)),
+        }
+    }
+
+    /// Looks for the contacts that carry a record's marker, in the index, and takes them into the mirror.
+    pub(super) async fn look_for_marker(
+        &self,
+        world: &World,
+        key: &str,
+        purpose: Purpose,
+    ) -> Result<Vec<Contact>, RunError> {
+        let Some(marker) = world.mapping.marker() else {
+            return Ok(Vec::new());
+        };
+        let Some(search) = Search::with_field(marker, key, &self.keys) else {
+            return Ok(Vec::new());
+        };
+        let call = search.limit(10).call(&world.hub.location, &self.keys);
+        let answer = world
+            .hub_line
+            .send(&call, purpose)
+            .await
+            .map_err(|error| of_hub(world, error))?;
+        let date_ms = world.date_ms(answer.date);
+        // The index may still show a value that was changed since; only exact hits count.
+        let hits: Vec<Contact> = answer
+            .value
+            .rows
+            .into_iter()
+            .filter(|contact| contact.fields.get(marker).and_then(Option::as_deref) == Some(key))
+            .collect();
+        self.take_in(world, hits.clone(), Reading::Search, date_ms)
+            .await?;
+        Ok(hits)
+    }
+}
+
+pub(super) fn of_hub(world: &World, error: CallError) -> RunError {
+    RunError::of_call(&world.job.name, &world.hub.name, error)
+}
+
+/// Finds out which custom fields the location has; kept for a day, read again when `fresh` or when a needed one is not among them.
+pub(super) async fn hub(world: &World, fresh: bool) -> Result<Hub, RunError> {
+    let location = world.hub.location.clone();
+    let name = format!("highlevel.fields:{location}");
+    let now_ms = world.now_ms();
+    let (state, kept) = {
+        let (name, location, since) = (name.clone(), location.clone(), now_ms - DEFINITIONS_MS);
+        world
+            .store
+            .write(move |db| {
+                Ok((
+                    jobs::location_state(db, &location)?,
+                    jobs::kept(db, &name, since)?,
+                ))
+            })
+            .await?
+    };
+    let kept: Option<Vec<(String, FieldKey)>> = kept
+        .filter(|_| !fresh)
+        .and_then(|text| serde_json::from_str(&text).ok());
+    let wanted: BTreeSet<&FieldKey> = world.keeping.fields.iter().collect();
+    if let Some(kept) = kept {
+        let hub = hub_of(world, state.no, &wanted, kept);
+        if hub.lacking.is_empty() {
+            return Ok(hub);
+        }
+    }
+    let answer = world
+        .hub_line
+        .send(&highlevel::custom_fields(&location), Purpose::Announced)
+        .await
+        .map_err(|error| of_hub(world, error))?;
+    let defined: Vec<(String, FieldKey)> = answer
+        .value
+        .into_iter()
+        .map(|field| (field.id, field.key))
+        .collect();
+    let text = serde_json::to_string(&defined).expect("texts are always JSON");
+    world
+        .store
+        .write(move |db| jobs::keep(db, &name, &text, now_ms))
+        .await?;
+    Ok(hub_of(world, state.no, &wanted, defined))
+}
+
+fn hub_of(
+    world: &World,
+    location_no: i64,
+    wanted: &BTreeSet<&FieldKey>,
+    defined: Vec<(String, FieldKey)>,
+) -> Hub {
+    let defined: Vec<CustomField> = defined
+        .into_iter()
+        .map(|(id, key)| CustomField {
+            id,
+            name: key.to_string(),
+            key,
+            data_type: String::new(),
+        })
+        .collect();
+    let (keys, lacking) = Keys::of(wanted.iter().copied(), &defined);
+    let here: BTreeSet<&FieldKey> = world.job.fields.iter().map(|rule| &rule.key).collect();
+    let lacking_here = lacking
+        .iter()
+        .filter(|key| here.contains(key))
+        .cloned()
+        .collect();
+    Hub {
+        location_no,
+        keys: Arc::new(keys),
+        lacking,
+        lacking_here,
+    }
+}
+
+/// Makes the custom fields that the job names and the location lacks; looked for by key first, because a second call makes a second one.
+pub(super) async fn create_fields(world: &World, hub: &Hub) -> Result<Hub, RunError> {
+    if hub.lacking_here.is_empty() {
+        return Ok(hub.clone());
+    }
+    let before = self::hub(world, true).await?;
+    for key in before.lacking_here.clone() {
+        let call = highlevel::create_custom_field(&world.hub.location, key.as_str());
+        match world.hub_line.send(&call, Purpose::Announced).await {
+            Ok(answer) if answer.value.key == key => {}
+            Ok(answer) => {
+                return Err(RunError::Setup {
+                    job: world.job.name.clone(),
+                    account: Some(world.hub.name.clone()),
+                    what: format!(
+                        "HighLevel made the custom field `{}` where the job names `{key}`; rename it in the job, or make the field by hand",
+                        answer.value.key
+                    ),
+                });
+            }
+            // Whether it was made is seen when the definitions are read again.
+            Err(CallError::Unsure { .. } | CallError::Refused { .. }) => {}
+            Err(error) => return Err(of_hub(world, error)),
+        }
+    }
+    let hub = self::hub(world, true).await?;
+    if let Some(key) = hub.lacking_here.first() {
+        return Err(RunError::OutOfTouch {
+            account: world.hub.name.clone(),
+            why: format!(
+                "the custom field `{key}` could not be made; make it by hand (type: single line text), or run it again"
+            ),
+        });
+    }
+    Ok(hub)
+}
