@@ -1,6 +1,6 @@
 //! Ctrl-C and SIGTERM: first politely, then at once.
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::run::Stop;
 
@@ -17,27 +17,36 @@ const STOPPING: &str = "stopping: the calls in flight are finished first, and th
 /// the next run recovers what was under way. This is the one place besides `main` that ends the process, because a run that computes cannot
 /// be made to return.
 pub(super) fn listen(stop: Stop, progress: Progress, last: impl FnOnce() + Send + 'static) {
+    let mut signals = Signals::new();
     tokio::spawn(async move {
-        next().await;
+        signals.next().await;
         stop.ask();
         progress.say(STOPPING);
-        next().await;
+        signals.next().await;
         last();
         std::process::exit(i32::from(Exit::Failed.code()));
     });
 }
 
-/// Waits for the next Ctrl-C or SIGTERM.
-pub(super) async fn next() {
-    let (Ok(mut interrupt), Ok(mut terminate)) = (
-        signal(SignalKind::interrupt()),
-        signal(SignalKind::terminate()),
-    ) else {
-        // Without handlers the system's own answer stands: the process ends at the first signal.
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
+/// Ctrl-C and SIGTERM from its making on; none that comes between two waits is missed.
+pub(super) struct Signals(Option<(Signal, Signal)>);
+
+impl Signals {
+    /// Begins to listen. Where that is not possible the system's own answer stands: the process ends at the first signal.
+    pub(super) fn new() -> Signals {
+        let interrupt = signal(SignalKind::interrupt());
+        let terminate = signal(SignalKind::terminate());
+        Signals(interrupt.ok().zip(terminate.ok()))
+    }
+
+    /// Waits for the next one.
+    pub(super) async fn next(&mut self) {
+        let Some((interrupt, terminate)) = &mut self.0 else {
+            return std::future::pending().await;
+        };
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
     }
 }

@@ -15,7 +15,7 @@ use crate::sandbox::{
 use super::args;
 use super::error::CliError;
 use super::exit::Exit;
-use super::interrupt;
+use super::interrupt::Signals;
 use super::shell::Shell;
 
 /// The calls that the sandbox remembers; a benchmark asks for counts alone.
@@ -25,6 +25,7 @@ const CALL_LOG: usize = 1_000;
 ///
 /// The one line on stdout says where it is and what it takes.
 pub(super) async fn serve(shell: &mut Shell, args: &args::Sandbox) -> Result<Exit, CliError> {
+    let mut signals = Signals::new();
     let settings = Settings {
         seed: args.seed,
         start: Utc::now(),
@@ -58,7 +59,7 @@ pub(super) async fn serve(shell: &mut Shell, args: &args::Sandbox) -> Result<Exi
     });
     shell.say(&line.to_string())?;
     tokio::select! {
-        () = interrupt::next() => {}
+        () = signals.next() => {}
         () = stdin_closed() => {}
     }
     Ok(Exit::Done)

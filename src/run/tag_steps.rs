@@ -405,9 +405,6 @@ mod tests {
         assert_eq!(tag_calls(&[1, 1, 250], 100, 0), 5);
         // Ten full calls of 100, ten of 200, ten of 400, the rest 500 each.
         assert_eq!(tag_calls(&[20_000], 100, 0), 10 + 10 + 10 + 26);
-        assert_eq!(
-            tag_calls(&[1_000], 1, 9),
-            1 + 10 + 10 + 10 + 10 + 10 + 10 + 6
-        );
+        assert_eq!(tag_calls(&[1_000], 1, 9), 1 + 10 + 10 + 10 + 10 + 10 + 6);
     }
 }

@@ -7,5 +7,7 @@ mod floors;
 mod history;
 mod life;
 mod lost;
+mod reading;
+mod readme;
 mod rig;
 mod scenes;

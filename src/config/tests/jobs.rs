@@ -24,7 +24,7 @@ fn a_wrong_job_says_where_what_and_what_was_expected() {
         ),
         (
             "[limits]\nstrict = true",
-            "9:1: limits.strict: unknown key, expected one of: create, update, tag, leave, return",
+            "9:1: limits.strict: unknown key, expected one of: create, update, tag, leave, return, drift",
         ),
         (
             "[on.return]\nremove_tags = ['x']",
