@@ -11,3 +11,4 @@ mod reading;
 mod readme;
 mod rig;
 mod scenes;
+mod vendors;
