@@ -84,6 +84,7 @@ async fn walk_contacts(
     let mut untouched = true;
     let mut walk_no = None;
     let (mut began_ms, mut cursor, mut total, mut pages, mut rows) = (0, Cursor::Start, None, 0, 0);
+    let mut rows_before = 0;
     let mut before = Bits::default();
     if let Some(walk) = resumable {
         let text = walk.cursor.unwrap_or_default();
@@ -99,6 +100,7 @@ async fn walk_contacts(
                 .await?;
             (walk_no, cursor) = (Some(no), stored);
             (began_ms, total, pages, rows) = (walk.began_ms, walk.total, walk.pages, walk.listed);
+            rows_before = rows;
         }
     }
     let mut seen = std::mem::take(&mut before);
@@ -203,7 +205,9 @@ async fn walk_contacts(
         if repeated {
             break Ended::Cut(Cut::RepeatedCursor);
         }
-        if pages > (total.unwrap_or(rows).max(rows) / 100 + 1) * 2 + 10 {
+        // Distinct contacts are the measure: rows grow with every page that is served again under a new cursor.
+        let distinct = rows_before + i64::try_from(seen.count()).unwrap_or(i64::MAX);
+        if pages > (total.unwrap_or_default().max(distinct) / 100 + 1) * 2 + 10 {
             break Ended::Cut(Cut::TooManyPages {
                 pages: pages.unsigned_abs(),
             });

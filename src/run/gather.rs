@@ -283,7 +283,8 @@ impl Walking {
             if repeated {
                 return Ok(Some(Ended::Cut(Cut::RepeatedCursor)));
             }
-            let total = self.total.unwrap_or(self.rows).max(self.rows);
+            // The vendor's own count is the measure: the rows read grow with every page that is served again under a new cursor.
+            let total = self.total.unwrap_or(self.rows);
             if self.pages > (total / 100 + 1) * 2 + 10 {
                 return Ok(Some(Ended::Cut(Cut::TooManyPages {
                     pages: self.pages.unsigned_abs(),

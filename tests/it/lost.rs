@@ -309,8 +309,8 @@ async fn a_refused_update_is_set_aside_and_the_others_go_through() {
 #[tokio::test]
 async fn a_refused_batch_is_halved_down_to_the_contact_that_is_refused() {
     let mut set = Scene::BulkTags.set().await;
-    // 4, then 2, then 1 are refused; the rest goes through.
-    let refusal = Fault::new(FaultKind::Unprocessable422).on(TAGS).times(3);
+    // All four, then both halves, then one of the four alone.
+    let refusal = Fault::new(FaultKind::Unprocessable422).on(TAGS).times(4);
     set.rig.sandbox.fault(refusal);
     let told = set.run().await.unwrap();
     assert_eq!(told.done(StepKind::AddTags), 3, "{:#?}", told.report);

@@ -7,6 +7,8 @@ mod floors;
 mod history;
 mod life;
 mod lost;
+mod reading;
 mod readme;
 mod rig;
 mod scenes;
+mod vendors;
