@@ -4,9 +4,12 @@
 
 mod crash;
 mod floors;
+mod guards;
 mod history;
 mod life;
 mod lost;
+mod mirror;
 mod reading;
 mod rig;
 mod scenes;
+mod tags;
