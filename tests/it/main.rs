@@ -4,11 +4,14 @@
 
 mod crash;
 mod floors;
+mod guards;
 mod history;
 mod life;
 mod lost;
+mod mirror;
 mod reading;
 mod readme;
 mod rig;
 mod scenes;
+mod tags;
 mod vendors;
