@@ -129,7 +129,7 @@ impl RunError {
                 "the token lacks a permission for {call} ({said}); make a token with the scopes that the README lists"
             )),
             CallError::Version { said, .. } => setup(format!(
-                "HighLevel refuses the API version that this ghl-sync speaks ({said}); update ghl-sync"
+                "HighLevel refuses the API version that this program speaks ({said}); update ghl-sync"
             )),
             CallError::NoAccess { said, .. } => setup(format!(
                 "the token does not belong to this location ({said}); check `location` and `token` in ghl-sync.toml"

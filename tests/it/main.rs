@@ -4,11 +4,16 @@
 
 mod crash;
 mod floors;
+mod guards;
 mod history;
 mod life;
 mod lost;
+mod mirror;
 mod reading;
 mod readme;
 mod rig;
 mod scenes;
 mod schema;
+mod shared;
+mod tags;
+mod vendors;

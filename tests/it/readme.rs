@@ -53,9 +53,15 @@ fn code(text: &str) -> Vec<String> {
 fn called(piece: &str) -> Option<Vec<&str>> {
     let words: Vec<&str> = piece.split_whitespace().collect();
     let at = words.iter().rposition(|word| {
-        let name = word.rsplit(['/', '`']).next().unwrap_or("");
+        let name = word.rsplit('/').next().unwrap_or("");
         name == "ghl-sync"
     })?;
+    // In the middle of a sentence the name is only mentioned.
+    let before = at.checked_sub(1).map(|before| words[before]);
+    let is_typed = matches!(before, None | Some("&&" | "ghl-sync" | "busy:"));
+    if !is_typed && !words[at].contains('/') {
+        return None;
+    }
     let rest: Vec<&str> = words[at + 1..]
         .iter()
         .map(|word| word.trim_end_matches(','))
