@@ -21,6 +21,3 @@ impl Odd {
         self.why.get_or_insert_with(|| why.to_owned());
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -258,3 +258,53 @@ fn story(day: Day) -> String {
     }
     format!("On it, {}.", parts.join("; "))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{self, Write};
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+    use crate::cli::progress::Progress;
+    use crate::model::Clock;
+
+    #[derive(Clone, Default)]
+    struct Kept(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Kept {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[tokio::test]
+    async fn a_small_demo_ends_in_silence_and_leaves_nothing_behind() {
+        let kept = Kept::default();
+        let progress = Progress::quiet(Box::new(io::sink()));
+        let mut shell = Shell::new(Box::new(kept.clone()), progress, Clock::system());
+        let args = Demo {
+            keep: None,
+            followers: 60,
+            contacts: 30,
+            seed: 3,
+        };
+        let exit = demo(&mut shell, &args).await.unwrap();
+        let text = String::from_utf8(kept.0.lock().unwrap().clone()).unwrap();
+        assert_eq!(exit, Exit::Done, "{text}");
+        for part in [
+            "waiting for your approval",
+            "12 followed; 8 unfollowed; 1 took another name",
+            "- tag twitch follower",
+            "twitch_username holds `the_real_one`, we want `second_thoughts`",
+            "twitch-followers had nothing to do",
+            "it took 2 calls to know: 2 reads, 0 writes",
+        ] {
+            assert!(text.contains(part), "{part}:\n{text}");
+        }
+        let folder = std::env::temp_dir().join(format!("ghl-sync-demo-{}", std::process::id()));
+        assert!(!folder.exists());
+    }
+}

@@ -165,6 +165,7 @@ mod tests {
             (RunError::Bug { what: text("?") }, Exit::Failed),
         ] {
             assert_eq!(of_run_error(&error), exit, "{error}");
+            assert_eq!(error.exit_number(), exit.code(), "{error}");
         }
     }
 

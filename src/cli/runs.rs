@@ -10,6 +10,7 @@ use crate::net::Reach;
 use crate::report::{self, Options, ReportRow};
 use crate::run::{self, Ask, Done};
 use crate::store::Store;
+use crate::store::runs::note_exit;
 
 use super::args::{Apply, Format, How, Output, Plan, Resync};
 use super::error::CliError;
@@ -201,7 +202,15 @@ pub(super) async fn one(
     let world = worlds.world(name, reach, shell.stop.clone(), shell.watch())?;
     let done = run::run_job(&world, ask).await;
     shell.progress.finish();
-    Ok(done?)
+    let done = done?;
+    // What the report means to a shell is known up here alone; `status` tells it later.
+    let exit = i64::from(exit::of_report(&done.report, false).code());
+    let run_no = done.report.run;
+    worlds
+        .store()
+        .write(move |db| note_exit(db, run_no, exit))
+        .await?;
+    Ok(done)
 }
 
 /// Writes the report of a run with its rows.

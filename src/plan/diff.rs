@@ -299,7 +299,11 @@ fn fields(wanted: &Wanted, contact: &Mirrored, verdict: &mut Verdict, reason: &s
         }
         let write = match own {
             Own::Create => false,
-            Own::Force => true,
+            // What the vendor made of exactly this value is not a difference: writing it again would change nothing, for ever.
+            Own::Force => {
+                let as_answered = |answered| same_or_both_empty(key, seen.as_deref(), answered);
+                sent != Some(value) || !answered.is_some_and(as_answered)
+            }
             Own::Fill => seen.is_none() && sent != Some(value),
             Own::Owned if sent == Some(value) => false,
             Own::Owned => match answered {

@@ -25,3 +25,6 @@ pub use row::{
     Candidate, Candidates, Claim, Linked, Mirrored, Presence, Row, Sent, TagStamp, Wanted,
     WantedField, Written,
 };
+
+#[cfg(test)]
+mod tests;

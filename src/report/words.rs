@@ -51,6 +51,10 @@ pub fn headline(report: &Report) -> String {
                 ));
             }
         }
+        // The two listings were read all the same, so "0 calls" would be untrue.
+        Mode::Did if sent_nothing(report) => {
+            sentence.push(format!("nothing was sent, it took {}", took(report)));
+        }
         Mode::Did => sentence.push(format!("{} in {}", calls_made(report), took(report))),
     }
     sentence.extend(unfinished(report));
@@ -121,6 +125,10 @@ fn deed(kind: StepKind, mode: Mode, count: u64, first: bool) -> String {
         number(count)
     };
     format!("{verb} {what}")
+}
+
+fn sent_nothing(report: &Report) -> bool {
+    sum(&report.cost.calls) == 0 && report.made.as_ref().is_none_or(|made| sum(made) == 0)
 }
 
 fn calls_made(report: &Report) -> String {

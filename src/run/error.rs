@@ -104,6 +104,16 @@ impl From<StoreError> for RunError {
 }
 
 impl RunError {
+    /// Returns the number that the run is noted to have ended with: the process's exit code, were it the only run.
+    pub fn exit_number(&self) -> u8 {
+        match self {
+            RunError::Busy { .. } => 8,
+            RunError::Setup { .. } | RunError::Approval { .. } => 4,
+            RunError::OutOfTouch { .. } => 6,
+            RunError::State(_) | RunError::Io { .. } | RunError::Bug { .. } => 1,
+        }
+    }
+
     /// Says what a failed call means for a run of `job` on `account`.
     pub(super) fn of_call(job: &JobName, account: &AccountName, error: CallError) -> RunError {
         let setup = |what: String| RunError::Setup {
@@ -119,7 +129,7 @@ impl RunError {
                 "the token lacks a permission for {call} ({said}); make a token with the scopes that the README lists"
             )),
             CallError::Version { said, .. } => setup(format!(
-                "HighLevel refuses the API version that this ghl-sync speaks ({said}); update ghl-sync"
+                "HighLevel refuses the API version that this program speaks ({said}); update ghl-sync"
             )),
             CallError::NoAccess { said, .. } => setup(format!(
                 "the token does not belong to this location ({said}); check `location` and `token` in ghl-sync.toml"

@@ -108,6 +108,7 @@ pub(super) async fn run_job(world: &World, ask: &Ask) -> Result<Done, RunError> 
         Err(error) => {
             let (now_ms, plan_no) = (world.now_ms(), course.draft.plan_no);
             let said = error.to_string();
+            let exit = i64::from(error.exit_number());
             // Best effort: when the state itself failed there is nowhere to note it.
             let _ = world
                 .store
@@ -115,7 +116,7 @@ pub(super) async fn run_job(world: &World, ask: &Ask) -> Result<Done, RunError> 
                     if plan_no != 0 {
                         plans::drop_unsent(db, plan_no, &said, now_ms)?;
                     }
-                    runs::end_run(db, run_no, now_ms, 1, None, None)
+                    runs::end_run(db, run_no, now_ms, exit, None, None)
                 })
                 .await;
             Err(error)

@@ -67,6 +67,15 @@ pub fn end_run(
     Ok(())
 }
 
+/// Notes the exit code that a run's report came to.
+pub fn note_exit(db: &Connection, run_no: i64, exit: i64) -> Result<(), StoreError> {
+    db.execute(
+        "UPDATE run SET exit = ?2 WHERE no = ?1",
+        params![run_no, exit],
+    )?;
+    Ok(())
+}
+
 /// Returns the newest run of a job, of one mode when given.
 pub fn last_run(
     db: &Connection,

@@ -61,8 +61,10 @@ fn imports_only_go_down() {
         files += 1;
         let text = fs::read_to_string(&path).unwrap();
         let modules = modules_of(&path);
+        // Unit tests may speak to the sandbox; the program itself never knows that it does.
+        let test = modules.iter().any(|module| module == "tests");
         for (line, used) in used_parts(&text, &modules) {
-            if !allowed(&modules[0], &used) {
+            if !allowed(&modules[0], &used) && !(test && used == "sandbox") {
                 writeln!(
                     wrong,
                     "{}:{line}: `{}` must not use `{used}`",

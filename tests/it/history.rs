@@ -230,7 +230,7 @@ impl Story {
         let mut rig = Rig::with_job(settings, &job).await;
         // Histories wait often; their clock leaps over every wait that a person could notice.
         let leap = Some(Duration::from_millis(1));
-        rig.clock = Clock::moved(rig.sandbox.clock_offset(), leap);
+        rig.clock = Clock::starting_at(rig.sandbox.now(), rig.sandbox.clock_offset(), leap);
         let diary = Diary::begin(&rig.sandbox);
         Story {
             rig,

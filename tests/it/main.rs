@@ -13,6 +13,8 @@ mod lost;
 mod mirror;
 mod privacy;
 mod reading;
+mod readme;
 mod rig;
 mod scenes;
 mod tags;
+mod vendors;

@@ -2,14 +2,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use rusqlite::Connection;
+
 use super::*;
 use crate::config;
 use crate::model::{Change, Contact, Digest, Reading, Tag};
-use crate::plan::{Linked, Presence, Row};
+use crate::plan::{Linked, Mark, Presence, Row};
 use crate::run::keeping_of;
-use crate::store::rows::{Listing, Look};
+use crate::store::findings::{self, Finding, FindingKind};
+use crate::store::plans::{self, Step};
+use crate::store::rows::{self, Listing, Look};
 use crate::store::runs;
 use crate::store::walks::WalkOf;
+use crate::store::{jobs, links, mirror, walks};
 
 const MAIN: &str = "[accounts.main]\nservice = \"highlevel\"\nlocation = \"L0c\"\ntoken = \"env:A\"\n\
     [accounts.channel]\nservice = \"twitch\"\nclient_id = \"c\"\ntoken = \"env:B\"\n";
@@ -57,7 +62,7 @@ impl Desktop {
                     .map(|key| (key.to_owned(), format!("{{\"user_id\":\"{key}\"}}")));
                 walks::fold_rows(db, state.no, walk, &rows)?;
                 walks::end_walk(db, walk, "complete")?;
-                let contacts = ["A", "B"].map(|id| contact(id));
+                let contacts = ["A", "B"].map(contact);
                 let keeping = keeping_of([&job].into_iter());
                 mirror::ingest(db, location.no, &contacts, Reading::Get, 0, &keeping)?;
                 Ok(())

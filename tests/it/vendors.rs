@@ -1,21 +1,21 @@
-//! Requests and decoding against the sandbox, over real sockets: what the wire tests cannot show is that both sides mean the same.
+//! Our clients and the sandbox, over real sockets: both sides mean the same.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use super::highlevel::{self, Keys, Search, TagMove, TagOutcome};
-use super::twitch::{self, Followers, Follows};
-use crate::model::{Clock, Contact, ContactId, FieldKey, LocationId, RecordKey, Tag};
-use crate::net::{
+use ghl_sync::apis::highlevel::{self, Keys, Search, TagMove, TagOutcome};
+use ghl_sync::apis::twitch::{self, Followers, Follows};
+use ghl_sync::model::{Clock, Contact, ContactId, FieldKey, LocationId, RecordKey, Tag};
+use ghl_sync::net::{
     Call, CallError, Gate, Line, LineParts, Purpose, Reach, Secret, Tally, Timeouts, Vendor,
 };
-use crate::sandbox::{
+use ghl_sync::sandbox::{
     BROADCASTER_ID, DeletedAnswer, Fault, FaultKind, HIGHLEVEL_TOKEN, LOCATION_ID, Sandbox,
     Settings, TWITCH_CLIENT_ID, TWITCH_TOKEN,
 };
-use crate::store::{Store, Usage};
+use ghl_sync::store::{Store, Usage};
 
 struct World {
     sandbox: Sandbox,
