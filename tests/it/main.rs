@@ -16,5 +16,6 @@ mod reading;
 mod readme;
 mod rig;
 mod scenes;
+mod schema;
 mod tags;
 mod vendors;
