@@ -17,5 +17,6 @@ mod readme;
 mod rig;
 mod scenes;
 mod schema;
+mod shared;
 mod tags;
 mod vendors;
