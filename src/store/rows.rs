@@ -42,7 +42,7 @@ pub struct Listing {
     pub open: bool,
 }
 
-/// Returns the next rows to look at after key `after`, in key order, at most [`SNAPSHOT_ROWS`]; empty at the end.
+/// Returns the next rows to look at after key `after`, in key order, at most `SNAPSHOT_ROWS`; empty at the end.
 pub fn next_rows(
     db: &Connection,
     job_no: i64,
