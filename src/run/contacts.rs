@@ -80,7 +80,8 @@ async fn walk_contacts(
         .store
         .write(move |db| walks::resumable(db, WalkOf::Contacts(location_no), word, since))
         .await?;
-    let resumed = resumable.is_some();
+    let mut resumed = resumable.is_some();
+    let mut untouched = true;
     let mut walk_no = None;
     let (mut began_ms, mut cursor, mut total, mut pages, mut rows) = (0, Cursor::Start, None, 0, 0);
     let mut before = Bits::default();
@@ -108,6 +109,12 @@ async fn walk_contacts(
         }
         let page = match read_page(world, hub, reader, &cursor).await {
             Ok(page) => page,
+            // A stored cursor that the vendor no longer takes: the walk starts over.
+            Err(CallError::Refused { .. }) if resumed && untouched => {
+                (walk_no, cursor, total, pages, rows) = (None, Cursor::Start, None, 0, 0);
+                resumed = false;
+                continue;
+            }
             Err(CallError::NotFound { .. } | CallError::Refused { .. })
                 if reader == ContactsReader::List =>
             {
@@ -127,6 +134,7 @@ async fn walk_contacts(
             }
             Err(error) => return Err(of_hub(world, error)),
         };
+        untouched = false;
         let date_ms = page.date_ms;
         if walk_no.is_none() {
             let no = world

@@ -213,6 +213,7 @@ impl Walking {
         state: &JobState,
     ) -> Result<Option<Ended>, RunError> {
         let mut empty_pages = 0;
+        let mut fresh_start = true;
         loop {
             if world.stop.is_asked() && self.no.is_some() {
                 return Ok(Some(Ended::Cut(Cut::Stopped)));
@@ -223,6 +224,11 @@ impl Walking {
                 Err(CallError::State(error)) => return Err(error.into()),
                 Err(CallError::Spent { .. }) if self.no.is_some() => {
                     return Ok(Some(Ended::Cut(Cut::Spent)));
+                }
+                // A stored cursor that the vendor no longer takes is no reason to stop: the walk starts over.
+                Err(CallError::Refused { .. }) if self.resumed && fresh_start => {
+                    self.start_over();
+                    continue;
                 }
                 Err(
                     error @ (CallError::OutOfTouch { .. }
@@ -235,6 +241,7 @@ impl Walking {
                     return Err(RunError::of_call(&world.job.name, &world.spoke.name, error));
                 }
             };
+            fresh_start = false;
             let date_ms = world.date_ms(answer.date);
             let page = match answer.value {
                 twitch::Followers::Page(page) => page,
@@ -283,6 +290,16 @@ impl Walking {
                 })));
             }
         }
+    }
+
+    /// Forgets where an earlier walk stopped; the next page begins a new one.
+    fn start_over(&mut self) {
+        self.no = None;
+        self.resumed = false;
+        self.cursor = None;
+        self.total = None;
+        self.pages = 0;
+        self.rows = 0;
     }
 
     async fn first_page(

@@ -32,6 +32,8 @@ const APPROVABLE: TimeDelta = TimeDelta::hours(24);
 const DAY: TimeDelta = TimeDelta::hours(24);
 /// The most that this machine's clock and the vendor's may differ by; recovery compares moments of both.
 const CLOCK_MAY_BE_OFF: TimeDelta = TimeDelta::minutes(2);
+/// Chunks of stale steps that a run takes away at most.
+const SWEEP_CHUNKS: u32 = 25;
 /// Plans that nobody can approve any more lose their steps after this.
 const STALE_PLANS: TimeDelta = TimeDelta::hours(48);
 
@@ -84,11 +86,11 @@ pub(super) async fn run_job(world: &World, ask: &Ask) -> Result<Done, RunError> 
         .store
         .write(move |db| {
             let state = jobs::job_state(db, &name)?;
-            plans::sweep_plans(db, state.no, began_ms - STALE_PLANS.num_milliseconds())?;
             let run_no = runs::begin_run(db, state.no, mode, &holder, began_ms)?;
             Ok((state, run_no))
         })
         .await?;
+    sweep(world, state.no, began_ms - STALE_PLANS.num_milliseconds()).await?;
     let mut course = Course {
         run_no,
         ..Course::default()
@@ -120,6 +122,20 @@ pub(super) async fn run_job(world: &World, ask: &Ask) -> Result<Done, RunError> 
             Err(error)
         }
     }
+}
+
+/// Takes the steps of plans away that nobody can approve any more; some each run, so that no run waits long for it.
+async fn sweep(world: &World, job_no: i64, before_ms: i64) -> Result<(), RunError> {
+    for _ in 0..SWEEP_CHUNKS {
+        if !world
+            .store
+            .write(move |db| plans::sweep_plans(db, job_no, before_ms))
+            .await?
+        {
+            break;
+        }
+    }
+    Ok(())
 }
 
 async fn moves(
@@ -318,6 +334,10 @@ async fn moves(
 
     // Execute.
     let executed = carry_out(world, &hub, course, job_no, &holding).await;
+    // Missing fields were made before the first write, or the run ended there.
+    if executed.is_ok() && course.announced.writes() > 0 && !holding.contains(&GuardKind::First) {
+        course.lacking.clear();
+    }
     let why = match &executed {
         Ok(Executed::Stopped) => "stopped by a person",
         Ok(Executed::Spent) => "the day's budget of calls is spent",

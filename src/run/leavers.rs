@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 
 use crate::apis::twitch;
 use crate::model::RecordKey;
-use crate::net::Purpose;
+use crate::net::{CallError, Purpose};
 use crate::plan::Presence;
 use crate::store::jobs::JobState;
 use crate::store::walks::{self, Missing};
@@ -78,12 +78,15 @@ pub(super) async fn confirm(
         }
         leavers.back += settled.len() as u64;
         let exist = if absent.is_empty() {
-            Vec::new()
+            Existing::default()
         } else {
             existing(world, &absent).await?
         };
         for row in absent {
-            let presence = if exist.contains(&row.key) {
+            if exist.unclear.contains(&row.key) {
+                continue;
+            }
+            let presence = if exist.known.contains(&row.key) {
                 Presence::Out
             } else {
                 Presence::Gone
@@ -142,13 +145,36 @@ async fn verdict(
     }))
 }
 
-/// Returns which of these accounts still exist; the others are suspended or deleted.
-async fn existing(world: &World, rows: &[Missing]) -> Result<Vec<RecordKey>, RunError> {
-    let ids: Vec<RecordKey> = rows.iter().map(|row| row.key.clone()).collect();
-    let answer = world
-        .spoke_line
-        .send(&twitch::users(&ids), Purpose::Confirmation)
-        .await
-        .map_err(|error| RunError::of_call(&world.job.name, &world.spoke.name, error))?;
-    Ok(answer.value.into_iter().map(|user| user.id).collect())
+/// Returns which of these accounts still exist, and which nobody can tell: one bad id makes Twitch answer 500 for its whole batch.
+///
+/// Source: Twitch reference section 8 (bisect the batch).
+async fn existing(world: &World, rows: &[Missing]) -> Result<Existing, RunError> {
+    let mut existing = Existing::default();
+    let mut batches = vec![rows.to_vec()];
+    while let Some(batch) = batches.pop() {
+        let ids: Vec<RecordKey> = batch.iter().map(|row| row.key.clone()).collect();
+        match world
+            .spoke_line
+            .send(&twitch::users(&ids), Purpose::Confirmation)
+            .await
+        {
+            Ok(answer) => existing
+                .known
+                .extend(answer.value.into_iter().map(|user| user.id)),
+            Err(CallError::OutOfTouch { .. }) if batch.len() > 1 => {
+                let (left, right) = batch.split_at(batch.len() / 2);
+                batches.extend([left.to_vec(), right.to_vec()]);
+            }
+            Err(CallError::OutOfTouch { .. }) if rows.len() > 1 => existing.unclear.extend(ids),
+            Err(error) => return Err(RunError::of_call(&world.job.name, &world.spoke.name, error)),
+        }
+    }
+    Ok(existing)
+}
+
+/// What the look-up of accounts came to.
+#[derive(Debug, Default)]
+struct Existing {
+    known: Vec<RecordKey>,
+    unclear: Vec<RecordKey>,
 }

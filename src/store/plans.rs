@@ -537,8 +537,8 @@ pub fn sent_since(
     Ok(counts)
 }
 
-/// Forgets plans of a job that nobody can approve any more and that journaled nothing, a chunk of steps at a time.
-pub fn sweep_plans(db: &Connection, job_no: i64, before_ms: i64) -> Result<(), StoreError> {
+/// Deletes some steps of plans of a job that nobody can approve any more and that journaled nothing; returns whether any may be left.
+pub fn sweep_plans(db: &Connection, job_no: i64, before_ms: i64) -> Result<bool, StoreError> {
     let old: Option<i64> = db
         .query_row(
             "SELECT no FROM plan WHERE job_no = ?1 AND state IN ('draft', 'stored', 'served') AND made_ms < ?2
@@ -547,8 +547,11 @@ pub fn sweep_plans(db: &Connection, job_no: i64, before_ms: i64) -> Result<(), S
             |row| row.get(0),
         )
         .optional()?;
-    if let Some(plan_no) = old {
-        delete_steps(db, plan_no)?;
+    match old {
+        Some(plan_no) => {
+            delete_steps(db, plan_no)?;
+            Ok(true)
+        }
+        None => Ok(false),
     }
-    Ok(())
 }

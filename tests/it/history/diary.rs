@@ -1,0 +1,572 @@
+//! What people did in a history, and what must be true after it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use ghl_sync::sandbox::Sandbox;
+use rusqlite::{Connection, OptionalExtension};
+use serde_json::Value;
+
+use crate::rig::Rig;
+
+const MARKER: &str = "twitch_user_id";
+const IN_TAG: &str = "twitch follower";
+const OUT_TAG: &str = "twitch unfollowed";
+/// Fields that the job writes; everything else of a contact is never ours.
+const MANAGED: &[&str] = &["twitch_user_id", "twitch_username", "twitch_followed_at"];
+/// Accounts that are no followers at the start.
+const NEWCOMERS: usize = 6;
+
+/// Everything that was done by hand, and what it must have left.
+pub(super) struct Diary {
+    /// Whether a vendor misbehaved.
+    pub(super) faulted: bool,
+    /// The accounts of this history: those of the start and some newcomers.
+    accounts: Vec<String>,
+    /// Accounts that were suspended at some time: their tags may be of any moment.
+    suspended: BTreeSet<String>,
+    /// Every contact that people made, as they left it; `None` when they deleted it or merged it away.
+    theirs: BTreeMap<String, Option<Value>>,
+    /// Contacts that carried our tag before we came: it is not ours to take.
+    before_us: BTreeSet<String>,
+    /// What people wrote into contacts last.
+    edits: BTreeMap<(String, &'static str), Option<String>>,
+    /// Tags that people added.
+    added: BTreeSet<(String, String)>,
+    /// Tags that people took away.
+    taken: BTreeSet<(String, String)>,
+    /// Tags that people took away when we surely knew them as ours, and whose record is where it was then.
+    firmly: BTreeSet<(String, String)>,
+    /// Contacts that people deleted or merged away, by marker.
+    removed: BTreeMap<String, u64>,
+    /// Contacts that took another one in.
+    merged: BTreeSet<String>,
+    texts: u32,
+}
+
+fn text<'v>(contact: &'v Value, key: &str) -> Option<&'v str> {
+    contact[key]
+        .as_str()
+        .or_else(|| contact["fields"][key].as_str())
+}
+
+fn id(contact: &Value) -> String {
+    text(contact, "id").unwrap().to_owned()
+}
+
+fn tags(contact: &Value) -> BTreeSet<String> {
+    let tags = contact["tags"].as_array().unwrap();
+    tags.iter()
+        .map(|tag| tag.as_str().unwrap().to_owned())
+        .collect()
+}
+
+/// Returns what is left of a contact without what the job may write.
+fn unmanaged(contact: &Value) -> Value {
+    let mut contact = contact.clone();
+    let whole = contact.as_object_mut().unwrap();
+    for key in ["tags", "firstName", "dateUpdated"] {
+        whole.remove(key);
+    }
+    let fields = whole["fields"].as_object_mut().unwrap();
+    for key in MANAGED {
+        fields.remove(*key);
+    }
+    contact
+}
+
+fn followers(sandbox: &Sandbox) -> BTreeSet<String> {
+    sandbox
+        .followers()
+        .into_iter()
+        .map(|follower| follower.id)
+        .collect()
+}
+
+/// Returns how many steps nobody knows the outcome of yet, a person's questions aside.
+pub(super) fn unsettled(reader: &Connection) -> i64 {
+    let open = "SELECT count(*) FROM step WHERE mark IN ('sent', 'unknown')";
+    reader.query_row(open, [], |row| row.get(0)).unwrap()
+}
+
+// What people and accounts do.
+impl Diary {
+    pub(super) fn begin(sandbox: &Sandbox) -> Diary {
+        let mut accounts: Vec<String> = followers(sandbox).into_iter().collect();
+        accounts.extend((0..NEWCOMERS).map(|n| format!("9000000{n}")));
+        let carries = |contact: &&Value| tags(contact).contains(IN_TAG);
+        let at_start = sandbox.contacts();
+        Diary {
+            faulted: false,
+            accounts,
+            suspended: BTreeSet::new(),
+            before_us: at_start.iter().filter(carries).map(id).collect(),
+            theirs: at_start
+                .into_iter()
+                .map(|contact| (id(&contact), Some(contact)))
+                .collect(),
+            edits: BTreeMap::new(),
+            added: BTreeSet::new(),
+            taken: BTreeSet::new(),
+            firmly: BTreeSet::new(),
+            removed: BTreeMap::new(),
+            merged: BTreeSet::new(),
+            texts: 0,
+        }
+    }
+
+    fn account(&self, n: u8) -> String {
+        // Mostly the accounts at both ends, so that events meet.
+        let place = usize::from(n % 16);
+        let place = match place < 8 {
+            true => place,
+            false => self.accounts.len() - 1 - (place - 8),
+        };
+        self.accounts[place.min(self.accounts.len() - 1)].clone()
+    }
+
+    fn text(&mut self) -> String {
+        self.texts += 1;
+        format!("typed by hand {}", self.texts)
+    }
+
+    /// Somebody's state changes: the tags that people took away may come back.
+    fn moves(&mut self, sandbox: &Sandbox, account: &str) {
+        for contact in sandbox.contacts_by_field(MARKER, account) {
+            let contact = id(&contact);
+            self.firmly.retain(|(of, _)| *of != contact);
+        }
+    }
+
+    pub(super) fn follow(&mut self, sandbox: &Sandbox, n: u8) {
+        let account = self.account(n);
+        if self.suspended.contains(&account) || followers(sandbox).contains(&account) {
+            return;
+        }
+        self.moves(sandbox, &account);
+        sandbox.follow(
+            &account,
+            &format!("login_{account}"),
+            &format!("Ñame {account}"),
+        );
+    }
+
+    pub(super) fn unfollow(&mut self, sandbox: &Sandbox, n: u8) {
+        let account = self.account(n);
+        if followers(sandbox).contains(&account) {
+            self.moves(sandbox, &account);
+            sandbox.unfollow(&account);
+        }
+    }
+
+    pub(super) fn rename(&mut self, sandbox: &Sandbox, n: u8) {
+        let account = self.account(n);
+        self.texts += 1;
+        let login = format!("renamed_{}", self.texts);
+        if followers(sandbox).contains(&account) {
+            sandbox.rename(&account, &login, &login.to_uppercase());
+        }
+    }
+
+    pub(super) fn suspend(&mut self, sandbox: &Sandbox, n: u8) {
+        let account = self.account(n);
+        // More at once would look like drift where `total` counts the suspended.
+        if self.suspended.len() < 3 && followers(sandbox).contains(&account) {
+            self.moves(sandbox, &account);
+            sandbox.suspend(&account);
+            self.suspended.insert(account);
+        }
+    }
+
+    pub(super) fn reinstate(&mut self, sandbox: &Sandbox, n: u8) {
+        let nth = usize::from(n) % self.suspended.len().max(1);
+        if let Some(account) = self.suspended.iter().nth(nth).cloned() {
+            self.moves(sandbox, &account);
+            sandbox.reinstate(&account);
+        }
+    }
+
+    /// Keeps what a contact of theirs looks like after they touched it.
+    fn note(&mut self, sandbox: &Sandbox, contact: &str) {
+        if let Some(left) = self.theirs.get_mut(contact) {
+            *left = sandbox.contact(contact);
+        }
+    }
+
+    fn contact(sandbox: &Sandbox, who: u8) -> Option<Value> {
+        let contacts = sandbox.contacts();
+        // From the newest: mostly those that we made.
+        let place = contacts.len().checked_sub(1)? - usize::from(who) % contacts.len();
+        Some(contacts[place].clone())
+    }
+
+    pub(super) fn edit(&mut self, sandbox: &Sandbox, who: u8, key: &'static str) {
+        let Some(contact) = Diary::contact(sandbox, who) else {
+            return;
+        };
+        // A custom field must exist before a person can fill it.
+        if MANAGED.contains(&key) && sandbox.field_id(key).is_none() {
+            return;
+        }
+        let value = match key {
+            "twitch_followed_at" => format!("1999-01-{:02}", self.texts % 28 + 1),
+            _ => self.text(),
+        };
+        let contact = id(&contact);
+        sandbox.edit_contact(&contact, key, value);
+        let now = sandbox.contact(&contact).unwrap();
+        let value = text(&now, key).map(str::to_owned);
+        self.edits.insert((contact.clone(), key), value);
+        self.note(sandbox, &contact);
+    }
+
+    /// A person empties a field; a first name may be filled again, so it is another one.
+    pub(super) fn clear(&mut self, sandbox: &Sandbox, who: u8) {
+        let key = "twitch_username";
+        let Some(contact) = Diary::contact(sandbox, who) else {
+            return;
+        };
+        // A contact that never was a record's has nothing to clear, and one that may become one's may be filled.
+        if text(&contact, key).is_none() || self.theirs.contains_key(&id(&contact)) {
+            return;
+        }
+        let contact = id(&contact);
+        sandbox.edit_contact(&contact, key, Value::Null);
+        self.edits.insert((contact.clone(), key), None);
+        self.note(sandbox, &contact);
+    }
+
+    pub(super) fn add_tag(&mut self, sandbox: &Sandbox, who: u8) {
+        let Some(contact) = Diary::contact(sandbox, who) else {
+            return;
+        };
+        let (contact, tag) = (id(&contact), self.text());
+        sandbox.add_tag(&contact, &tag);
+        self.added.insert((contact.clone(), tag));
+        self.note(sandbox, &contact);
+    }
+
+    pub(super) fn take_tag(&mut self, sandbox: &Sandbox, reader: &Connection, who: u8, tag_no: u8) {
+        let Some(contact) = Diary::contact(sandbox, who) else {
+            return;
+        };
+        let tags: Vec<String> = tags(&contact).into_iter().collect();
+        if tags.is_empty() {
+            return;
+        }
+        let tag = tags[usize::from(tag_no) % tags.len()].clone();
+        let contact = id(&contact);
+        sandbox.remove_tag(&contact, &tag);
+        let known = (contact.clone(), tag.clone());
+        self.added.remove(&known);
+        if confirmed(reader, &contact, &tag) {
+            self.firmly.insert(known.clone());
+        }
+        self.taken.insert(known);
+        self.note(sandbox, &contact);
+    }
+
+    /// Forgets what people wrote into a contact that is no more; counts it for its record.
+    fn forget(&mut self, contact: &Value) {
+        let gone = id(contact);
+        if let Some(marker) = text(contact, MARKER) {
+            *self.removed.entry(marker.to_owned()).or_default() += 1;
+        }
+        self.edits.retain(|(of, _), _| *of != gone);
+        self.added.retain(|(of, _)| *of != gone);
+        self.taken.retain(|(of, _)| *of != gone);
+        self.firmly.retain(|(of, _)| *of != gone);
+        if let Some(left) = self.theirs.get_mut(&gone) {
+            *left = None;
+        }
+    }
+
+    pub(super) fn delete(&mut self, sandbox: &Sandbox, who: u8) {
+        if let Some(contact) = Diary::contact(sandbox, who) {
+            sandbox.delete_contact(&id(&contact));
+            self.forget(&contact);
+        }
+    }
+
+    pub(super) fn merge(&mut self, sandbox: &Sandbox, loser: u8, winner: u8) {
+        let both = Diary::contact(sandbox, loser).zip(Diary::contact(sandbox, winner));
+        let Some((loser, winner)) = both.filter(|(loser, winner)| loser != winner) else {
+            return;
+        };
+        let winner_id = id(&winner);
+        sandbox.merge_contacts(&id(&loser), &winner_id);
+        // What the loser had in a field that the winner had not is the winner's now; its tags too.
+        self.edits
+            .retain(|(of, _), value| *of != winner_id || value.is_some());
+        let moved: Vec<String> = self
+            .added
+            .iter()
+            .filter(|(of, _)| *of == id(&loser))
+            .map(|(_, tag)| tag.clone())
+            .collect();
+        self.forget(&loser);
+        self.added
+            .extend(moved.into_iter().map(|tag| (winner_id.clone(), tag)));
+        self.firmly.retain(|(of, _)| *of != winner_id);
+        self.merged.insert(winner_id.clone());
+        self.note(sandbox, &winner_id);
+    }
+
+    pub(super) fn add_contact(&mut self, sandbox: &Sandbox) {
+        let name = self.text();
+        let contact = sandbox.add_contact(&name, "By Hand", "", &["walk-in"], &[]);
+        let now = sandbox.contact(&contact);
+        self.theirs.insert(contact, now);
+    }
+}
+
+/// Returns whether we know the tag as ours and have seen it there, as of the record's present state.
+fn confirmed(reader: &Connection, contact: &str, tag: &str) -> bool {
+    reader
+        .query_row(
+            "SELECT claim.state = 'ours' AND claim.transition = roster.transition AND roster.pending IS NULL
+             FROM claim JOIN mirror ON mirror.no = claim.contact_no
+             JOIN link ON link.contact_no = mirror.no JOIN roster ON roster.key = link.key
+             WHERE mirror.id = ?1 AND claim.tag = ?2",
+            [contact, tag],
+            |row| row.get(0),
+        )
+        .optional()
+        .unwrap()
+        .unwrap_or(false)
+}
+
+/// What our state says of one record.
+struct Known {
+    link: String,
+    contact: Option<String>,
+    roster: String,
+}
+
+// What must be true.
+impl Diary {
+    /// Looks at everything, once all has settled.
+    pub(super) fn check(&self, rig: &mut Rig) {
+        let reader = rig.store().reader().unwrap();
+        let sandbox = &rig.sandbox;
+        sound(&reader);
+        let told = self.questions(&reader);
+        self.nobody_twice(sandbox, &told);
+        self.people_keep_what_is_theirs(sandbox);
+        let known = known(&reader);
+        let listed = followers(sandbox);
+        for account in &self.accounts {
+            if listed.contains(account) {
+                self.one_who_is_in(sandbox, account, known.get(account), &told);
+            } else if !self.suspended.contains(account) {
+                self.one_who_is_out(sandbox, account, known.get(account));
+            }
+        }
+    }
+
+    /// Returns the records that a person is asked about; there are none without a fault or a person's doing.
+    fn questions(&self, reader: &Connection) -> BTreeSet<String> {
+        let mut statement = reader
+            .prepare("SELECT key, kind, what FROM finding WHERE kind <> 'conflict'")
+            .unwrap();
+        let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)));
+        let rows: Vec<(String, String, String)> = rows.unwrap().map(Result::unwrap).collect();
+        if !self.faulted && self.removed.is_empty() {
+            assert_eq!(rows, [], "questions without a fault");
+        }
+        rows.into_iter().map(|(key, ..)| key).collect()
+    }
+
+    fn nobody_twice(&self, sandbox: &Sandbox, told: &BTreeSet<String>) {
+        let mut markers = BTreeMap::new();
+        let mut without = Vec::new();
+        for contact in sandbox.contacts() {
+            match text(&contact, MARKER) {
+                Some(marker) => {
+                    let other = markers.insert(marker.to_owned(), id(&contact));
+                    assert_eq!(other, None, "two contacts carry the marker {marker}");
+                }
+                None if self.theirs.contains_key(&id(&contact)) => {}
+                None => without.push(contact),
+            }
+        }
+        // A 422 that made a contact without its fields: the person who is asked knows of it.
+        assert!(
+            without.len() <= told.len(),
+            "contacts that we made and nobody knows of: {without:#?}"
+        );
+        let mut made: BTreeMap<String, u64> = BTreeMap::new();
+        let field = sandbox.field_id(MARKER);
+        for call in sandbox.writes() {
+            if call.route != "POST /contacts/" || !call.acted {
+                continue;
+            }
+            let body = call.body.unwrap_or_default();
+            let fields = body["customFields"].as_array().cloned().unwrap_or_default();
+            let marker = fields
+                .iter()
+                .find(|one| one["id"].as_str() == field.as_deref());
+            let marker = marker.and_then(|one| one["field_value"].as_str());
+            *made.entry(marker.unwrap().to_owned()).or_default() += 1;
+        }
+        for (marker, times) in made {
+            let removed = self.removed.get(&marker).copied().unwrap_or_default();
+            assert!(times <= 1 + removed, "{marker} was made {times} times");
+        }
+    }
+
+    fn people_keep_what_is_theirs(&self, sandbox: &Sandbox) {
+        for (contact, left) in &self.theirs {
+            let now = sandbox.contact(contact);
+            let Some((left, now)) = left.as_ref().zip(now.as_ref()) else {
+                assert_eq!(now, *left, "a contact of theirs came or went");
+                continue;
+            };
+            if text(left, MARKER).is_none() {
+                assert_eq!(now, left, "an unmanaged contact was changed");
+            }
+            assert_eq!(unmanaged(now), unmanaged(left));
+            let (had, has) = (tags(left), tags(now));
+            let missing: Vec<_> = had.difference(&has).collect();
+            let ours = [IN_TAG, OUT_TAG];
+            assert!(
+                missing.iter().all(|tag| ours.contains(&tag.as_str())),
+                "{contact} lost {missing:?}"
+            );
+        }
+        for ((contact, key), value) in &self.edits {
+            let now = sandbox.contact(contact).unwrap();
+            assert_eq!(
+                text(&now, key),
+                value.as_deref(),
+                "a person's {key} of {contact}: {now:#}"
+            );
+        }
+        for (contact, tag) in &self.added {
+            let now = sandbox.contact(contact).unwrap();
+            assert!(
+                tags(&now).contains(tag),
+                "a person's tag {tag} of {contact}"
+            );
+        }
+        for (contact, tag) in &self.firmly {
+            let now = sandbox.contact(contact).unwrap();
+            assert!(
+                !tags(&now).contains(tag),
+                "{tag} came back to {contact} although a person took it away"
+            );
+        }
+    }
+
+    fn one_who_is_in(
+        &self,
+        sandbox: &Sandbox,
+        account: &str,
+        known: Option<&Known>,
+        told: &BTreeSet<String>,
+    ) {
+        let Some(Known {
+            link,
+            contact,
+            roster,
+        }) = known
+        else {
+            assert!(told.contains(account), "{account} follows and has no link");
+            return;
+        };
+        match link.as_str() {
+            "linked" => {}
+            "tombstone" => {
+                assert!(
+                    self.removed.contains_key(account),
+                    "{account} was buried although nobody deleted its contact"
+                );
+                return;
+            }
+            other => {
+                assert!(told.contains(account), "the link of {account} is {other}");
+                return;
+            }
+        }
+        assert_eq!(roster, "in", "{account} follows");
+        let contact = contact.as_deref().unwrap();
+        let Some(now) = sandbox.contact(contact) else {
+            panic!("{account} is linked to {contact}, which is gone");
+        };
+        assert_eq!(
+            text(&now, MARKER),
+            Some(account),
+            "{account} is linked to another's contact"
+        );
+        let has = tags(&now);
+        let taken = |tag: &str| self.taken.contains(&(contact.to_owned(), tag.to_owned()));
+        assert!(
+            has.contains(IN_TAG) || taken(IN_TAG),
+            "{account} follows, and {contact} does not say so: {has:?}"
+        );
+        if !self.merged.contains(contact) {
+            assert!(
+                !has.contains(OUT_TAG),
+                "{account} follows, and {contact} says it left: {has:?}"
+            );
+        }
+    }
+
+    fn one_who_is_out(&self, sandbox: &Sandbox, account: &str, known: Option<&Known>) {
+        let Some(Known {
+            link,
+            contact,
+            roster,
+        }) = known
+        else {
+            return;
+        };
+        assert_ne!(roster, "in", "{account} does not follow");
+        let contact = contact.as_deref().unwrap_or_default();
+        let Some(now) = sandbox.contact(contact).filter(|_| link == "linked") else {
+            return;
+        };
+        let has = tags(&now);
+        let taken = |tag: &str| self.taken.contains(&(contact.to_owned(), tag.to_owned()));
+        if !self.merged.contains(contact) && !self.before_us.contains(contact) {
+            assert!(
+                !has.contains(IN_TAG),
+                "{account} left, and {contact} still says it follows: {has:?}"
+            );
+        }
+        assert!(
+            has.contains(OUT_TAG) || taken(OUT_TAG),
+            "{account} left, and {contact} does not say so: {has:?}"
+        );
+    }
+}
+
+fn known(reader: &Connection) -> BTreeMap<String, Known> {
+    let mut statement = reader
+        .prepare(
+            "SELECT link.key, link.state, mirror.id, coalesce(roster.state, '')
+             FROM link LEFT JOIN mirror ON mirror.no = link.contact_no LEFT JOIN roster ON roster.key = link.key",
+        )
+        .unwrap();
+    let rows = statement.query_map([], |row| {
+        let known = Known {
+            link: row.get(1)?,
+            contact: row.get(2)?,
+            roster: row.get(3)?,
+        };
+        Ok((row.get(0)?, known))
+    });
+    rows.unwrap().map(Result::unwrap).collect()
+}
+
+/// Looks whether the file itself is whole.
+fn sound(reader: &Connection) {
+    let said: String = reader
+        .query_row("PRAGMA integrity_check", [], |row| row.get(0))
+        .unwrap();
+    assert_eq!(said, "ok");
+    let mut statement = reader.prepare("PRAGMA foreign_key_check").unwrap();
+    assert!(
+        !statement.exists([]).unwrap(),
+        "a row points at one that is not there"
+    );
+}
