@@ -42,7 +42,7 @@ pub struct Listing {
     pub open: bool,
 }
 
-/// Returns the next rows to look at after key `after`, in key order, at most [`SNAPSHOT_ROWS`]; empty at the end.
+/// Returns the next rows to look at after key `after`, in key order, at most `SNAPSHOT_ROWS`; empty at the end.
 pub fn next_rows(
     db: &Connection,
     job_no: i64,
@@ -114,7 +114,8 @@ pub fn next_rows(
                     },
                     attributes,
                     presence,
-                    was: (walk_no <= generation).then_some(state),
+                    // A row that this walk brought back was planned before, as one that is out.
+                    was: (walk_no <= generation || state != Presence::In).then_some(state),
                     transition: transition + u32::from(pending.is_some()),
                     open,
                 })
