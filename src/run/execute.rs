@@ -113,6 +113,7 @@ async fn remember(
                                 mirror::find_contact(db, location_no, from)?.filter(|_| linked)
                             {
                                 links::move_claims(db, from_no, no)?;
+                                mirror::move_written(db, from_no, no)?;
                             }
                             linked
                         }

@@ -114,7 +114,8 @@ pub fn next_rows(
                     },
                     attributes,
                     presence,
-                    was: (walk_no <= generation).then_some(state),
+                    // A row that this walk brought back was planned before, as one that is out.
+                    was: (walk_no <= generation || state != Presence::In).then_some(state),
                     transition: transition + u32::from(pending.is_some()),
                     open,
                 })

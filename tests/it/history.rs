@@ -18,7 +18,7 @@ use self::diary::Diary;
 use crate::rig::{JOB, Rig, ask_all, minutes, run_in};
 
 /// Histories of each test unless the environment says otherwise: all of them stay below half a minute on two cores.
-const CASES: u32 = 32;
+const CASES: u32 = 24;
 
 /// After the last fault: a create that was lost is looked for twice, sent once more, and looked for again, 16 minutes a round.
 const ROUNDS: u32 = 10;
