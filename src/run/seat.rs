@@ -67,12 +67,11 @@ pub(super) async fn seat(world: &World) -> Result<Seat, RunError> {
                 scopes,
                 ..
             } = answer.value;
-            let validation = Validation {
+            Validation {
                 client_id,
                 user_id,
                 scopes,
-            };
-            validation
+            }
         }
     };
     if validation.client_id != world.spoke.client_id {
