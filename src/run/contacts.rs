@@ -85,6 +85,7 @@ async fn walk_contacts(
     let mut walk_no = None;
     let (mut began_ms, mut cursor, mut total, mut pages, mut rows) = (0, Cursor::Start, None, 0, 0);
     let mut rows_before = 0;
+    let mut asked_again = false;
     let mut before = Bits::default();
     if let Some(walk) = resumable {
         let text = walk.cursor.unwrap_or_default();
@@ -138,6 +139,14 @@ async fn walk_contacts(
         };
         untouched = false;
         let date_ms = page.date_ms;
+        // An empty page ends a listing. One that comes before the vendor's own count is reached is asked for once more: who is taken
+        // for absent because of it would be made a second time.
+        let listed_so_far = rows_before + i64::try_from(seen.count()).unwrap_or(i64::MAX);
+        if page.listed == 0 && !asked_again && total.is_some_and(|total| total > listed_so_far) {
+            asked_again = true;
+            refreshed.pages += 1;
+            continue;
+        }
         if walk_no.is_none() {
             let no = world
                 .store

@@ -468,3 +468,26 @@ async fn names_of_every_sort_become_ordinary_contacts() {
     rig.run(full()).await.unwrap();
     assert!(rig.sandbox.writes().is_empty());
 }
+
+#[tokio::test]
+async fn one_empty_page_of_contacts_is_asked_for_again_before_it_ends_the_listing() {
+    // Three contacts fewer than counted would be within what a whole walk may be off.
+    for reader in ["list", "search"] {
+        let contacts = if reader == "list" { 103 } else { 503 };
+        let job = JOB.replace(
+            "timezone = \"UTC\"",
+            &format!("timezone = \"UTC\"\ncontacts_reader = \"{reader}\""),
+        );
+        let mut rig = Rig::with_job(twins(contacts, contacts, contacts), &job).await;
+        let route = if reader == "list" {
+            LIST
+        } else {
+            "POST /contacts/search"
+        };
+        rig.sandbox
+            .fault(Fault::new(FaultKind::EmptyPage).on(route).skip(1));
+        let told = rig.plan().await;
+        assert_eq!(told.report.hub.ended, "complete", "{reader}");
+        assert_eq!(told.planned(StepKind::Create), 0, "{reader}");
+    }
+}
