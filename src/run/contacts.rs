@@ -379,19 +379,14 @@ async fn look_for_the_absent(
     let reader = world.store.reader()?;
     let (mut after, mut looked) = (0, 0);
     loop {
-        // What we wrote shortly before the walk may not be in the index yet.
-        let rows = mirror::linked_rows(
-            &reader,
-            hub.location_no,
-            after,
-            began_ms - mirror::INDEX_LAG_MS,
-        )?;
-        let Some((last, _)) = rows.last() else { break };
+        let linked = mirror::linked_contacts(&reader, hub.location_no, after)?;
+        let Some(last) = linked.last() else { break };
         after = *last;
-        for (no, id) in rows {
-            if seen.contains(no) {
+        for no in linked.into_iter().filter(|no| !seen.contains(*no)) {
+            // What we wrote shortly before the walk may not be in the index yet.
+            let Some(id) = mirror::expected(&reader, no, began_ms - mirror::INDEX_LAG_MS)? else {
                 continue;
-            }
+            };
             if looked == LOOK_AT_MOST {
                 refreshed.remarks.push(format!(
                     "more than {LOOK_AT_MOST} linked contacts are not in the listing; the rest is looked at in the next full pass"

@@ -5,9 +5,9 @@
 //! | 1 twice the same job | `laws::a_second_run_sends_no_write`; the last run of every test in `crash` and `lost` |
 //! | 2 killed at any moment | `crash` |
 //! | 3 an answer lost | `lost` |
-//! | 4 a cut or empty listing | `laws::a_cut_or_empty_listing_removes_nobody`, `laws::a_cut_or_empty_mirror_creates_nobody`, `reading` |
+//! | 4 a cut or empty listing | `laws::a_cut_or_empty_listing_removes_nobody`, `laws::a_cut_or_empty_mirror_creates_nobody`, `reading`, `leaving` |
 //! | 5 a person's edit | `laws::a_persons_edit_survives`, `laws::contacts_that_no_record_matches_stay_byte_for_byte` |
-//! | 6 guards | `guards::over_the_limit_of_…`, `reading::guard_leave_counts_candidates_before_anybody_is_looked_up` |
+//! | 6 guards | `guards::over_the_limit_of_…`, `leaving::guard_leave_counts_candidates_before_anybody_is_looked_up` |
 //! | 7 the rate | tests of `net/gate` |
 //! | 8 any order of pages | `laws::any_pages_give_the_same_plan`, `laws::the_list_and_the_search_give_the_same_mirror` |
 //! | 9 secrets and people | `privacy` |

@@ -218,7 +218,12 @@ fn carry_out(row: &mut Row, verdict: Verdict) {
             Change::Link { contact, .. } => {
                 row.link = Linked::To(Box::new(candidate(row, &contact)));
             }
-            Change::Relink { to, .. } => row.link = Linked::To(Box::new(candidate(row, &to))),
+            Change::Relink { from, to } => {
+                // What was written goes with the link, as `execute` has it.
+                let mut heir = candidate(row, &to);
+                heir.written.inherit(&candidate(row, &from).written);
+                row.link = Linked::To(Box::new(heir));
+            }
             Change::Tombstone { contact } => {
                 row.link = Linked::Tombstone(Box::new(candidate(row, &contact)));
             }
