@@ -126,6 +126,10 @@ fn an_empty_file_becomes_a_state() {
 }
 
 #[test]
+#[expect(
+    clippy::print_stdout,
+    reason = "a test that skips its point says so where its reader looks"
+)]
 fn a_folder_that_cannot_be_written_is_told_with_what_to_do() {
     use std::os::unix::fs::PermissionsExt;
     let folder = folder("read-only");
