@@ -19,8 +19,9 @@ const SCHEMAS: &[&str] = &[include_str!("schema/001.sql")];
 #[expect(clippy::cast_possible_wrap, reason = "a handful of schema files")]
 pub const SCHEMA_VERSION: i64 = SCHEMAS.len() as i64;
 
-/// How long a connection waits for another process's commit before it gives up; the unit tests have less of it.
-const PATIENCE: Duration = Duration::from_millis(if cfg!(test) { 200 } else { 10_000 });
+/// How long a connection waits for another process's commit before it gives up. The unit tests have less of it, but enough for two
+/// writers that take turns on a busy machine.
+const PATIENCE: Duration = Duration::from_millis(if cfg!(test) { 3_000 } else { 10_000 });
 
 /// Pages are 4 KiB; 16 MiB of cache keep the hot ends of the indexes in memory at a million rows.
 const CACHE_KIB: i64 = 16 * 1024;
