@@ -36,6 +36,20 @@ pub(super) async fn create(hand: &Hand, step: &Step, purpose: Purpose) -> Result
         Ok(call) => call,
         Err(error) => return set_aside(hand, step, Event::Drop, error.to_string()).await,
     };
+    if hand.listing_fell_short && purpose == Purpose::Announced {
+        let hits = hand
+            .hub
+            .look_for_marker(world, step.key.as_str(), Purpose::Confirmation)
+            .await?;
+        if !hits.is_empty() {
+            return drop_step(
+                hand,
+                step,
+                "a contact that the listing did not show carries its marker",
+            )
+            .await;
+        }
+    }
     let replace = step.reason == "deleted before";
     let (location_no, namespace, now_ms) = (
         hand.hub.location_no,

@@ -50,6 +50,8 @@ pub(super) struct Hand {
     pub hub: Hub,
     pub job_no: i64,
     pub run_no: i64,
+    /// Whether the contacts listing fell short of the vendor's count: then a create looks for its marker first.
+    pub listing_fell_short: bool,
 }
 
 /// Carries a journaled plan out. `tag_calls` is how many tag calls were announced; more are extra.

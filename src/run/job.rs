@@ -171,6 +171,7 @@ async fn moves(
             hub: hub.clone(),
             job_no: state.no,
             run_no: course.run_no,
+            listing_fell_short: false,
         };
         course.recovered = recover::recover(&hand).await?;
     }
@@ -385,6 +386,7 @@ async fn carry_out(
         hub,
         job_no,
         run_no: course.run_no,
+        listing_fell_short: course.refreshed.as_ref().is_some_and(Refreshed::fell_short),
     };
     world.watch.tick(Tick::Executing {
         total: course.announced.steps,

@@ -42,6 +42,15 @@ pub(super) struct Refreshed {
     pub complete: bool,
 }
 
+impl Refreshed {
+    /// Returns whether the last whole listing of contacts had fewer rows than the vendor counts.
+    ///
+    /// Within its tolerance it is Complete all the same, but some contact may be there that it did not show.
+    pub(super) fn fell_short(&self) -> bool {
+        self.location.complete_gap.is_some_and(|gap| gap < 0)
+    }
+}
+
 /// Brings the mirror up to date, under the location's lock.
 ///
 /// Errors: account faults, and a hub that cannot be reached; what was read until then stays.

@@ -491,3 +491,20 @@ async fn one_empty_page_of_contacts_is_asked_for_again_before_it_ends_the_listin
         assert_eq!(told.planned(StepKind::Create), 0, "{reader}");
     }
 }
+
+#[tokio::test]
+async fn a_listing_of_contacts_that_falls_short_creates_nobody_a_second_time() {
+    // For ever three contacts fewer than counted, which is within what a whole walk may be off; five of its records are new.
+    let mut rig = Rig::new(twins(108, 103, 103)).await;
+    rig.sandbox
+        .fault(Fault::new(FaultKind::EmptyPage).on(LIST).skip(1).times(100));
+    let told = rig.apply_all().await;
+    assert_eq!(told.report.hub.ended, "complete");
+    assert_eq!(told.planned(StepKind::Create), 8);
+    assert_eq!(told.done(StepKind::Create), 5, "{:#?}", told.rows);
+    assert_eq!(told.report.extra["confirmation"], 8);
+    rig.advance(minutes(16));
+    let told = rig.apply_all().await;
+    assert_eq!(told.done(StepKind::Link), 3, "{:#?}", told.rows);
+    assert_eq!(rig.sandbox.count("POST /contacts/"), 5);
+}
