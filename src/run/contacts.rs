@@ -80,13 +80,12 @@ async fn walk_contacts(
         .store
         .write(move |db| walks::resumable(db, WalkOf::Contacts(location_no), word, since))
         .await?;
-    let mut resumed = resumable.is_some();
+    let mut resumed = false;
     let mut untouched = true;
     let mut walk_no = None;
     let (mut began_ms, mut cursor, mut total, mut pages, mut rows) = (0, Cursor::Start, None, 0, 0);
     let mut rows_before = 0;
     let mut asked_again = false;
-    let mut before = Bits::default();
     if let Some(walk) = resumable {
         let text = walk.cursor.unwrap_or_default();
         let stored = match reader {
@@ -100,11 +99,12 @@ async fn walk_contacts(
                 .write(move |db| walks::resume_walk(db, no))
                 .await?;
             (walk_no, cursor) = (Some(no), stored);
+            resumed = true;
             (began_ms, total, pages, rows) = (walk.began_ms, walk.total, walk.pages, walk.listed);
             rows_before = rows;
         }
     }
-    let mut seen = std::mem::take(&mut before);
+    let mut seen = Bits::default();
     let mut cursors = BTreeSet::new();
     let ended = loop {
         if world.stop.is_asked() && walk_no.is_some() {

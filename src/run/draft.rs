@@ -440,15 +440,8 @@ fn settle_findings(
         seen,
     } in conflicts
     {
-        let what = serde_json::json!({ "wanted": wanted, "seen": seen }).to_string();
-        let hash = basis(&what, &Digest::stored(String::new()), "");
-        tell(
-            reader,
-            desk,
-            finding(FindingKind::Conflict, field.to_string(), what, hash),
-            draft,
-            chunk,
-        )?;
+        let found = Finding::conflict(key, field, wanted, seen.as_deref(), desk.run_no);
+        tell(reader, desk, found, draft, chunk)?;
     }
     if let Some(Wait::Ambiguous { by, contacts }) = waits {
         let names: Vec<&str> = contacts.iter().map(|contact| contact.as_str()).collect();

@@ -69,16 +69,7 @@ pub(super) async fn lose_touch(
     Ok(())
 }
 
-/// A sent call that the vendor surely did not carry out: its steps are dropped and the run ends as the error says.
-pub(super) async fn not_sent(
-    hand: &Hand,
-    steps: Vec<Step>,
-    error: CallError,
-) -> Result<Parcel, RunError> {
-    stopped_by(hand, steps, error).await
-}
-
-/// Drops steps and says how an error ends the run.
+/// Drops steps that the vendor surely did not carry out, and says how the error ends the run.
 pub(super) async fn stopped_by(
     hand: &Hand,
     steps: Vec<Step>,

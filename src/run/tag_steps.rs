@@ -17,7 +17,7 @@ use crate::store::{StoreError, jobs, links};
 use super::error::RunError;
 use super::execute::{AT_ONCE, Executed, Hand, Parcel, note};
 use super::hub::Hub;
-use super::marks::*;
+use super::marks::{gone, lose_touch, replan, set_aside, stopped_by};
 use super::world::Tick;
 /// Full calls without a refusal after which the batch doubles.
 pub(super) const CLEAN_CALLS: i64 = 10;
@@ -217,7 +217,7 @@ pub(super) async fn tag_call(
                 Ok(Parcel::Through)
             }
         },
-        Err(error) => not_sent(hand, steps, error).await,
+        Err(error) => stopped_by(hand, steps, error).await,
     }
 }
 
