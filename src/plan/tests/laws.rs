@@ -218,7 +218,13 @@ fn carry_out(row: &mut Row, verdict: Verdict) {
             Change::Link { contact, .. } => {
                 row.link = Linked::To(Box::new(candidate(row, &contact)));
             }
-            Change::Relink { to, .. } => row.link = Linked::To(Box::new(candidate(row, &to))),
+            Change::Relink { to, .. } => {
+                let mut heir = candidate(row, &to);
+                if let Linked::To(from) = &row.link {
+                    heir.written.inherit(&from.written);
+                }
+                row.link = Linked::To(Box::new(heir));
+            }
             Change::Tombstone { contact } => {
                 row.link = Linked::Tombstone(Box::new(candidate(row, &contact)));
             }
