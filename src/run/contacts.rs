@@ -85,6 +85,7 @@ async fn walk_contacts(
     let mut walk_no = None;
     let (mut began_ms, mut cursor, mut total, mut pages, mut rows) = (0, Cursor::Start, None, 0, 0);
     let mut rows_before = 0;
+    let mut asked_again = false;
     let mut before = Bits::default();
     if let Some(walk) = resumable {
         let text = walk.cursor.unwrap_or_default();
@@ -138,6 +139,14 @@ async fn walk_contacts(
         };
         untouched = false;
         let date_ms = page.date_ms;
+        // An empty page ends a listing. One that comes before the vendor's own count is reached is asked for once more: who is taken
+        // for absent because of it would be made a second time.
+        let listed_so_far = rows_before + i64::try_from(seen.count()).unwrap_or(i64::MAX);
+        if page.listed == 0 && !asked_again && total.is_some_and(|total| total > listed_so_far) {
+            asked_again = true;
+            refreshed.pages += 1;
+            continue;
+        }
         if walk_no.is_none() {
             let no = world
                 .store
@@ -379,19 +388,14 @@ async fn look_for_the_absent(
     let reader = world.store.reader()?;
     let (mut after, mut looked) = (0, 0);
     loop {
-        // What we wrote shortly before the walk may not be in the index yet.
-        let rows = mirror::linked_rows(
-            &reader,
-            hub.location_no,
-            after,
-            began_ms - mirror::INDEX_LAG_MS,
-        )?;
-        let Some((last, _)) = rows.last() else { break };
+        let linked = mirror::linked_contacts(&reader, hub.location_no, after)?;
+        let Some(last) = linked.last() else { break };
         after = *last;
-        for (no, id) in rows {
-            if seen.contains(no) {
+        for no in linked.into_iter().filter(|no| !seen.contains(*no)) {
+            // What we wrote shortly before the walk may not be in the index yet.
+            let Some(id) = mirror::expected(&reader, no, began_ms - mirror::INDEX_LAG_MS)? else {
                 continue;
-            }
+            };
             if looked == LOOK_AT_MOST {
                 refreshed.remarks.push(format!(
                     "more than {LOOK_AT_MOST} linked contacts are not in the listing; the rest is looked at in the next full pass"

@@ -180,8 +180,10 @@ fn think(
     let mut after = String::new();
     let namespace = desk.job.source.namespace();
     loop {
+        // One snapshot for the rows and what is looked up for them.
+        let snapshot = reader.unchecked_transaction().map_err(StoreError::from)?;
         let listings = rows::next_rows(
-            reader,
+            &snapshot,
             desk.job_no,
             desk.generation,
             desk.location_no,
@@ -192,7 +194,7 @@ fn think(
         let Some(last) = listings.last() else { break };
         after = last.record.key.as_str().to_owned();
         for listing in &listings {
-            one(reader, desk, listing, &mut draft, &mut fold, &mut chunk)?;
+            one(&snapshot, desk, listing, &mut draft, &mut fold, &mut chunk)?;
             if chunk.len() >= CHUNK && chunks.blocking_send(std::mem::take(&mut chunk)).is_err() {
                 return Err(RunError::Bug {
                     what: "the writer of a plan is gone".to_owned(),

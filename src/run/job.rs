@@ -510,10 +510,6 @@ async fn guard(
 ) -> Result<Vec<GuardFound>, RunError> {
     let reader = world.store.reader()?;
     let since_ms = world.now_ms() - DAY.num_milliseconds();
-    let mut today = Tally::default();
-    for (guard, count) in plans::sent_since(&reader, state.no, since_ms)? {
-        today.set(guard, count);
-    }
     let mut would = course.draft.tally.clone();
     if ask.limit.is_some() || course.approved.is_some() {
         for kind in [GuardKind::Create, GuardKind::Update, GuardKind::Tag] {
@@ -525,6 +521,13 @@ async fn guard(
     }
     let leave = would.of(GuardKind::Leave) + course.leavers.candidates;
     would.set(GuardKind::Leave, leave);
+    // Only a guard that has something to say is asked for its day: after a large one counting it takes a while.
+    let mut today = Tally::default();
+    for kind in GuardKind::ALL {
+        if would.of(kind) > 0 {
+            today.set(kind, plans::sent_since(&reader, state.no, kind, since_ms)?);
+        }
+    }
     let first = state.approved.as_ref() != Some(&world.digest);
     Ok(guards(
         &world.job.limits,
@@ -540,18 +543,15 @@ async fn hold(world: &World, plan_no: i64, holding: &BTreeSet<GuardKind>) -> Res
     if holding.is_empty() {
         return Ok(());
     }
-    let (now_ms, kinds): (i64, Vec<GuardKind>) =
-        (world.now_ms(), holding.iter().copied().collect());
-    world
-        .store
-        .write(move |db| {
-            if kinds.contains(&GuardKind::First) {
-                plans::hold_all(db, plan_no, "held by guard first", now_ms)
-            } else {
-                plans::hold(db, plan_no, &kinds, now_ms)
-            }
-        })
-        .await?;
+    let now_ms = world.now_ms();
+    let mut after = Some(0);
+    while let Some(from) = after {
+        let kinds: Vec<GuardKind> = holding.iter().copied().collect();
+        after = world
+            .store
+            .write(move |db| plans::hold(db, plan_no, &kinds, from, now_ms))
+            .await?;
+    }
     Ok(())
 }
 

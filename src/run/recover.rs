@@ -56,10 +56,12 @@ struct Young {
 /// Errors: account faults, the state, and a hub that cannot be reached.
 pub(super) async fn recover(hand: &Hand) -> Result<Recovered, RunError> {
     let (job_no, now_ms) = (hand.job_no, hand.world.now_ms());
-    hand.world
+    while hand
+        .world
         .store
         .write(move |db| plans::end_killed_plans(db, job_no, now_ms))
-        .await?;
+        .await?
+    {}
     let reader = hand.world.store.reader()?;
     let mut recovered = Recovered::default();
     let mut creates = Vec::new();

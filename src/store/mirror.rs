@@ -217,7 +217,7 @@ pub fn index_chunk(
 ) -> Result<Option<i64>, StoreError> {
     let rows: Vec<(i64, String)> = db
         .prepare_cached(
-            "SELECT no, seen FROM mirror WHERE location_no = ?1 AND no > ?2 ORDER BY no LIMIT 4000",
+            "SELECT no, seen FROM mirror WHERE +location_no = ?1 AND no > ?2 ORDER BY no LIMIT 4000",
         )?
         .query_map(params![location_no, after], |row| {
             Ok((row.get(0)?, row.get(1)?))
@@ -444,28 +444,33 @@ pub fn find_contact(
         .optional()?)
 }
 
-/// Returns linked contacts that exist as far as we know, in order of their rows after `after`, a chunk at a time.
-///
-/// Contacts that were added after `added_before_ms` are left out: an index may not show them yet.
-pub fn linked_rows(
+/// Returns the numbers of linked contacts after `after`, in order, a chunk at a time; read from one index alone.
+pub fn linked_contacts(
     db: &Connection,
     location_no: i64,
     after: i64,
-    added_before_ms: i64,
-) -> Result<Vec<(i64, ContactId)>, StoreError> {
+) -> Result<Vec<i64>, StoreError> {
     let mut statement = db.prepare_cached(
-        "SELECT m.no, m.id FROM mirror m WHERE m.no > ?2 AND m.location_no = ?1 AND m.gone_ms IS NULL
-           AND coalesce(m.added_ms, 0) < ?3 AND EXISTS (SELECT 1 FROM link l WHERE l.contact_no = m.no)
-         ORDER BY m.no LIMIT 20000",
+        "SELECT contact_no FROM link INDEXED BY link_contact WHERE contact_no > ?2 AND location_no = ?1
+         ORDER BY contact_no LIMIT 20000",
     )?;
-    let rows = statement.query_map(params![location_no, after, added_before_ms], |row| {
-        Ok((row.get(0)?, row.get::<_, String>(1)?))
-    })?;
-    rows.map(|row| {
-        let (no, id) = row?;
-        Ok((no, parsed_contact(id)?))
-    })
-    .collect()
+    let rows = statement.query_map(params![location_no, after], |row| row.get(0))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Returns a contact's id if it exists as far as we know and was added before `added_before_ms`: an index may not show younger ones yet.
+pub fn expected(
+    db: &Connection,
+    no: i64,
+    added_before_ms: i64,
+) -> Result<Option<ContactId>, StoreError> {
+    let id: Option<String> = db
+        .prepare_cached(
+            "SELECT id FROM mirror WHERE no = ?1 AND gone_ms IS NULL AND coalesce(added_ms, 0) < ?2",
+        )?
+        .query_row(params![no, added_before_ms], |row| row.get(0))
+        .optional()?;
+    id.map(parsed_contact).transpose()
 }
 
 /// Returns the records whose linked contact is gone and not buried yet, at most 1,000.

@@ -100,6 +100,7 @@ pub(super) fn open_for_reading(path: &Path) -> Result<Connection, StoreError> {
     connection
         .pragma_update(None, "query_only", true)
         .map_err(sorted)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
     let found: i64 = connection
         .pragma_query_value(None, "user_version", |row| row.get(0))
         .map_err(sorted)?;
@@ -113,6 +114,9 @@ pub(super) fn open_for_reading(path: &Path) -> Result<Connection, StoreError> {
     Ok(connection)
 }
 
+/// How many prepared statements a connection keeps: all that there are.
+const STATEMENTS: usize = 128;
+
 fn prepare(connection: &Connection, patience: Duration) -> rusqlite::Result<()> {
     connection.busy_timeout(patience)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
@@ -121,7 +125,7 @@ fn prepare(connection: &Connection, patience: Duration) -> rusqlite::Result<()> 
     connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
     // A WAL that one long reader let grow is cut back at the next checkpoint.
     connection.pragma_update(None, "journal_size_limit", 64 * 1024 * 1024)?;
-    connection.set_prepared_statement_cache_capacity(128);
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
     Ok(())
 }
 

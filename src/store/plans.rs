@@ -9,6 +9,9 @@ use super::error::StoreError;
 use super::mirror::{parsed, parsed_contact};
 use super::walks::parsed_key;
 
+/// How many steps one transaction marks at most.
+const CHUNK: i64 = 4_000;
+
 /// One row of the journal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Step {
@@ -102,10 +105,10 @@ pub fn add_steps(db: &Connection, steps: &[Step]) -> Result<(), StoreError> {
 /// Deletes a draft's steps, a chunk at a time; returns whether any are left.
 pub fn delete_steps(db: &Connection, plan_no: i64) -> Result<bool, StoreError> {
     let deleted = db.execute(
-        "DELETE FROM step WHERE plan_no = ?1 AND seq IN (SELECT seq FROM step WHERE plan_no = ?1 ORDER BY seq LIMIT 4000)",
-        [plan_no],
+        "DELETE FROM step WHERE plan_no = ?1 AND seq IN (SELECT seq FROM step WHERE plan_no = ?1 ORDER BY seq LIMIT ?2)",
+        [plan_no, CHUNK],
     )?;
-    Ok(deleted == 4_000)
+    Ok(i64::try_from(deleted) == Ok(CHUNK))
 }
 
 /// Moves a plan to another state, with its digest and the guards that its report shows.
@@ -215,34 +218,36 @@ pub fn no_longer_held(
     )
 }
 
-/// Holds every planned step that one of `guards` counts; returns how many.
+/// Holds planned steps of the chunk after `after`: those that one of `guards` counts, or all, also those that cost no call, when guard *first* is
+/// among them. Returns where the next chunk begins, `None` at the end of the plan.
 pub fn hold(
     db: &Connection,
     plan_no: i64,
     guards: &[GuardKind],
+    after: i64,
     now_ms: i64,
-) -> Result<usize, StoreError> {
-    let mut held = 0;
-    for guard in guards {
-        held += db.execute(
-            "UPDATE step SET mark = 'held', why = ?2, marked_ms = ?3 WHERE plan_no = ?1 AND mark = 'planned' AND guard = ?4",
-            params![plan_no, format!("held by guard {guard}"), now_ms, guard.word()],
+) -> Result<Option<i64>, StoreError> {
+    let last: Option<i64> = db
+        .prepare_cached("SELECT max(seq) FROM step WHERE plan_no = ?1")?
+        .query_row([plan_no], |row| row.get(0))?;
+    let to = after + CHUNK;
+    if guards.contains(&GuardKind::First) {
+        db.prepare_cached(
+            "UPDATE step SET mark = 'held', why = 'held by guard first', marked_ms = ?4
+             WHERE plan_no = ?1 AND seq > ?2 AND seq <= ?3 AND mark = 'planned'",
+        )?
+        .execute(params![plan_no, after, to, now_ms])?;
+    } else {
+        let mut hold = db.prepare_cached(
+            "UPDATE step SET mark = 'held', why = ?5, marked_ms = ?4
+             WHERE plan_no = ?1 AND seq > ?2 AND seq <= ?3 AND mark = 'planned' AND guard = ?6",
         )?;
+        for guard in guards {
+            let why = format!("held by guard {guard}");
+            hold.execute(params![plan_no, after, to, now_ms, why, guard.word()])?;
+        }
     }
-    Ok(held)
-}
-
-/// Holds every planned step, also those that cost no call.
-pub fn hold_all(
-    db: &Connection,
-    plan_no: i64,
-    why: &str,
-    now_ms: i64,
-) -> Result<usize, StoreError> {
-    Ok(db.execute(
-        "UPDATE step SET mark = 'held', why = ?2, marked_ms = ?3 WHERE plan_no = ?1 AND mark = 'planned'",
-        params![plan_no, why, now_ms],
-    )?)
+    Ok(last.is_some_and(|last| last > to).then_some(to))
 }
 
 /// Drops planned steps of all records but the first `records`, for `--limit`.
@@ -277,8 +282,10 @@ pub fn todo(
 
 /// Returns the steps of a job whose outcome is not known yet, of all its plans, oldest first.
 pub fn unsettled(db: &Connection, job_no: i64) -> Result<Vec<Step>, StoreError> {
-    select(
+    // By the index of open steps: the usual journal is long and has none.
+    select_from(
         db,
+        "step s INDEXED BY step_open",
         "s.mark IN ('sent', 'unknown', 'asks') AND p.job_no = ?1 ORDER BY s.plan_no, s.seq",
         &[&job_no],
     )
@@ -312,10 +319,19 @@ fn select(
     condition: &str,
     arguments: &[&dyn rusqlite::ToSql],
 ) -> Result<Vec<Step>, StoreError> {
+    select_from(db, "step s", condition, arguments)
+}
+
+fn select_from(
+    db: &Connection,
+    steps: &str,
+    condition: &str,
+    arguments: &[&dyn rusqlite::ToSql],
+) -> Result<Vec<Step>, StoreError> {
     let sql = format!(
         "SELECT s.plan_no, s.seq, s.key, s.hash, s.change, s.parcel, s.guard, s.reason, s.name, s.contact_no, m.id, s.transition,
                 s.basis, s.mark, s.why, s.tries, s.refusal, s.sent_ms, s.looks, s.looked_ms
-         FROM step s JOIN plan p ON p.no = s.plan_no LEFT JOIN mirror m ON m.no = s.contact_no WHERE {condition}"
+         FROM {steps} JOIN plan p ON p.no = s.plan_no LEFT JOIN mirror m ON m.no = s.contact_no WHERE {condition}"
     );
     let mut statement = db.prepare_cached(&sql)?;
     let mut rows = statement.query(arguments)?;
@@ -431,31 +447,33 @@ pub fn drop_unsent(
 ) -> Result<bool, StoreError> {
     let dropped = db.execute(
         "UPDATE step SET mark = 'dropped', why = ?2, marked_ms = ?3 WHERE plan_no = ?1 AND mark = 'planned' AND seq IN (
-           SELECT seq FROM step WHERE plan_no = ?1 AND mark = 'planned' LIMIT 4000)",
-        params![plan_no, why, now_ms],
+           SELECT seq FROM step INDEXED BY step_todo WHERE plan_no = ?1 AND mark = 'planned' LIMIT ?4)",
+        params![plan_no, why, now_ms, CHUNK],
     )?;
-    Ok(dropped == 4_000)
+    Ok(i64::try_from(dropped) == Ok(CHUNK))
 }
 
-/// Ends plans that a kill left journaled: what was sent is unknown now, what was not is dropped.
-///
-/// Returns how many steps have an unknown outcome because of it.
-pub fn end_killed_plans(db: &Connection, job_no: i64, now_ms: i64) -> Result<usize, StoreError> {
-    let lost = db.execute(
-        "UPDATE step SET mark = 'unknown', why = 'stopped before the answer', marked_ms = ?2
-         WHERE mark = 'sent' AND plan_no IN (SELECT no FROM plan WHERE job_no = ?1)",
-        params![job_no, now_ms],
-    )?;
+/// Ends plans that a kill left journaled: what was sent is unknown now, what was not is dropped, a chunk at a time; returns whether any is left.
+pub fn end_killed_plans(db: &Connection, job_no: i64, now_ms: i64) -> Result<bool, StoreError> {
     db.execute(
-        "UPDATE step SET mark = 'dropped', why = 'the run was stopped', marked_ms = ?2
-         WHERE mark = 'planned' AND plan_no IN (SELECT no FROM plan WHERE job_no = ?1 AND state = 'journaled')",
+        "UPDATE step INDEXED BY step_open SET mark = 'unknown', why = 'stopped before the answer', marked_ms = ?2
+         WHERE mark IN ('sent', 'unknown', 'asks') AND mark = 'sent' AND plan_no IN (SELECT no FROM plan WHERE job_no = ?1)",
         params![job_no, now_ms],
     )?;
+    let dropped = db.execute(
+        "UPDATE step SET mark = 'dropped', why = 'the run was stopped', marked_ms = ?2 WHERE (plan_no, seq) IN (
+           SELECT s.plan_no, s.seq FROM plan p CROSS JOIN step s INDEXED BY step_todo ON s.plan_no = p.no
+           WHERE p.job_no = ?1 AND p.state = 'journaled' AND s.mark = 'planned' LIMIT ?3)",
+        params![job_no, now_ms, CHUNK],
+    )?;
+    if i64::try_from(dropped) == Ok(CHUNK) {
+        return Ok(true);
+    }
     db.execute(
         "UPDATE plan SET state = 'ended' WHERE job_no = ?1 AND state IN ('journaled', 'draft')",
         [job_no],
     )?;
-    Ok(lost)
+    Ok(false)
 }
 
 /// Counts a plan's steps by kind and mark.
@@ -513,28 +531,20 @@ pub fn count_guarded(db: &Connection, plan_no: i64, guard: GuardKind) -> Result<
     Ok(count.unsigned_abs())
 }
 
-/// Counts what each guard's steps sent since `since_ms`, in records.
+/// Counts what a guard's steps sent since `since_ms`, in records.
 pub fn sent_since(
     db: &Connection,
     job_no: i64,
+    guard: GuardKind,
     since_ms: i64,
-) -> Result<Vec<(GuardKind, u64)>, StoreError> {
-    let mut statement = db.prepare(
-        "SELECT s.guard, count(DISTINCT s.key) FROM step s JOIN plan p ON p.no = s.plan_no
-         WHERE p.job_no = ?1 AND s.guard IS NOT NULL AND s.sent_ms >= ?2 AND s.mark IN ('done', 'sent', 'unknown', 'asks')
-         GROUP BY s.guard",
-    )?;
-    let rows = statement.query_map(params![job_no, since_ms], |row| {
-        Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?))
-    })?;
-    let mut counts = Vec::new();
-    for row in rows {
-        let (word, count) = row?;
-        if let Some(guard) = GuardKind::from_word(&word) {
-            counts.push((guard, u64::try_from(count).unwrap_or_default()));
-        }
-    }
-    Ok(counts)
+) -> Result<u64, StoreError> {
+    let count: i64 = db
+        .prepare_cached(
+            "SELECT count(DISTINCT s.key) FROM step s INDEXED BY step_day CROSS JOIN plan p ON p.no = s.plan_no
+             WHERE s.guard = ?2 AND s.sent_ms >= ?3 AND s.mark IN ('done', 'sent', 'unknown', 'asks') AND p.job_no = ?1",
+        )?
+        .query_row(params![job_no, guard.word(), since_ms], |row| row.get(0))?;
+    Ok(count.unsigned_abs())
 }
 
 /// Deletes some steps of plans of a job that nobody can approve any more and that journaled nothing; returns whether any may be left.

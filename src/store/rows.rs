@@ -60,16 +60,16 @@ pub fn next_rows(
         ),
         Look::Since(_) => format!(
             "WITH touched (key) AS (
-               SELECT key FROM roster WHERE job_no = ?1 AND tick > ?3
-               UNION SELECT key FROM roster WHERE job_no = ?1 AND open = 1
-               UNION SELECT key FROM roster WHERE job_no = ?1 AND pending IS NOT NULL
-               UNION SELECT l.key FROM mirror m JOIN link l ON l.contact_no = m.no AND l.namespace = ?5
-                     WHERE m.location_no = ?4 AND m.tick > ?3
-               UNION SELECT w.key FROM mirror m JOIN mirror_key k ON k.contact_no = m.no
-                     JOIN waiting w ON w.job_no = ?1 AND w.field = k.field AND w.value = k.value
-                     WHERE m.location_no = ?4 AND m.tick > ?3 AND k.location_no = ?4)
-             SELECT {COLUMNS} FROM touched t CROSS JOIN roster r ON r.job_no = ?1 AND r.key = t.key
-             WHERE t.key > ?2 ORDER BY t.key LIMIT {SNAPSHOT_ROWS}"
+               SELECT key FROM roster INDEXED BY roster_tick WHERE job_no = ?1 AND tick > ?3 AND key > ?2
+               UNION SELECT key FROM roster INDEXED BY roster_open WHERE job_no = ?1 AND open = 1 AND key > ?2
+               UNION SELECT key FROM roster INDEXED BY roster_pending WHERE job_no = ?1 AND pending IS NOT NULL AND key > ?2
+               UNION SELECT l.key FROM mirror m CROSS JOIN link l ON l.contact_no = m.no AND l.namespace = ?5
+                     WHERE m.location_no = ?4 AND m.tick > ?3 AND l.key > ?2
+               UNION SELECT w.key FROM mirror m CROSS JOIN mirror_key k ON k.contact_no = m.no AND k.location_no = ?4
+                     CROSS JOIN waiting w ON w.job_no = ?1 AND w.field = k.field AND w.value = k.value
+                     WHERE m.location_no = ?4 AND m.tick > ?3 AND w.key > ?2
+               ORDER BY 1 LIMIT {SNAPSHOT_ROWS})
+             SELECT {COLUMNS} FROM touched t CROSS JOIN roster r ON r.job_no = ?1 AND r.key = t.key ORDER BY t.key"
         ),
     };
     let mut statement = db.prepare_cached(&sql)?;

@@ -175,6 +175,18 @@ pub struct Listed {
     pub known: bool,
 }
 
+/// Looks the rows of a page up in the roster, in their order; one snapshot for all of them.
+pub fn listed_page(
+    db: &Connection,
+    job_no: i64,
+    page: &[Record],
+) -> Result<Vec<Option<Listed>>, StoreError> {
+    let snapshot = db.unchecked_transaction()?;
+    page.iter()
+        .map(|record| listed(&snapshot, job_no, &record.key))
+        .collect()
+}
+
 /// Looks one key up in the roster.
 pub fn listed(db: &Connection, job_no: i64, key: &RecordKey) -> Result<Option<Listed>, StoreError> {
     let row = db
@@ -362,7 +374,8 @@ pub fn mark_missing(db: &Connection, rows: &[i64], walk_no: i64) -> Result<(), S
 
 /// Returns the numbers of roster rows that are in and not yet marked absent, in order after `after`, a chunk at a time.
 ///
-/// Rows that the walk `walk_no` itself brought are left out: it listed them.
+/// Rows that the walk `walk_no` itself brought are left out: it listed them. The plus keeps the indexes that begin with the job out of it: they
+/// would be read and sorted whole for every chunk.
 pub fn present_rows(
     db: &Connection,
     job_no: i64,
@@ -370,7 +383,7 @@ pub fn present_rows(
     walk_no: i64,
 ) -> Result<Vec<i64>, StoreError> {
     let mut statement = db.prepare_cached(
-        "SELECT no FROM roster WHERE no > ?2 AND job_no = ?1 AND coalesce(pending, state) = 'in'
+        "SELECT no FROM roster WHERE no > ?2 AND +job_no = ?1 AND coalesce(pending, state) = 'in'
            AND missing_walk IS NULL AND walk_no != ?3 ORDER BY no LIMIT 50000",
     )?;
     let rows = statement.query_map(params![job_no, after, walk_no], |row| row.get(0))?;

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::mpsc;
+use std::thread::JoinHandle;
 
 use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::oneshot;
@@ -23,10 +24,30 @@ type Tell = Box<dyn FnOnce(Result<(), StoreError>)>;
 /// A handle on the state; clones share the one writer.
 #[derive(Clone)]
 pub struct Store {
-    jobs: mpsc::SyncSender<Job>,
+    writer: Arc<Writer>,
     path: Arc<PathBuf>,
     commits: Arc<AtomicU64>,
     commits_left: Arc<AtomicI64>,
+}
+
+/// The writing thread; the last handle that goes waits for it, so that whoever closed a state may look at its file.
+struct Writer {
+    jobs: Option<mpsc::SyncSender<Job>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        // Without a sender the thread ends after the writes that are queued.
+        self.jobs = None;
+        let Some(thread) = self.thread.take() else {
+            return;
+        };
+        // A write that holds the last handle itself cannot wait for its own end.
+        if thread.thread().id() != std::thread::current().id() {
+            let _ = thread.join();
+        }
+    }
 }
 
 impl std::fmt::Debug for Store {
@@ -45,22 +66,28 @@ impl Store {
     pub fn open(folder: &Path) -> Result<Store, StoreError> {
         let (connection, path) = open_for_writing(folder)?;
         let (jobs, queue) = mpsc::sync_channel::<Job>(COMMIT_TOGETHER * 4);
-        let store = Store {
-            jobs,
-            path: Arc::new(path),
-            commits: Arc::new(AtomicU64::new(0)),
-            commits_left: Arc::new(AtomicI64::new(i64::MAX)),
+        let commits = Arc::new(AtomicU64::new(0));
+        let commits_left = Arc::new(AtomicI64::new(i64::MAX));
+        let thread = {
+            let (commits, commits_left) = (Arc::clone(&commits), Arc::clone(&commits_left));
+            std::thread::Builder::new()
+                .name("store".to_owned())
+                .spawn(move || write_until_closed(connection, &queue, &commits, &commits_left))
         };
-        let commits = Arc::clone(&store.commits);
-        let commits_left = Arc::clone(&store.commits_left);
-        std::thread::Builder::new()
-            .name("store".to_owned())
-            .spawn(move || write_until_closed(connection, &queue, &commits, &commits_left))
-            .map_err(|source| StoreError::Io {
-                path: store.path.as_ref().clone(),
-                source,
-            })?;
-        Ok(store)
+        let thread = thread.map_err(|source| StoreError::Io {
+            path: path.clone(),
+            source,
+        })?;
+        let writer = Writer {
+            jobs: Some(jobs),
+            thread: Some(thread),
+        };
+        Ok(Store {
+            writer: Arc::new(writer),
+            path: Arc::new(path),
+            commits,
+            commits_left,
+        })
     }
 
     /// Runs `write` on the writing connection and returns once its commit is on the disk.
@@ -86,7 +113,10 @@ impl Store {
         let mut job = Some(job);
         loop {
             let Some(unsent) = job.take() else { break };
-            match self.jobs.try_send(unsent) {
+            let Some(jobs) = &self.writer.jobs else {
+                return Err(StoreError::Stopped);
+            };
+            match jobs.try_send(unsent) {
                 Ok(()) => break,
                 Err(mpsc::TrySendError::Full(back)) => {
                     job = Some(back);

@@ -35,7 +35,7 @@ fn may(part: &str) -> May {
         "lib" | "main" => May::Everything,
         part => match floor(part) {
             Some(floor) => May::Below(floor),
-            None => panic!("the part `{part}` has no floor; give it one in DESIGN and here"),
+            None => panic!("the part `{part}` has no floor; give it one in src/lib.rs and here"),
         },
     }
 }

@@ -5,9 +5,9 @@
 //! | 1 twice the same job | `laws::a_second_run_sends_no_write`; the last run of every test in `crash` and `lost` |
 //! | 2 killed at any moment | `crash` |
 //! | 3 an answer lost | `lost` |
-//! | 4 a cut or empty listing | `laws::a_cut_or_empty_listing_removes_nobody`, `laws::a_cut_or_empty_mirror_creates_nobody`, `reading` |
+//! | 4 a cut or empty listing | `laws::a_cut_or_empty_listing_removes_nobody`, `laws::a_cut_or_empty_mirror_creates_nobody`, `reading`, `leaving` |
 //! | 5 a person's edit | `laws::a_persons_edit_survives`, `laws::contacts_that_no_record_matches_stay_byte_for_byte` |
-//! | 6 guards | `guards::over_the_limit_of_…`, `reading::guard_leave_counts_candidates_before_anybody_is_looked_up` |
+//! | 6 guards | `guards::over_the_limit_of_…`, `leaving::guard_leave_counts_candidates_before_anybody_is_looked_up` |
 //! | 7 the rate | tests of `net/gate` |
 //! | 8 any order of pages | `laws::any_pages_give_the_same_plan`, `laws::the_list_and_the_search_give_the_same_mirror` |
 //! | 9 secrets and people | `privacy` |
@@ -467,4 +467,27 @@ async fn names_of_every_sort_become_ordinary_contacts() {
     rig.sandbox.clear_calls();
     rig.run(full()).await.unwrap();
     assert!(rig.sandbox.writes().is_empty());
+}
+
+#[tokio::test]
+async fn one_empty_page_of_contacts_is_asked_for_again_before_it_ends_the_listing() {
+    // Three contacts fewer than counted would be within what a whole walk may be off.
+    for reader in ["list", "search"] {
+        let contacts = if reader == "list" { 103 } else { 503 };
+        let job = JOB.replace(
+            "timezone = \"UTC\"",
+            &format!("timezone = \"UTC\"\ncontacts_reader = \"{reader}\""),
+        );
+        let mut rig = Rig::with_job(twins(contacts, contacts, contacts), &job).await;
+        let route = if reader == "list" {
+            LIST
+        } else {
+            "POST /contacts/search"
+        };
+        rig.sandbox
+            .fault(Fault::new(FaultKind::EmptyPage).on(route).skip(1));
+        let told = rig.plan().await;
+        assert_eq!(told.report.hub.ended, "complete", "{reader}");
+        assert_eq!(told.planned(StepKind::Create), 0, "{reader}");
+    }
 }

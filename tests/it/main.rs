@@ -8,6 +8,7 @@ mod floors;
 mod guards;
 mod history;
 mod laws;
+mod leaving;
 mod life;
 mod lost;
 mod mirror;

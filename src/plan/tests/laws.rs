@@ -218,11 +218,10 @@ fn carry_out(row: &mut Row, verdict: Verdict) {
             Change::Link { contact, .. } => {
                 row.link = Linked::To(Box::new(candidate(row, &contact)));
             }
-            Change::Relink { to, .. } => {
+            Change::Relink { from, to } => {
+                // What was written goes with the link, as `execute` has it.
                 let mut heir = candidate(row, &to);
-                if let Linked::To(from) = &row.link {
-                    heir.written.inherit(&from.written);
-                }
+                heir.written.inherit(&candidate(row, &from).written);
                 row.link = Linked::To(Box::new(heir));
             }
             Change::Tombstone { contact } => {

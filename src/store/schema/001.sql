@@ -122,6 +122,7 @@ CREATE TABLE mirror_key (
   contact_no INTEGER NOT NULL REFERENCES mirror (no),
   PRIMARY KEY (location_no, field, value, contact_no)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX mirror_key_contact ON mirror_key (contact_no);
 
 -- This record is that contact.
 CREATE TABLE link (

@@ -193,6 +193,7 @@ CREATE TABLE walk (
 CREATE UNIQUE INDEX link_contact ON link (contact_no, namespace) WHERE contact_no IS NOT NULL;
 CREATE INDEX mirror_gone ON mirror (location_no, no) WHERE gone_ms IS NOT NULL;
 CREATE UNIQUE INDEX mirror_id ON mirror (location_no, id);
+CREATE INDEX mirror_key_contact ON mirror_key (contact_no);
 CREATE INDEX mirror_tick ON mirror (location_no, tick);
 CREATE INDEX plan_digest ON plan (job_no, digest) WHERE digest IS NOT NULL;
 CREATE INDEX plan_job ON plan (job_no, no);
