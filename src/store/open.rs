@@ -19,9 +19,8 @@ const SCHEMAS: &[&str] = &[include_str!("schema/001.sql")];
 #[expect(clippy::cast_possible_wrap, reason = "a handful of schema files")]
 pub const SCHEMA_VERSION: i64 = SCHEMAS.len() as i64;
 
-/// How long a connection waits for another process's commit before it gives up. The unit tests have less of it, but enough for two
-/// writers that take turns on a busy machine.
-const PATIENCE: Duration = Duration::from_millis(if cfg!(test) { 3_000 } else { 10_000 });
+/// How long a connection waits for another process's commit before it gives up.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Pages are 4 KiB; 16 MiB of cache keep the hot ends of the indexes in memory at a million rows.
 const CACHE_KIB: i64 = 16 * 1024;
@@ -66,7 +65,7 @@ pub(super) fn open_for_writing(folder: &Path) -> Result<(Connection, PathBuf), S
         OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
     )
     .map_err(|error| StoreError::sorted(path.clone(), error))?;
-    make_ready(&mut connection, &path, SCHEMAS).map_err(|error| error.at(&path))?;
+    make_ready(&mut connection, &path, SCHEMAS, PATIENCE).map_err(|error| error.at(&path))?;
     Ok((connection, path))
 }
 
@@ -75,8 +74,9 @@ fn make_ready(
     connection: &mut Connection,
     path: &Path,
     schemas: &[&str],
+    patience: Duration,
 ) -> Result<(), StoreError> {
-    prepare(connection)?;
+    prepare(connection, patience)?;
     if connection.is_readonly("main")? {
         return Err(StoreError::ReadOnly {
             path: path.to_owned(),
@@ -117,8 +117,8 @@ pub(super) fn open_for_reading(path: &Path) -> Result<Connection, StoreError> {
 /// How many prepared statements a connection keeps: all that there are.
 const STATEMENTS: usize = 128;
 
-fn prepare(connection: &Connection) -> rusqlite::Result<()> {
-    connection.busy_timeout(PATIENCE)?;
+fn prepare(connection: &Connection, patience: Duration) -> rusqlite::Result<()> {
+    connection.busy_timeout(patience)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "foreign_keys", true)?;

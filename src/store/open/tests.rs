@@ -3,6 +3,9 @@ use std::os::unix::fs::PermissionsExt;
 use super::*;
 use crate::store::Store;
 
+/// The patience of these tests with a locked file.
+const SOON: Duration = Duration::from_millis(50);
+
 fn folder(name: &str) -> PathBuf {
     let folder = std::env::temp_dir().join(format!("ghl-sync-open-{name}-{}", std::process::id()));
     let _ = fs::remove_dir_all(&folder);
@@ -16,7 +19,7 @@ fn mode(path: &Path) -> u32 {
 /// Opens a file with these schemas, as a later release of the program would.
 fn open_as(path: &Path, schemas: &[&str]) -> Result<Connection, StoreError> {
     let mut connection = Connection::open(path).unwrap();
-    make_ready(&mut connection, path, schemas).map_err(|error| error.at(path))?;
+    make_ready(&mut connection, path, schemas, SOON).map_err(|error| error.at(path))?;
     Ok(connection)
 }
 
@@ -128,7 +131,7 @@ fn a_file_that_can_only_be_read_is_read_only() {
     // What a user without write permission gets; root, who may run this test, could write whatever the permissions say.
     let mut connection =
         Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
-    let error = make_ready(&mut connection, &path, SCHEMAS).unwrap_err();
+    let error = make_ready(&mut connection, &path, SCHEMAS, SOON).unwrap_err();
     let error = error.at(&path);
     assert!(matches!(error, StoreError::ReadOnly { .. }), "{error}");
     assert!(error.to_string().contains("write permission"), "{error}");
@@ -139,6 +142,7 @@ fn a_file_that_can_only_be_read_is_read_only() {
 async fn a_file_that_somebody_keeps_locked_is_told_as_locked_and_serves_again_afterwards() {
     let folder = folder("locked");
     let store = Store::open(&folder).unwrap();
+    store.write(|db| Ok(db.busy_timeout(SOON)?)).await.unwrap();
     let other = Connection::open(store.path()).unwrap();
     other.execute_batch("BEGIN EXCLUSIVE").unwrap();
     let write = || store.write(|db| Ok(db.execute_batch("CREATE TABLE IF NOT EXISTS t (x)")?));
@@ -160,7 +164,7 @@ fn a_file_that_is_locked_while_it_is_made_is_told_as_locked() {
     let path = folder.join(STATE_FILE);
     let other = Connection::open(&path).unwrap();
     other.execute_batch("BEGIN EXCLUSIVE").unwrap();
-    let error = Store::open(&folder).unwrap_err();
+    let error = open_as(&path, SCHEMAS).unwrap_err();
     assert!(matches!(error, StoreError::Locked { .. }), "{error}");
     drop(other);
     Store::open(&folder).unwrap();
