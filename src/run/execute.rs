@@ -1,5 +1,6 @@
 //! Move 8: the plan, parcel by parcel.
 
+use chrono::{DateTime, Utc};
 use rusqlite::Connection;
 use tokio::task::JoinSet;
 
@@ -28,8 +29,8 @@ pub(super) enum Executed {
     Through,
     /// A person stopped it.
     Stopped,
-    /// The day's budget is spent.
-    Spent,
+    /// The day's budget is spent; calls are possible again then.
+    Spent(DateTime<Utc>),
     /// The hub cannot be reached.
     OutOfTouch(String),
 }

@@ -341,7 +341,7 @@ async fn moves(
     }
     let why = match &executed {
         Ok(Executed::Stopped) => "stopped by a person",
-        Ok(Executed::Spent) => "the day's budget of calls is spent",
+        Ok(Executed::Spent(_)) => "the day's budget of calls is spent",
         _ => "the run ended before",
     };
     loop {
@@ -361,8 +361,18 @@ async fn moves(
     let _ = began;
     Ok(match executed? {
         Executed::Through => ended_by(cut),
-        Executed::Stopped => RunOutcome::Stopped,
-        Executed::Spent => RunOutcome::Spent,
+        Executed::Stopped => {
+            let goes_on = "stopped in the middle; the next run goes on from there";
+            course.remarks.push(goes_on.to_owned());
+            RunOutcome::Stopped
+        }
+        Executed::Spent(until) => {
+            course.remarks.push(format!(
+                "calls to HighLevel are possible again from {}; a run after that goes on from there",
+                until.format("%Y-%m-%d %H:%M UTC")
+            ));
+            RunOutcome::Spent
+        }
         Executed::OutOfTouch(why) => RunOutcome::OutOfTouch(why),
     })
 }

@@ -41,6 +41,8 @@ pub(super) struct Announced {
     pub steps: u64,
     /// The hub's calls that were counted before execution, by route and kind.
     pub before: BTreeMap<(Vendor, &'static str, Counted), u64>,
+    /// The hub's calls of the day that were used before execution.
+    pub day_used: u64,
 }
 
 impl Announced {
@@ -65,6 +67,7 @@ pub(super) async fn announce(
     };
     let mut announced = Announced {
         before: world.hub_line.tally().snapshot(),
+        day_used: bucket(world).await?.map_or(0, |bucket| bucket.day_used),
         ..Announced::default()
     };
     let mut steps = BTreeMap::new();
@@ -277,9 +280,14 @@ fn guard(world: &World, course: &Course, found: GuardFound) -> GuardFinding {
     }
 }
 
-async fn cost(world: &World, course: &Course) -> Result<Cost, RunError> {
+/// Returns the row of the hub's gate.
+async fn bucket(world: &World) -> Result<Option<Bucket>, RunError> {
     let name = world.hub_line.gate().name().to_owned();
-    let bucket = world.store.write(move |db| Bucket::load(db, &name)).await?;
+    Ok(world.store.write(move |db| Bucket::load(db, &name)).await?)
+}
+
+async fn cost(world: &World, course: &Course) -> Result<Cost, RunError> {
+    let bucket = bucket(world).await?;
     let day_limit = bucket
         .as_ref()
         .and_then(|bucket| bucket.day_limit)
@@ -306,7 +314,7 @@ async fn cost(world: &World, course: &Course) -> Result<Cost, RunError> {
     Ok(Cost {
         calls: by_vendor,
         day_limit,
-        day_used: bucket.map_or(0, |bucket| bucket.day_used),
+        day_used: course.announced.day_used,
         share_of_day,
         minutes,
     })

@@ -4,6 +4,7 @@
 
 mod badinput;
 mod crash;
+mod exits;
 mod floors;
 mod guards;
 mod history;
@@ -13,6 +14,8 @@ mod life;
 mod lost;
 mod mirror;
 mod privacy;
+mod process;
+mod program;
 mod reading;
 mod readme;
 mod rig;
