@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::model::{Ended, GuardKind, StepKind};
+use crate::model::{Cut, Ended, GuardKind, StepKind};
 use crate::plan::{GuardFound, Presence, Tally, guards, held};
 use crate::report::Outcome as RunOutcome;
 use crate::store::jobs::{self, JobState};
@@ -189,10 +189,6 @@ async fn moves(
         .await?;
     let gathered = gather::gather(world, &seat, &state, full, &ask.holder).await?;
     let complete = matches!(gathered.ended, Some(Ended::Complete));
-    let cut = match &gathered.ended {
-        Some(Ended::Cut(cut)) => Some(cut.clone()),
-        _ => None,
-    };
     let total = gathered.total.unwrap_or(gathered.listed);
     course.gathered = Some(gathered);
     let state = reload(world).await?;
@@ -300,7 +296,7 @@ async fn moves(
             .store
             .write(move |db| plans::note_plan(db, plan_no, "stored", &digest, &shown))
             .await?;
-        return Ok(ended_by(cut));
+        return Ok(ended_by(course));
     }
 
     // Journal.
@@ -360,7 +356,7 @@ async fn moves(
         .await?;
     let _ = began;
     Ok(match executed? {
-        Executed::Through => ended_by(cut),
+        Executed::Through => ended_by(course),
         Executed::Stopped => {
             let goes_on = "stopped in the middle; the next run goes on from there";
             course.remarks.push(goes_on.to_owned());
@@ -433,16 +429,34 @@ fn check_clock(world: &World, ask: &Ask, course: &mut Course) -> Result<(), RunE
     Ok(())
 }
 
-/// What a cut walk means for the end of the run.
-fn ended_by(cut: Option<crate::model::Cut>) -> RunOutcome {
-    use crate::model::Cut;
-    match cut {
-        Some(Cut::OutOfTouch(why)) => RunOutcome::OutOfTouch(why),
-        Some(Cut::Spent) => RunOutcome::Spent,
-        Some(Cut::Stopped) => RunOutcome::Stopped,
-        Some(Cut::RepeatedCursor | Cut::TooManyPages { .. } | Cut::Gap { .. } | Cut::Resumed)
-        | None => RunOutcome::Finished,
+/// What walks that were cut mean for the end of a run whose plan went through.
+///
+/// A listing that does not add up may do so next time, and has its own remark; one that the vendor does not let us finish is a failure
+/// of the vendor's, also when it answers.
+fn ended_by(course: &Course) -> RunOutcome {
+    let gathered = course.gathered.as_ref().map(|gathered| &gathered.ended);
+    let refreshed = course.refreshed.as_ref().map(|refreshed| &refreshed.ended);
+    let walks = [("followers", gathered), ("contacts", refreshed)];
+    let mut ended = RunOutcome::Finished;
+    for (what, walk) in walks {
+        let Some(Some(Ended::Cut(cut))) = walk else {
+            continue;
+        };
+        let now = match cut {
+            Cut::Stopped => return RunOutcome::Stopped,
+            Cut::OutOfTouch(_) | Cut::RepeatedCursor | Cut::TooManyPages { .. } => {
+                RunOutcome::OutOfTouch(format!(
+                    "the {what} were not read to the end: {cut}; the next run goes on"
+                ))
+            }
+            Cut::Spent => RunOutcome::Spent,
+            Cut::Gap { .. } | Cut::Resumed => continue,
+        };
+        if ended == RunOutcome::Finished {
+            ended = now;
+        }
     }
+    ended
 }
 
 async fn reload(world: &World) -> Result<JobState, RunError> {
