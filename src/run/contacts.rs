@@ -169,7 +169,6 @@ async fn walk_contacts(
         pages += 1;
         rows += i64::try_from(page.listed).unwrap_or(0);
         refreshed.pages += 1;
-        refreshed.contacts_seen += page.rows.len() as u64;
         world.watch.tick(Tick::Advance(page.listed));
         let repeated = page
             .cursor_text
@@ -207,6 +206,7 @@ async fn walk_contacts(
             .await?;
         for number in numbers {
             seen.insert(number);
+            refreshed.contacts.insert(number);
         }
         if page.last {
             break Ended::Complete;

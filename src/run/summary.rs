@@ -241,7 +241,7 @@ fn hub(world: &World, course: &Course) -> HubSummary {
             .map_or("not read", |refreshed| refreshed.reader)
             .to_owned(),
         pages: refreshed.map_or(0, |refreshed| refreshed.pages),
-        contacts_seen: refreshed.map_or(0, |refreshed| refreshed.contacts_seen),
+        contacts_seen: refreshed.map_or(0, |refreshed| refreshed.contacts.count()),
         ended: refreshed.map_or_else(
             || "not read".to_owned(),
             |refreshed| ended(refreshed.ended.as_ref(), "caught up"),
