@@ -12,8 +12,10 @@ mod job;
 mod lease;
 mod leavers;
 mod marks;
+mod news;
 mod recover;
 mod refresh;
+mod rows;
 mod seat;
 mod settle;
 mod summary;
@@ -49,5 +51,5 @@ pub fn rows(
     store: &Store,
     plan_no: i64,
 ) -> impl Iterator<Item = std::io::Result<ReportRow>> + use<> {
-    summary::rows(store, plan_no)
+    rows::rows(store, plan_no)
 }
