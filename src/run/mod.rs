@@ -7,6 +7,7 @@ mod draft;
 mod error;
 mod execute;
 mod gather;
+mod hand;
 mod hub;
 mod job;
 mod lease;
