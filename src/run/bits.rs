@@ -20,6 +20,17 @@ impl Bits {
         new
     }
 
+    /// Puts all of another set in.
+    pub(super) fn extend(&mut self, other: &Bits) {
+        if self.words.len() < other.words.len() {
+            self.words.resize(other.words.len(), 0);
+        }
+        for (word, more) in self.words.iter_mut().zip(&other.words) {
+            self.count += u64::from((more & !*word).count_ones());
+            *word |= more;
+        }
+    }
+
     /// Returns whether a row number is in.
     pub(super) fn contains(&self, no: i64) -> bool {
         let (word, bit) = place(no);
@@ -48,5 +59,18 @@ mod tests {
         assert!(!bits.insert(1_000_000));
         assert!(bits.contains(1_000_000) && !bits.contains(999_999) && !bits.contains(2_000_000));
         assert_eq!(bits.count(), 1);
+    }
+
+    #[test]
+    fn two_sets_become_one_and_nothing_counts_twice() {
+        let mut bits = Bits::default();
+        let mut more = Bits::default();
+        bits.insert(3);
+        for number in [3, 4, 700] {
+            more.insert(number);
+        }
+        bits.extend(&more);
+        assert_eq!(bits.count(), 3);
+        assert!(bits.contains(700) && !bits.contains(5));
     }
 }

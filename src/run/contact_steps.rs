@@ -15,7 +15,7 @@ use crate::store::mirror::{self, Wrote};
 use crate::store::plans::{self, Step};
 
 use super::error::RunError;
-use super::execute::{Hand, NOT_LINKED, Parcel};
+use super::hand::{Hand, NOT_LINKED, Parcel};
 use super::marks::{drop_step, gone, lose_touch, send_marks, set_aside, stopped_by};
 
 /// Creates a contact: claim and `sent` in one commit, the call, then answer, link, claims and mirror row in one commit.

@@ -15,6 +15,9 @@ use super::error::RunError;
 use super::hub::{Hub, of_hub};
 use super::refresh::{OVERLAP_MS, Refreshed};
 use super::world::{Tick, World};
+
+/// Rows that are committed at once in a full walk.
+const ROWS_A_COMMIT: usize = 2_000;
 /// How long a contacts cursor (a time and an id) is good.
 const RESUME_WITHIN_MS: i64 = 24 * 60 * 60 * 1000;
 /// How many contacts that a full walk did not show are looked at one by one in a run.
@@ -106,6 +109,7 @@ async fn walk_contacts(
     }
     let mut seen = Bits::default();
     let mut cursors = BTreeSet::new();
+    let mut uncommitted = Uncommitted::default();
     let ended = loop {
         if world.stop.is_asked() && walk_no.is_some() {
             break Ended::Cut(Cut::Stopped);
@@ -178,35 +182,18 @@ async fn walk_contacts(
             // A loop is short; remembering the last cursors is enough and keeps memory flat.
             cursors.pop_first();
         }
-        let contacts = hub.complete(page.rows);
-        let (keeping, cursor_text, no) = (
-            Arc::clone(&world.keeping),
-            page.cursor_text.clone(),
-            walk_no.unwrap_or_default(),
-        );
-        let numbers = world
-            .store
-            .write(move |db| {
-                let numbers =
-                    mirror::ingest(db, location_no, &contacts, reading, date_ms, &keeping)?;
-                walks::commit_pages(
-                    db,
-                    no,
-                    &[],
-                    &Reached {
-                        cursor: cursor_text,
-                        total,
-                        pages,
-                        listed: rows,
-                        page_ms: date_ms,
-                    },
-                )?;
-                Ok(numbers)
-            })
-            .await?;
-        for number in numbers {
-            seen.insert(number);
-            refreshed.contacts.insert(number);
+        uncommitted.rows += page.rows.len();
+        uncommitted.pages.push((hub.complete(page.rows), date_ms));
+        uncommitted.reached = Some(Reached {
+            cursor: page.cursor_text.clone(),
+            total,
+            pages,
+            listed: rows,
+            page_ms: date_ms,
+        });
+        if uncommitted.rows >= ROWS_A_COMMIT {
+            let no = walk_no.unwrap_or_default();
+            commit(world, hub, no, reading, &mut uncommitted, &mut seen).await?;
         }
         if page.last {
             break Ended::Complete;
@@ -223,6 +210,9 @@ async fn walk_contacts(
         }
         cursor = page.next;
     };
+    let no = walk_no.unwrap_or_default();
+    commit(world, hub, no, reading, &mut uncommitted, &mut seen).await?;
+    refreshed.contacts.extend(&seen);
     let listed = if resumed {
         rows
     } else {
@@ -250,6 +240,46 @@ async fn walk_contacts(
     }
     refreshed.ended = Some(ended);
     Ok(Walked::Ended)
+}
+
+/// Pages that were read and not committed yet, and how far they reach.
+#[derive(Default)]
+struct Uncommitted {
+    pages: Vec<(Vec<Contact>, i64)>,
+    rows: usize,
+    reached: Option<Reached>,
+}
+
+/// Commits pages together with the cursor behind them, and notes whom they showed.
+async fn commit(
+    world: &World,
+    hub: &Hub,
+    walk_no: i64,
+    reading: Reading,
+    uncommitted: &mut Uncommitted,
+    seen: &mut Bits,
+) -> Result<(), RunError> {
+    let Uncommitted { pages, reached, .. } = std::mem::take(uncommitted);
+    let Some(reached) = reached else {
+        return Ok(());
+    };
+    let (location_no, keeping) = (hub.location_no, Arc::clone(&world.keeping));
+    let numbers = world
+        .store
+        .write(move |db| {
+            let mut numbers = Vec::new();
+            for (contacts, date_ms) in &pages {
+                let page = mirror::ingest(db, location_no, contacts, reading, *date_ms, &keeping)?;
+                numbers.extend(page);
+            }
+            walks::commit_pages(db, walk_no, &[], &reached)?;
+            Ok(numbers)
+        })
+        .await?;
+    for number in numbers {
+        seen.insert(number);
+    }
+    Ok(())
 }
 
 fn judged(listed: i64, total: Option<i64>, state: &LocationState) -> Ended {

@@ -11,7 +11,7 @@ use crate::store::plans::{self, Step};
 use crate::store::{StoreError, links};
 
 use super::error::RunError;
-use super::execute::{Executed, Hand, Parcel};
+use super::hand::{Executed, Hand, Parcel};
 use super::hub::of_hub;
 
 pub(super) async fn send_marks(hand: &Hand, steps: Vec<Step>) -> Result<(), RunError> {

@@ -14,7 +14,7 @@ use crate::store::{links, mirror};
 
 use super::contact_steps::{create_again, created};
 use super::error::RunError;
-use super::execute::Hand;
+use super::hand::Hand;
 use super::hub::of_hub;
 
 /// A create is looked for this long after it was sent, if something younger is visible in the same index…

@@ -15,7 +15,7 @@ use crate::store::plans::{self, Step};
 use crate::store::{StoreError, jobs, links};
 
 use super::error::RunError;
-use super::execute::{AT_ONCE, Executed, Hand, Parcel, note};
+use super::hand::{AT_ONCE, Executed, Hand, Parcel, note};
 use super::hub::Hub;
 use super::marks::{gone, lose_touch, replan, set_aside, stopped_by};
 use super::world::Tick;
