@@ -201,7 +201,7 @@ pub fn listed(db: &Connection, job_no: i64, key: &RecordKey) -> Result<Option<Li
                 row.get(1)?,
                 row.get::<_, String>(2)?,
                 row.get::<_, Option<i64>>(3)?.is_some(),
-                matches!(ended.as_deref(), Some("complete" | "caught-up")),
+                matches!(ended.as_deref(), Some("complete" | "caught-up" | "gap")),
             ))
         })
         .optional()?;
@@ -334,7 +334,7 @@ fn fold(
     if was_in && old_attributes == attributes {
         db.prepare_cached(
             "UPDATE roster SET missing_walk = NULL,
-               walk_no = CASE WHEN (SELECT ended FROM walk WHERE no = walk_no) IN ('complete', 'caught-up') THEN walk_no ELSE ?2 END
+               walk_no = CASE WHEN (SELECT ended FROM walk WHERE no = walk_no) IN ('complete', 'caught-up', 'gap') THEN walk_no ELSE ?2 END
              WHERE no = ?1",
         )?
         .execute(params![no, walk_no])?;
@@ -432,6 +432,16 @@ pub fn missing(
         })
     })
     .collect()
+}
+
+/// Returns when the oldest walk began in which a record was absent that is not confirmed yet, in ms.
+pub fn missing_since(db: &Connection, job_no: i64) -> Result<Option<i64>, StoreError> {
+    Ok(db.query_row(
+        "SELECT min(w.began_ms) FROM roster r INDEXED BY roster_missing JOIN walk w ON w.no = r.missing_walk
+         WHERE r.job_no = ?1 AND r.missing_walk IS NOT NULL",
+        [job_no],
+        |row| row.get(0),
+    )?)
 }
 
 /// Returns how many records are absent and not confirmed.
