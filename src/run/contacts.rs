@@ -170,7 +170,6 @@ async fn walk_contacts(
         pages += 1;
         rows += i64::try_from(page.listed).unwrap_or(0);
         refreshed.pages += 1;
-        refreshed.contacts_seen += page.rows.len() as u64;
         refreshed.odd_rows += page.odd_rows;
         world.watch.tick(Tick::Advance(page.listed));
         let repeated = page
@@ -207,6 +206,7 @@ async fn walk_contacts(
     };
     let no = walk_no.unwrap_or_default();
     commit(world, hub, no, reading, &mut uncommitted, &mut seen).await?;
+    refreshed.contacts = seen.clone();
     let listed = if resumed {
         rows
     } else {

@@ -337,7 +337,7 @@ async fn moves(
             .store
             .write(move |db| plans::note_plan(db, plan_no, "stored", &digest, &shown))
             .await?;
-        return Ok(ended_by(cut));
+        return Ok(ended_by(course));
     }
 
     tracing::info!(
@@ -388,7 +388,7 @@ async fn moves(
     }
     let why = match &executed {
         Ok(Executed::Stopped) => "stopped by a person",
-        Ok(Executed::Spent) => "the day's budget of calls is spent",
+        Ok(Executed::Spent(_)) => "the day's budget of calls is spent",
         _ => "the run ended before",
     };
     loop {
@@ -406,9 +406,19 @@ async fn moves(
         .write(move |db| plans::set_plan_state(db, plan_no, "ended"))
         .await?;
     Ok(match executed? {
-        Executed::Through => ended_by(cut),
-        Executed::Stopped => RunOutcome::Stopped,
-        Executed::Spent => RunOutcome::Spent,
+        Executed::Through => ended_by(course),
+        Executed::Stopped => {
+            let goes_on = "stopped in the middle; the next run goes on from there";
+            course.remarks.push(goes_on.to_owned());
+            RunOutcome::Stopped
+        }
+        Executed::Spent(until) => {
+            course.remarks.push(format!(
+                "calls to HighLevel are possible again from {}; a run after that goes on from there",
+                until.format("%Y-%m-%d %H:%M UTC")
+            ));
+            RunOutcome::Spent
+        }
         Executed::OutOfTouch(why) => RunOutcome::OutOfTouch(why),
     })
 }
@@ -473,15 +483,34 @@ fn cut_of(ended: Option<&Ended>) -> Option<Cut> {
     }
 }
 
-/// What a cut walk means for the end of the run.
-fn ended_by(cut: Option<Cut>) -> RunOutcome {
-    match cut {
-        Some(Cut::OutOfTouch(why)) => RunOutcome::OutOfTouch(why),
-        Some(Cut::Spent) => RunOutcome::Spent,
-        Some(Cut::Stopped) => RunOutcome::Stopped,
-        Some(Cut::RepeatedCursor | Cut::TooManyPages { .. } | Cut::Gap { .. } | Cut::Resumed)
-        | None => RunOutcome::Finished,
+/// What walks that were cut mean for the end of a run whose plan went through.
+///
+/// A listing that does not add up may do so next time, and has its own remark; one that the vendor does not let us finish is a failure
+/// of the vendor's, also when it answers.
+fn ended_by(course: &Course) -> RunOutcome {
+    let gathered = course.gathered.as_ref().map(|gathered| &gathered.ended);
+    let refreshed = course.refreshed.as_ref().map(|refreshed| &refreshed.ended);
+    let walks = [("followers", gathered), ("contacts", refreshed)];
+    let mut ended = RunOutcome::Finished;
+    for (what, walk) in walks {
+        let Some(Some(Ended::Cut(cut))) = walk else {
+            continue;
+        };
+        let now = match cut {
+            Cut::Stopped => return RunOutcome::Stopped,
+            Cut::OutOfTouch(_) | Cut::RepeatedCursor | Cut::TooManyPages { .. } => {
+                RunOutcome::OutOfTouch(format!(
+                    "the {what} were not read to the end: {cut}; the next run goes on"
+                ))
+            }
+            Cut::Spent => RunOutcome::Spent,
+            Cut::Gap { .. } | Cut::Resumed => continue,
+        };
+        if ended == RunOutcome::Finished {
+            ended = now;
+        }
     }
+    ended
 }
 
 async fn reload(world: &World) -> Result<JobState, RunError> {

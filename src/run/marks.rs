@@ -84,7 +84,7 @@ pub(super) async fn stopped_by(
         drop_step(hand, step, &why).await?;
     }
     match error {
-        CallError::Spent { .. } => Ok(Parcel::Ended(Executed::Spent)),
+        CallError::Spent { until } => Ok(Parcel::Ended(Executed::Spent(until))),
         CallError::OutOfTouch { .. } | CallError::BadReply { .. } => {
             Ok(Parcel::Ended(Executed::OutOfTouch(why)))
         }

@@ -11,7 +11,7 @@ use crate::net::Purpose;
 use crate::store::jobs::{self, LocationState};
 use crate::store::mirror;
 
-use super::bits::hash_of;
+use super::bits::{Bits, hash_of};
 use super::contacts::full_walk;
 use super::error::RunError;
 use super::hub::{Hub, of_hub};
@@ -32,8 +32,8 @@ pub(super) struct Refreshed {
     pub reader: &'static str,
     /// Pages read.
     pub pages: u64,
-    /// Rows on them.
-    pub contacts_seen: u64,
+    /// The distinct contacts on them, by their rows in the mirror.
+    pub contacts: Bits,
     /// Rows that could not be read and were left out.
     pub odd_rows: u64,
     /// How the full walk ended; `None` for an incremental one.
@@ -102,7 +102,7 @@ pub(super) async fn refresh(
         location: state.clone(),
         reader: "shared",
         pages: 0,
-        contacts_seen: 0,
+        contacts: Bits::default(),
         odd_rows: 0,
         ended: None,
         note: None,
@@ -197,10 +197,13 @@ async fn incremental(
         let began = *began_ms.get_or_insert(date_ms);
         let page = answer.value;
         refreshed.pages += 1;
-        refreshed.contacts_seen += page.rows.len() as u64;
         refreshed.odd_rows += page.odd.rows;
-        hub.take_in(world, page.rows, Reading::Search, date_ms)
+        let taken_in = hub
+            .take_in(world, page.rows, Reading::Search, date_ms)
             .await?;
+        for number in taken_in {
+            refreshed.contacts.insert(number);
+        }
         let last = page.listed < u64::from(SEARCH_LIMIT) || page.next.is_none();
         if last {
             let (location_no, now_ms, managed) =
