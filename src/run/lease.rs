@@ -34,7 +34,8 @@ impl Lease {
 
     /// Takes the lock `name` in the state folder, an OS lock on an open file: never a matter of time.
     ///
-    /// `holder` (command and process id) is written inside for whoever finds it taken. With `wait`, waits until it is free or a person asks to stop.
+    /// `holder` (command, process and start) is written inside for whoever finds it taken. With `wait`, waits until it is free or a person asks
+    /// to stop.
     ///
     /// Errors: `Busy` with the holder's words; `Io`.
     pub async fn take(
