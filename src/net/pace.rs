@@ -99,33 +99,6 @@ pub(crate) fn take(
     take_leaving(bucket, vendor, want, Reserve::Percent(reserve_percent), now)
 }
 
-#[cfg(test)]
-mod reserves {
-    use super::*;
-
-    #[test]
-    fn a_reserve_is_a_share_or_a_number_of_calls() {
-        assert_eq!(Reserve::Percent(5).of(200_000), 10_000);
-        assert_eq!(Reserve::Percent(1).of(99), 1);
-        assert_eq!(Reserve::Calls(3).of(200_000), 3);
-        let now = DateTime::UNIX_EPOCH + TimeDelta::days(20_000);
-        let fresh = || Bucket {
-            day_limit: Some(4),
-            ..fresh(Vendor::HighLevel)
-        };
-        let mut row = fresh();
-        assert_eq!(
-            take(&mut row, Vendor::HighLevel, 1, 0, now),
-            Taken::Permits(1)
-        );
-        let leaving =
-            |row: &mut Bucket| take_leaving(row, Vendor::HighLevel, 1, Reserve::Calls(3), now);
-        let mut row = fresh();
-        assert_eq!(leaving(&mut row), Taken::Permits(1));
-        assert_eq!(leaving(&mut row), Taken::Shut(now + DAY));
-    }
-}
-
 /// Takes up to `want` permits out of the row.
 ///
 /// `reserve` of the day is left to others. A row that claims to be further ahead than it can be was written under another

@@ -122,7 +122,10 @@ pub fn plan_row(row: &Row, wanted: &Wanted, terms: Terms, basis: &str) -> Verdic
                 from: from.id.clone(),
                 to: to.id.clone(),
             };
-            let mut verdict = for_contact(row, wanted, to, None);
+            // What we wrote is there under another id; a value that is still ours is no person's edit.
+            let mut heir = to.clone();
+            heir.written.inherit(&from.written);
+            let mut verdict = for_contact(row, wanted, &heir, None);
             verdict
                 .steps
                 .insert(0, only_remembered(change, to, "merged"));

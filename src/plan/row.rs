@@ -89,6 +89,17 @@ pub struct Written {
     pub tags: BTreeMap<Tag, TagStamp>,
 }
 
+impl Written {
+    /// Takes over what was written to a contact that was merged into this one; what this one has itself stays.
+    pub fn inherit(&mut self, from: &Written) {
+        for (key, sent) in &from.fields {
+            self.fields
+                .entry(key.clone())
+                .or_insert_with(|| sent.clone());
+        }
+    }
+}
+
 /// A contact as the mirror has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mirrored {

@@ -5,18 +5,18 @@ use std::sync::Arc;
 
 use rusqlite::Connection;
 
-use crate::apis::highlevel::{self};
-use crate::model::{Change, Contact, ContactId, FieldChange, FieldKey, Reading, Tag};
+use crate::apis::highlevel;
+use crate::model::{Change, Contact, ContactId, FieldChange, FieldKey, Own, Reading, Tag};
 use crate::net::{CallError, Purpose};
 use crate::plan::{Event, same_or_both_empty};
-use crate::store::findings::{self, FindingKind};
+use crate::store::findings::{self, Finding, FindingKind};
 use crate::store::links;
 use crate::store::mirror::{self, Wrote};
 use crate::store::plans::{self, Step};
 
 use super::error::RunError;
-use super::execute::{Hand, NOT_LINKED, Parcel};
-use super::marks::*;
+use super::hand::{Hand, NOT_LINKED, Parcel};
+use super::marks::{drop_step, gone, lose_touch, send_marks, set_aside, stopped_by};
 
 /// Creates a contact: claim and `sent` in one commit, the call, then answer, link, claims and mirror row in one commit.
 pub(super) async fn create_again(hand: &Hand, step: &Step) -> Result<(), RunError> {
@@ -36,6 +36,20 @@ pub(super) async fn create(hand: &Hand, step: &Step, purpose: Purpose) -> Result
         Ok(call) => call,
         Err(error) => return set_aside(hand, step, Event::Drop, error.to_string()).await,
     };
+    if hand.listing_fell_short && purpose == Purpose::Announced {
+        let hits = hand
+            .hub
+            .look_for_marker(world, step.key.as_str(), Purpose::Confirmation)
+            .await?;
+        if !hits.is_empty() {
+            return drop_step(
+                hand,
+                step,
+                "a contact that the listing did not show carries its marker",
+            )
+            .await;
+        }
+    }
     let replace = step.reason == "deleted before";
     let (location_no, namespace, now_ms) = (
         hand.hub.location_no,
@@ -82,7 +96,7 @@ pub(super) async fn create(hand: &Hand, step: &Step, purpose: Purpose) -> Result
             duplicate(hand, step, contact, field).await
         }
         Err(CallError::Refused { said, .. }) => set_aside(hand, step, Event::Refuse, said).await,
-        Err(error) => not_sent(hand, vec![step.clone()], error).await,
+        Err(error) => stopped_by(hand, vec![step.clone()], error).await,
     }
 }
 
@@ -232,6 +246,7 @@ pub(super) async fn update(hand: &Hand, step: &Step) -> Result<Parcel, RunError>
     let reader = world.store.reader()?;
     let now = mirror::mirrored(&reader, no)?;
     let (write, edited) = still_true(fields, &now.seen);
+    tell_conflicts(hand, step, fields, &now.seen, &edited).await?;
     if write.is_empty() {
         let why = if edited.is_empty() {
             "it is so already"
@@ -298,7 +313,7 @@ pub(super) async fn update(hand: &Hand, step: &Step) -> Result<Parcel, RunError>
             Ok(Parcel::Through)
         }
         Err(CallError::Refused { said, .. }) => set_aside(hand, step, Event::Refuse, said).await,
-        Err(error) => not_sent(hand, vec![step.clone()], error).await,
+        Err(error) => stopped_by(hand, vec![step.clone()], error).await,
     }
 }
 
@@ -307,6 +322,45 @@ pub(super) fn is_still_linked(hand: &Hand, db: &Connection, step: &Step) -> Resu
     let namespace = hand.world.job.source.namespace();
     let linked = links::linked_contact(db, hand.hub.location_no, namespace, &step.key)?;
     Ok(linked.is_some() && linked == step.contact_no)
+}
+
+/// Tells of owned fields that a person changed between the plan and the write; the next plan finds the same conflicts.
+async fn tell_conflicts(
+    hand: &Hand,
+    step: &Step,
+    fields: &BTreeMap<FieldKey, FieldChange>,
+    seen: &BTreeMap<FieldKey, Option<String>>,
+    edited: &[FieldKey],
+) -> Result<(), RunError> {
+    let owned = |key: &FieldKey| {
+        hand.world
+            .job
+            .fields
+            .iter()
+            .any(|rule| rule.key == *key && rule.own == Own::Owned)
+    };
+    let findings: Vec<Finding> = edited
+        .iter()
+        .filter(|key| owned(key))
+        .filter_map(|key| {
+            let seen = seen.get(key)?.as_deref();
+            Some(Finding::conflict(
+                &step.key,
+                key,
+                &fields.get(key)?.after,
+                seen,
+                hand.run_no,
+            ))
+        })
+        .collect();
+    let job_no = hand.job_no;
+    if !findings.is_empty() {
+        hand.world
+            .store
+            .write(move |db| findings::note_findings(db, job_no, &findings))
+            .await?;
+    }
+    Ok(())
 }
 
 /// Sorts the fields of an update: those still to be written, and those that a person changed since the plan.

@@ -246,7 +246,14 @@ fn one(
         listing,
         &match_values,
     )?;
-    let hash = basis(&listing.attributes, &desk.digest, &rows::shown(&row));
+    // A refusal rests on the state of the record too: one that leaves wants something else.
+    let state = format!(
+        "{} {} {}",
+        listing.presence.word(),
+        listing.transition,
+        rows::shown(&row)
+    );
+    let hash = basis(&listing.attributes, &desk.digest, &state);
     let terms = Terms {
         missing: desk.job.missing,
         recreate_deleted: desk.job.recreate_deleted,
@@ -438,15 +445,8 @@ fn settle_findings(
         seen,
     } in conflicts
     {
-        let what = serde_json::json!({ "wanted": wanted, "seen": seen }).to_string();
-        let hash = basis(&what, &Digest::stored(String::new()), "");
-        tell(
-            reader,
-            desk,
-            finding(FindingKind::Conflict, field.to_string(), what, hash),
-            draft,
-            chunk,
-        )?;
+        let found = Finding::conflict(key, field, wanted, seen.as_deref(), desk.run_no);
+        tell(reader, desk, found, draft, chunk)?;
     }
     if let Some(Wait::Ambiguous { by, contacts }) = waits {
         let names: Vec<&str> = contacts.iter().map(|contact| contact.as_str()).collect();

@@ -13,46 +13,12 @@ use crate::store::rows;
 
 use super::contact_steps::{create, update};
 use super::error::RunError;
-use super::hub::Hub;
+use super::hand::{AT_ONCE, Executed, Hand, Parcel, note};
 use super::tag_steps::together;
-use super::world::{Tick, World};
+use super::world::Tick;
 
 /// Steps that are read from the journal at a time.
 const CHUNK: i64 = 500;
-/// Calls that are prepared at the same time; how many are really under way is the gate's decision.
-pub(super) const AT_ONCE: usize = 10;
-
-/// How the execution ended.
-#[derive(Debug)]
-pub(super) enum Executed {
-    /// Everything was tried.
-    Through,
-    /// A person stopped it.
-    Stopped,
-    /// The day's budget is spent.
-    Spent,
-    /// The hub cannot be reached.
-    OutOfTouch(String),
-}
-
-/// Why a step is dropped whose link is not there (any more).
-pub(super) const NOT_LINKED: &str = "the record is not linked to this contact";
-
-/// What one parcel came to, as far as the whole run cares.
-pub(super) enum Parcel {
-    Through,
-    Ended(Executed),
-}
-
-/// What executing works with.
-#[derive(Clone)]
-pub(super) struct Hand {
-    pub world: World,
-    pub hub: Hub,
-    pub job_no: i64,
-    pub run_no: i64,
-}
-
 /// Carries a journaled plan out. `tag_calls` is how many tag calls were announced; more are extra.
 ///
 /// Errors: account faults and the state; whatever was in flight is settled first.
@@ -119,6 +85,7 @@ async fn remember(
                                 mirror::find_contact(db, location_no, from)?.filter(|_| linked)
                             {
                                 links::move_claims(db, from_no, no)?;
+                                mirror::move_written(db, from_no, no)?;
                             }
                             linked
                         }
@@ -193,24 +160,5 @@ async fn singly(
     match failed {
         Some(error) => Err(error),
         None => Ok(ended),
-    }
-}
-
-pub(super) fn note(
-    joined: Option<Result<Result<Parcel, RunError>, tokio::task::JoinError>>,
-    ended: &mut Executed,
-    failed: &mut Option<RunError>,
-) {
-    match joined {
-        None | Some(Ok(Ok(Parcel::Through))) => {}
-        Some(Ok(Ok(Parcel::Ended(how)))) => *ended = how,
-        Some(Ok(Err(error))) => {
-            failed.get_or_insert(error);
-        }
-        Some(Err(error)) => {
-            failed.get_or_insert(RunError::Bug {
-                what: format!("a step stopped: {error}"),
-            });
-        }
     }
 }

@@ -7,13 +7,16 @@ mod draft;
 mod error;
 mod execute;
 mod gather;
+mod hand;
 mod hub;
 mod job;
 mod lease;
 mod leavers;
 mod marks;
+mod news;
 mod recover;
 mod refresh;
+mod rows;
 mod seat;
 mod settle;
 mod summary;
@@ -49,5 +52,5 @@ pub fn rows(
     store: &Store,
     plan_no: i64,
 ) -> impl Iterator<Item = std::io::Result<ReportRow>> + use<> {
-    summary::rows(store, plan_no)
+    rows::rows(store, plan_no)
 }

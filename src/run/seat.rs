@@ -51,7 +51,9 @@ pub(super) async fn seat(world: &World) -> Result<Seat, RunError> {
             .write(move |db| jobs::kept(db, &name, since))
             .await?
     };
-    let validation: Validation = match kept.and_then(|text| serde_json::from_str(&text).ok()) {
+    let kept: Option<Validation> = kept.and_then(|text| serde_json::from_str(&text).ok());
+    let fresh = kept.is_none();
+    let validation = match kept {
         Some(validation) => validation,
         None => {
             let answer = world
@@ -65,17 +67,11 @@ pub(super) async fn seat(world: &World) -> Result<Seat, RunError> {
                 scopes,
                 ..
             } = answer.value;
-            let validation = Validation {
+            Validation {
                 client_id,
                 user_id,
                 scopes,
-            };
-            let text = serde_json::to_string(&validation).expect("a validation is always JSON");
-            world
-                .store
-                .write(move |db| jobs::keep(db, &name, &text, now_ms))
-                .await?;
-            validation
+            }
         }
     };
     if validation.client_id != world.spoke.client_id {
@@ -98,6 +94,14 @@ pub(super) async fn seat(world: &World) -> Result<Seat, RunError> {
             "the token is an app token, which cannot list followers; use a user token".to_owned(),
         ));
     };
+    // Kept only when it is good: a person who mends the token should not have to wait an hour.
+    if fresh {
+        let text = serde_json::to_string(&validation).expect("a validation is always JSON");
+        world
+            .store
+            .write(move |db| jobs::keep(db, &name, &text, now_ms))
+            .await?;
+    }
     let broadcaster = match &world.spoke.channel {
         Channel::Own => viewer.clone(),
         Channel::Id(id) => RecordKey::try_from(id.clone())

@@ -1,7 +1,6 @@
 //! Move 6 and 9: what a run tells.
 
 use std::collections::BTreeMap;
-use std::io;
 
 use chrono::{DateTime, Utc};
 
@@ -9,22 +8,20 @@ use crate::model::{Ended, GuardKind, StepKind};
 use crate::net::{Counted, Vendor};
 use crate::plan::{GuardFound, Mark};
 use crate::report::{
-    self, Calls, Cost, Counts, GuardFinding, HubSummary, Mode, News, NewsKind, Outcome, Pass, Per,
-    Report, ReportRow, RowMark, SourceSummary,
+    self, Calls, Cost, Counts, GuardFinding, HubSummary, Mode, Outcome, Pass, Per, Report,
+    SourceSummary,
 };
 use crate::store::findings::{self, FindingKind};
-use crate::store::plans::{self, Step};
-use crate::store::{Bucket, Store, jobs, runs};
+use crate::store::plans::{self};
+use crate::store::{Bucket, jobs, runs};
 
 use super::error::RunError;
 use super::hub::Hub;
 use super::job::{CALLING, Course};
-use super::recover::{self, Recovered};
+use super::news::{news, remarks};
 use super::tag_steps::tag_calls;
 use super::world::{Ask, World};
 
-/// Rows that are read from the journal at a time.
-const CHUNK: i64 = 1_000;
 /// HighLevel's daily allowance until the vendor told us another. Source: HighLevel reference section 4.
 const DAY_LIMIT: u64 = 200_000;
 /// What the gate leaves between two calls beyond the vendor's own spacing.
@@ -342,184 +339,6 @@ fn made(world: &World, course: &Course, report: &mut Report) {
     report.made = Some(made);
 }
 
-fn news(
-    world: &World,
-    course: &Course,
-    reader: &rusqlite::Connection,
-    job_no: i64,
-    apply: bool,
-) -> Result<Vec<News>, RunError> {
-    let job = &world.job.name;
-    let mut news = Vec::new();
-    for key in &course.lacking {
-        let how = if world.job.create_fields {
-            "`apply` makes it"
-        } else {
-            "make it, or set `create_fields = true`"
-        };
-        news.push(News {
-            kind: NewsKind::MissingField,
-            key: Some(key.to_string()),
-            what: format!("the location has no such custom field; {how}"),
-            command: None,
-        });
-    }
-    for found in &course.recovered.asks {
-        news.push(News {
-            kind: NewsKind::Asks,
-            key: Some(found.key.to_string()),
-            what: found.what.clone(),
-            command: Some(format!(
-                "ghl-sync link {job} {} CONTACT, or ghl-sync retry {job} {}",
-                found.key, found.key
-            )),
-        });
-    }
-    let told: Vec<_> = if apply {
-        findings::told_by(reader, job_no, course.run_no, 200)?
-    } else {
-        course.draft.news.clone()
-    };
-    for found in told {
-        if found.kind == FindingKind::Asks {
-            continue;
-        }
-        news.push(of_finding(job.as_str(), &found));
-    }
-    let unsettled = recover::unsettled(reader, job_no)?;
-    if !apply || course.recovered.waiting > 0 {
-        for step in unsettled
-            .iter()
-            .filter(|step| step.mark != Mark::Asks)
-            .take(20)
-        {
-            news.push(News {
-                kind: NewsKind::Unsettled,
-                key: Some(step.key.to_string()),
-                what: format!(
-                    "the answer to its {} is not known; it is looked for five minutes or more after it was sent",
-                    step.change.kind()
-                ),
-                command: None,
-            });
-        }
-    }
-    Ok(news)
-}
-
-fn of_finding(job: &str, found: &findings::Finding) -> News {
-    let key = &found.key;
-    let (kind, what, command) = match found.kind {
-        FindingKind::Conflict => {
-            #[derive(serde::Deserialize)]
-            struct Values {
-                wanted: String,
-                seen: Option<String>,
-            }
-            let what = match serde_json::from_str::<Values>(&found.what) {
-                Ok(Values { wanted, seen }) => format!(
-                    "{} holds `{}`, we want `{wanted}`",
-                    found.field,
-                    seen.unwrap_or_default()
-                ),
-                Err(_) => found.what.clone(),
-            };
-            let field = &found.field;
-            let command =
-                format!("ghl-sync keep {job} {key} {field}, or ghl-sync take {job} {key} {field}");
-            (NewsKind::Conflict, what, Some(command))
-        }
-        FindingKind::Refused => (
-            NewsKind::Refused,
-            found.what.clone(),
-            Some(format!("ghl-sync retry {job} {key}")),
-        ),
-        FindingKind::Ambiguous => (
-            NewsKind::Ambiguous,
-            found.what.clone(),
-            Some(format!("ghl-sync link {job} {key} CONTACT")),
-        ),
-        FindingKind::Asks => (
-            NewsKind::Asks,
-            found.what.clone(),
-            Some(format!("ghl-sync retry {job} {key}")),
-        ),
-        FindingKind::BadRow => (NewsKind::BadRow, found.what.clone(), None),
-    };
-    News {
-        kind,
-        key: Some(key.to_string()),
-        what,
-        command,
-    }
-}
-
-fn remarks(course: &Course, debt: i64) -> Vec<String> {
-    let mut remarks = course.remarks.clone();
-    if let Some(gathered) = &course.gathered {
-        remarks.extend(gathered.remarks.iter().cloned());
-    }
-    if let Some(refreshed) = &course.refreshed {
-        remarks.extend(refreshed.remarks.iter().cloned());
-        if !refreshed.complete {
-            remarks.push(
-                "the contacts of the location were not read to the end yet, so nobody is created; the next run goes on".to_owned(),
-            );
-        }
-    }
-    if debt > 0 {
-        remarks.push(format!(
-            "Twitch counts {debt} followers fewer than we know: somebody left; a full pass finds out who"
-        ));
-    }
-    let leavers = course.leavers;
-    if leavers.left + leavers.gone > 0 {
-        remarks.push(format!(
-            "{} left, {} are suspended or deleted",
-            leavers.left, leavers.gone
-        ));
-    }
-    if leavers.candidates > 0 {
-        remarks.push(format!(
-            "{} look as if they left; they are looked up in a run two minutes later or more",
-            leavers.candidates
-        ));
-    }
-    let Recovered {
-        found,
-        sent_again,
-        planned_again,
-        ..
-    } = &course.recovered;
-    if found + sent_again + planned_again > 0 {
-        remarks.push(format!(
-            "lost answers of an earlier run: {found} creates found, {sent_again} sent once more, {planned_again} other steps planned again"
-        ));
-    }
-    if let Some(approved) = &course.approved {
-        if approved.newer > 0 {
-            remarks.push(format!(
-                "{} steps are new since the approved plan and wait for the next one",
-                approved.newer
-            ));
-        }
-        if approved.no_longer > 0 {
-            remarks.push(format!(
-                "{} steps of the approved plan no longer hold and were dropped: {}",
-                approved.no_longer,
-                approved.examples.join("; ")
-            ));
-        }
-    }
-    if course.draft.news_count > course.draft.news.len() as u64 {
-        remarks.push(format!(
-            "{} new findings in all; the first are listed",
-            course.draft.news_count
-        ));
-    }
-    remarks
-}
-
 /// Ends a run in the database, with its report.
 pub(super) async fn end(world: &World, course: &Course, report: &Report) -> Result<(), RunError> {
     let summary = serde_json::to_string(report).map_err(|error| RunError::Bug {
@@ -536,72 +355,4 @@ pub(super) async fn end(world: &World, course: &Course, report: &Report) -> Resu
         .write(move |db| runs::end_run(db, run_no, now_ms, exit, digest.as_deref(), Some(&summary)))
         .await?;
     Ok(())
-}
-
-/// Streams the rows of a plan's report, in key order, from the journal; see [`super::rows`].
-pub(super) fn rows(
-    store: &Store,
-    plan_no: i64,
-) -> impl Iterator<Item = io::Result<ReportRow>> + use<> {
-    let mut reader = Some(store.reader());
-    let mut chunk: std::vec::IntoIter<Step> = Vec::new().into_iter();
-    let mut after = 0;
-    let mut over = false;
-    std::iter::from_fn(move || {
-        loop {
-            if let Some(step) = chunk.next() {
-                after = step.seq;
-                return Some(Ok(row(step)));
-            }
-            if over {
-                return None;
-            }
-            let steps = match reader.as_mut()? {
-                Ok(reader) => plans::steps_after(reader, plan_no, after, CHUNK),
-                Err(error) => {
-                    over = true;
-                    return Some(Err(io::Error::other(error.to_string())));
-                }
-            };
-            match steps {
-                Ok(steps) if steps.is_empty() => {
-                    over = true;
-                    return None;
-                }
-                Ok(steps) => chunk = steps.into_iter(),
-                Err(error) => {
-                    over = true;
-                    return Some(Err(io::Error::other(error.to_string())));
-                }
-            }
-        }
-    })
-}
-
-fn row(step: Step) -> ReportRow {
-    let why = step.why.clone().unwrap_or_default();
-    let mark = match step.mark {
-        Mark::Planned => RowMark::Would,
-        Mark::Held => RowMark::Held { by: held_by(&step) },
-        Mark::Sent | Mark::Unknown | Mark::Asks => RowMark::Unknown,
-        Mark::Done => RowMark::Done,
-        Mark::Refused => RowMark::Refused { why },
-        Mark::Dropped => RowMark::Dropped { why },
-    };
-    ReportRow {
-        seq: step.seq.unsigned_abs(),
-        key: step.key,
-        name: step.name,
-        contact: step.contact,
-        change: step.change,
-        mark,
-        reason: step.reason,
-    }
-}
-
-fn held_by(step: &Step) -> GuardKind {
-    let word = step.why.as_deref().and_then(|why| why.rsplit(' ').next());
-    word.and_then(GuardKind::from_word)
-        .or(step.guard)
-        .unwrap_or(GuardKind::First)
 }

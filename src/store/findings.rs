@@ -2,7 +2,8 @@
 
 use rusqlite::{Connection, params};
 
-use crate::model::RecordKey;
+use crate::model::{Digest, FieldKey, JobName, RecordKey};
+use crate::plan::basis;
 
 use super::error::StoreError;
 use super::walks::parsed_key;
@@ -68,6 +69,29 @@ pub struct Finding {
     pub what: String,
     /// The run that told it.
     pub run_no: i64,
+}
+
+impl Finding {
+    /// Makes the finding of a field where a person's value stands against ours.
+    ///
+    /// It rests on the two values: the same conflict found by the planner and by an update that met it is the same finding.
+    pub fn conflict(
+        key: &RecordKey,
+        field: &FieldKey,
+        wanted: &str,
+        seen: Option<&str>,
+        run_no: i64,
+    ) -> Finding {
+        let what = serde_json::json!({ "wanted": wanted, "seen": seen }).to_string();
+        Finding {
+            key: key.clone(),
+            kind: FindingKind::Conflict,
+            field: field.to_string(),
+            hash: basis(&what, &Digest::stored(String::new()), ""),
+            what,
+            run_no,
+        }
+    }
 }
 
 /// Stores findings; one that stands already with the same hash keeps the run that told it first.
@@ -208,6 +232,21 @@ pub fn told_by(
         })
     })
     .collect()
+}
+
+/// Takes a job's refusals away and lets the next plan look at their records, because what they rested on has changed.
+pub fn forget_refusals(db: &Connection, job: &JobName) -> Result<(), StoreError> {
+    db.execute(
+        "UPDATE roster SET open = 1 WHERE job_no = (SELECT no FROM job WHERE name = ?1) AND key IN (
+           SELECT key FROM finding WHERE job_no = (SELECT no FROM job WHERE name = ?1) AND kind = 'refused' LIMIT 4000)",
+        [job.as_str()],
+    )?;
+    db.execute(
+        "DELETE FROM finding WHERE kind = 'refused' AND job_no = (SELECT no FROM job WHERE name = ?1) AND key IN (
+           SELECT key FROM finding WHERE job_no = (SELECT no FROM job WHERE name = ?1) AND kind = 'refused' LIMIT 4000)",
+        [job.as_str()],
+    )?;
+    Ok(())
 }
 
 /// Counts a job's findings by kind.

@@ -385,6 +385,12 @@ pub fn take_field(
     })
 }
 
+/// Takes what we wrote to a contact over to the one that it was merged into, as far as that one has nothing of ours.
+pub fn move_written(db: &Connection, from_no: i64, to_no: i64) -> Result<(), StoreError> {
+    let from = mirrored(db, from_no)?.written;
+    change_written(db, to_no, |written| written.inherit(&from))
+}
+
 fn change_written(
     db: &Connection,
     contact_no: i64,

@@ -65,15 +65,24 @@ pub(super) fn open_for_writing(folder: &Path) -> Result<(Connection, PathBuf), S
         OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
     )
     .map_err(|error| StoreError::sorted(path.clone(), error))?;
-    prepare(&connection).map_err(|error| StoreError::sorted(path.clone(), error))?;
-    if connection
-        .is_readonly("main")
-        .map_err(|error| StoreError::sorted(path.clone(), error))?
-    {
-        return Err(StoreError::ReadOnly { path });
-    }
-    migrate(&mut connection, &path).map_err(|error| error.at(&path))?;
+    make_ready(&mut connection, &path, SCHEMAS, PATIENCE).map_err(|error| error.at(&path))?;
     Ok((connection, path))
+}
+
+/// Sets a writing connection up and brings its file to the last of `schemas`.
+fn make_ready(
+    connection: &mut Connection,
+    path: &Path,
+    schemas: &[&str],
+    patience: Duration,
+) -> Result<(), StoreError> {
+    prepare(connection, patience)?;
+    if connection.is_readonly("main")? {
+        return Err(StoreError::ReadOnly {
+            path: path.to_owned(),
+        });
+    }
+    migrate(connection, path, schemas)
 }
 
 /// Opens the state file for reading only; it must exist and be of this program's schema.
@@ -108,8 +117,8 @@ pub(super) fn open_for_reading(path: &Path) -> Result<Connection, StoreError> {
 /// How many prepared statements a connection keeps: all that there are.
 const STATEMENTS: usize = 128;
 
-fn prepare(connection: &Connection) -> rusqlite::Result<()> {
-    connection.busy_timeout(PATIENCE)?;
+fn prepare(connection: &Connection, patience: Duration) -> rusqlite::Result<()> {
+    connection.busy_timeout(patience)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "foreign_keys", true)?;
@@ -120,42 +129,47 @@ fn prepare(connection: &Connection) -> rusqlite::Result<()> {
     Ok(())
 }
 
-fn migrate(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
-    let version = |connection: &Connection| -> rusqlite::Result<i64> {
-        connection.pragma_query_value(None, "user_version", |row| row.get(0))
-    };
+fn version(connection: &Connection) -> rusqlite::Result<i64> {
+    connection.pragma_query_value(None, "user_version", |row| row.get(0))
+}
+
+fn migrate(connection: &mut Connection, path: &Path, schemas: &[&str]) -> Result<(), StoreError> {
+    #[expect(clippy::cast_possible_wrap, reason = "a handful of schema files")]
+    let known = schemas.len() as i64;
     let found = version(connection)?;
-    if found > SCHEMA_VERSION {
+    if found > known {
         return Err(StoreError::Newer {
             path: path.to_owned(),
             found,
-            known: SCHEMA_VERSION,
+            known,
         });
     }
-    if found == SCHEMA_VERSION {
+    if found == known {
         return Ok(());
     }
     if found > 0 {
-        let backup = path.with_extension(format!("db.before-v{SCHEMA_VERSION}"));
-        if !backup.exists() {
-            copy_into(connection, &backup)?;
-        }
+        let backup = path.with_extension(format!("db.before-v{known}"));
+        copy_into(connection, &backup, found)?;
     }
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     // Another process may have migrated while we waited for the lock.
     let found = version(&transaction)?;
     let first = usize::try_from(found).unwrap_or(0);
-    for schema in SCHEMAS.iter().skip(first) {
+    for schema in schemas.iter().skip(first) {
         transaction.execute_batch(schema)?;
     }
-    transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
+    transaction.pragma_update(None, "user_version", known.max(found))?;
     transaction.commit()?;
     Ok(())
 }
 
-/// Writes a whole, consistent copy of the database to `target`, which must not exist; 0600 like the original.
-fn copy_into(connection: &Connection, target: &Path) -> Result<(), StoreError> {
-    let half = target.with_extension("half");
+/// Writes a whole, consistent copy of the database, as of schema `found`, to `target`; 0600 like the original.
+///
+/// A copy that an earlier, failed migration left behind is replaced: what was done since then is only in the newer one. If another
+/// process migrates at this moment, its copy stands.
+fn copy_into(connection: &Connection, target: &Path, found: i64) -> Result<(), StoreError> {
+    // Two processes may be at it at once, each with a half of its own.
+    let half = target.with_extension(format!("half-{}", std::process::id()));
     let io = |source| StoreError::Io {
         path: half.clone(),
         source,
@@ -170,6 +184,14 @@ fn copy_into(connection: &Connection, target: &Path) -> Result<(), StoreError> {
         .open(&half)
         .map_err(io)?;
     connection.execute("VACUUM INTO ?1", [half.to_string_lossy()])?;
-    fs::rename(&half, target).map_err(io)?;
-    Ok(())
+    let copied = Connection::open_with_flags(&half, OpenFlags::SQLITE_OPEN_READ_ONLY)
+        .and_then(|copy| version(&copy))?;
+    if copied == found {
+        fs::rename(&half, target).map_err(io)
+    } else {
+        fs::remove_file(&half).map_err(io)
+    }
 }
+
+#[cfg(test)]
+mod tests;

@@ -58,7 +58,7 @@ pub struct Listing {
     pub open: bool,
 }
 
-/// Streams the next rows to look at after key `after`, in key order, at most [`SNAPSHOT_ROWS`], to `each`; returns the last key looked at, `None` at the end.
+/// Streams the next rows to look at after key `after`, in key order, at most `SNAPSHOT_ROWS`, to `each`; returns the last key looked at, `None` at the end.
 pub fn next_rows<E: From<StoreError>>(
     db: &Connection,
     scope: Scope,
@@ -143,7 +143,8 @@ fn listing(
         },
         attributes,
         presence,
-        was: (walk_no <= generation).then_some(state),
+        // A row that this walk brought back was planned before, as one that is out.
+        was: (walk_no <= generation || state != Presence::In).then_some(state),
         transition: row.get::<_, u32>(5)? + u32::from(pending.is_some()),
         open: row.get(7)?,
     }))

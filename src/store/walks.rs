@@ -200,7 +200,7 @@ fn look_up(
     let count = keys.len();
     let keys = serde_json::to_string(keys).expect("a list of texts is always JSON");
     let mut statement = db.prepare_cached(
-        "SELECT r.key, r.no, r.attributes, coalesce(r.pending, r.state), r.missing_walk, coalesce(w.ended IN ('complete', 'caught-up'), 0)
+        "SELECT r.key, r.no, r.attributes, coalesce(r.pending, r.state), r.missing_walk, coalesce(w.ended IN ('complete', 'caught-up', 'gap'), 0)
          FROM json_each(?2) j CROSS JOIN roster r ON r.job_no = ?1 AND r.key = j.value LEFT JOIN walk w ON w.no = r.walk_no",
     )?;
     let mut rows = statement.query(params![job_no, keys])?;
@@ -336,7 +336,7 @@ fn fold(
     if was_in && old_attributes == attributes {
         db.prepare_cached(
             "UPDATE roster SET missing_walk = NULL,
-               walk_no = CASE WHEN (SELECT ended FROM walk WHERE no = walk_no) IN ('complete', 'caught-up') THEN walk_no ELSE ?2 END
+               walk_no = CASE WHEN (SELECT ended FROM walk WHERE no = walk_no) IN ('complete', 'caught-up', 'gap') THEN walk_no ELSE ?2 END
              WHERE no = ?1",
         )?
         .execute(params![no, walk_no])?;
@@ -434,6 +434,16 @@ pub fn missing(
         })
     })
     .collect()
+}
+
+/// Returns when the oldest walk began in which a record was absent that is not confirmed yet, in ms.
+pub fn missing_since(db: &Connection, job_no: i64) -> Result<Option<i64>, StoreError> {
+    Ok(db.query_row(
+        "SELECT min(w.began_ms) FROM roster r INDEXED BY roster_missing JOIN walk w ON w.no = r.missing_walk
+         WHERE r.job_no = ?1 AND r.missing_walk IS NOT NULL",
+        [job_no],
+        |row| row.get(0),
+    )?)
 }
 
 /// Returns how many records are absent and not confirmed.

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::mpsc;
+use std::thread::JoinHandle;
 
 use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::oneshot;
@@ -14,19 +15,39 @@ use super::open::{SCHEMA_VERSION, STATE_FILE, open_for_reading, open_for_writing
 /// How many queued writes share one commit at most.
 const COMMIT_TOGETHER: usize = 64;
 
-/// A queued write: gets the connection, or the reason why there is no transaction; returns whether its savepoint is to be kept, and
-/// what to tell the asker once the commit is through.
-type Job = Box<dyn FnOnce(Result<&Connection, StoreError>) -> (bool, Tell) + Send>;
+/// A queued write: gets the connection, or the reason why there is no transaction; returns why its savepoint is not to be kept, if so,
+/// and what to tell the asker once the commit is through.
+type Job = Box<dyn FnOnce(Result<&Connection, StoreError>) -> (Option<StoreError>, Tell) + Send>;
 /// Tells the asker; called after the commit, with the commit's own failure if there was one.
 type Tell = Box<dyn FnOnce(Result<(), StoreError>)>;
 
 /// A handle on the state; clones share the one writer.
 #[derive(Clone)]
 pub struct Store {
-    jobs: mpsc::SyncSender<Job>,
+    writer: Arc<Writer>,
     path: Arc<PathBuf>,
     commits: Arc<AtomicU64>,
     commits_left: Arc<AtomicI64>,
+}
+
+/// The writing thread; the last handle that goes waits for it, so that whoever closed a state may look at its file.
+struct Writer {
+    jobs: Option<mpsc::SyncSender<Job>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        // Without a sender the thread ends after the writes that are queued.
+        self.jobs = None;
+        let Some(thread) = self.thread.take() else {
+            return;
+        };
+        // A write that holds the last handle itself cannot wait for its own end.
+        if thread.thread().id() != std::thread::current().id() {
+            let _ = thread.join();
+        }
+    }
 }
 
 impl std::fmt::Debug for Store {
@@ -45,22 +66,28 @@ impl Store {
     pub fn open(folder: &Path) -> Result<Store, StoreError> {
         let (connection, path) = open_for_writing(folder)?;
         let (jobs, queue) = mpsc::sync_channel::<Job>(COMMIT_TOGETHER * 4);
-        let store = Store {
-            jobs,
-            path: Arc::new(path),
-            commits: Arc::new(AtomicU64::new(0)),
-            commits_left: Arc::new(AtomicI64::new(i64::MAX)),
+        let commits = Arc::new(AtomicU64::new(0));
+        let commits_left = Arc::new(AtomicI64::new(i64::MAX));
+        let thread = {
+            let (commits, commits_left) = (Arc::clone(&commits), Arc::clone(&commits_left));
+            std::thread::Builder::new()
+                .name("store".to_owned())
+                .spawn(move || write_until_closed(connection, &queue, &commits, &commits_left))
         };
-        let commits = Arc::clone(&store.commits);
-        let commits_left = Arc::clone(&store.commits_left);
-        std::thread::Builder::new()
-            .name("store".to_owned())
-            .spawn(move || write_until_closed(connection, &queue, &commits, &commits_left))
-            .map_err(|source| StoreError::Io {
-                path: store.path.as_ref().clone(),
-                source,
-            })?;
-        Ok(store)
+        let thread = thread.map_err(|source| StoreError::Io {
+            path: path.clone(),
+            source,
+        })?;
+        let writer = Writer {
+            jobs: Some(jobs),
+            thread: Some(thread),
+        };
+        Ok(Store {
+            writer: Arc::new(writer),
+            path: Arc::new(path),
+            commits,
+            commits_left,
+        })
     }
 
     /// Runs `write` on the writing connection and returns once its commit is on the disk.
@@ -76,17 +103,20 @@ impl Store {
         let (tell, told) = oneshot::channel();
         let job: Job = Box::new(move |connection| {
             let outcome = connection.and_then(write);
-            let keep = outcome.is_ok();
+            let failed = outcome.as_ref().err().map(once_more);
             let tell: Tell = Box::new(move |commit| {
                 // Nobody listens any more when the asker was canceled; the write stands all the same.
                 let _ = tell.send(outcome.and_then(|value| commit.map(|()| value)));
             });
-            (keep, tell)
+            (failed, tell)
         });
         let mut job = Some(job);
         loop {
             let Some(unsent) = job.take() else { break };
-            match self.jobs.try_send(unsent) {
+            let Some(jobs) = &self.writer.jobs else {
+                return Err(StoreError::Stopped);
+            };
+            match jobs.try_send(unsent) {
                 Ok(()) => break,
                 Err(mpsc::TrySendError::Full(back)) => {
                     job = Some(back);
@@ -170,38 +200,73 @@ fn write_until_closed(
 }
 
 fn commit(connection: &mut Connection, together: Vec<Job>) {
+    let mut jobs = together.into_iter();
+    while jobs.len() > 0 {
+        commit_some(connection, &mut jobs);
+    }
+}
+
+/// Runs jobs in one transaction: all of them, unless SQLite gives the transaction up in the middle.
+fn commit_some(connection: &mut Connection, jobs: &mut std::vec::IntoIter<Job>) {
     let mut transaction = match connection.transaction_with_behavior(TransactionBehavior::Immediate)
     {
         Ok(transaction) => transaction,
         Err(error) => {
-            for job in together {
+            for job in jobs {
                 let (_, tell) = job(Err(again(&error)));
                 tell(Ok(()));
             }
             return;
         }
     };
-    let mut tells = Vec::with_capacity(together.len());
-    for job in together {
-        match transaction.savepoint() {
+    let mut tells = Vec::with_capacity(jobs.len());
+    for job in jobs {
+        let (own, tell) = match transaction.savepoint() {
             Ok(savepoint) => {
-                let (keep, tell) = job(Ok(&savepoint));
+                let (failed, tell) = job(Ok(&savepoint));
                 // Dropping a savepoint rolls it back.
-                let kept = if keep { savepoint.commit() } else { Ok(()) };
-                tells.push((tell, kept.err()));
+                let own = match failed {
+                    Some(failed) => Some(failed),
+                    None => savepoint.commit().err().map(|error| again(&error)),
+                };
+                (own, tell)
             }
             Err(error) => {
                 let (_, tell) = job(Err(again(&error)));
-                tells.push((tell, None));
+                (Some(again(&error)), tell)
             }
+        };
+        // A full disk makes SQLite roll back everything, not the savepoint alone: what ran before is undone with it. A job that ran
+        // now would be committed on its own and then be told that it was not.
+        let undone = own.as_ref().filter(|_| transaction.is_autocommit());
+        let undone = undone.map(once_more);
+        tells.push((tell, own));
+        if let Some(why) = undone {
+            for (tell, _) in tells {
+                tell(Err(once_more(&why)));
+            }
+            return;
         }
     }
     let failed = transaction.commit().err();
     for (tell, own) in tells {
-        tell(match own.as_ref().or(failed.as_ref()) {
-            Some(error) => Err(again(error)),
-            None => Ok(()),
+        tell(match (own, &failed) {
+            (Some(error), _) => Err(error),
+            (None, Some(error)) => Err(again(error)),
+            (None, None) => Ok(()),
         });
+    }
+}
+
+/// Makes the failure of one write once more, for those whose writes went with it.
+fn once_more(error: &StoreError) -> StoreError {
+    match error {
+        StoreError::DiskFull { path } => StoreError::DiskFull { path: path.clone() },
+        StoreError::Locked { path } => StoreError::Locked { path: path.clone() },
+        StoreError::Sql { source, .. } => again(source),
+        other => StoreError::Corrupt {
+            what: other.to_string(),
+        },
     }
 }
 
@@ -282,6 +347,42 @@ mod tests {
             .query_row("SELECT sum(x) FROM t", [], |row| row.get(0))
             .unwrap();
         assert_eq!(rows, 1);
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_full_disk_undoes_what_shared_the_commit_and_everybody_is_told_so() {
+        let folder = folder("full");
+        let store = Store::open(&folder).unwrap();
+        store
+            .write(|db| {
+                db.execute_batch("CREATE TABLE t(x)")?;
+                let pages: i64 = db.pragma_query_value(None, "page_count", |row| row.get(0))?;
+                Ok(db.pragma_update_and_check(None, "max_page_count", pages, |_| Ok(()))?)
+            })
+            .await
+            .unwrap();
+        let small = |x| store.write(move |db| Ok(db.execute("INSERT INTO t VALUES(?1)", [x])?));
+        let large = store.write(|db| Ok(db.execute("INSERT INTO t VALUES(zeroblob(100000))", [])?));
+        let (before, large, after) = tokio::join!(small(1), large, small(2));
+        assert!(
+            matches!(large, Err(StoreError::DiskFull { .. })),
+            "{large:?}"
+        );
+        for outcome in [&before, &after] {
+            let told = matches!(outcome, Ok(1) | Err(StoreError::DiskFull { .. }));
+            assert!(told, "{outcome:?}");
+        }
+        let rows: i64 = store
+            .reader()
+            .unwrap()
+            .query_row("SELECT count(*) FROM t", [], |row| row.get(0))
+            .unwrap();
+        let done = i64::from(before.is_ok()) + i64::from(after.is_ok());
+        assert_eq!(
+            rows, done,
+            "what is told as done is there, and nothing else"
+        );
         std::fs::remove_dir_all(folder).unwrap();
     }
 }

@@ -1,11 +1,19 @@
 //! Law 2: a process is killed after every single commit of a run, and started again.
 
+use ghl_sync::sandbox::Switches;
+
 use crate::scenes::{Scene, every};
 
 /// Kills the run after `n` commits for every `n` there is, and lets it heal each time.
 async fn killed_after_every_commit(scene: Scene) {
+    killed_at(scene, |_| Switches::default()).await;
+    // Once more, with another vendor behind every kill.
+    killed_at(scene, |stop_after| Switches::random(u64::from(stop_after))).await;
+}
+
+async fn killed_at(scene: Scene, vendor: fn(u32) -> Switches) {
     let commits = every(move |stop_after| async move {
-        let mut set = scene.set().await;
+        let mut set = scene.set_at(vendor(stop_after)).await;
         set.rig.store().stop_after_commits(stop_after);
         let outlived = set.run().await.is_ok();
         set.rig.close();

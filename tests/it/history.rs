@@ -18,7 +18,7 @@ use self::diary::Diary;
 use crate::rig::{JOB, Rig, ask_all, minutes, run_in};
 
 /// Histories of each test unless the environment says otherwise: all of them stay below half a minute on two cores.
-const CASES: u32 = 32;
+const CASES: u32 = 24;
 
 /// After the last fault: a create that was lost is looked for twice, sent once more, and looked for again, 16 minutes a round.
 const ROUNDS: u32 = 10;
@@ -52,6 +52,8 @@ enum Event {
     Delete(u8),
     Merge { loser: u8, winner: u8 },
     AddContact,
+    TurnMeanwhile { who: u8, follows: bool },
+    DeleteMeanwhile { who: u8, searches: u64 },
     Wait { minutes: u64 },
     Fault(FaultKind, Option<&'static str>, u64, u64),
     KillAfter { commits: u32 },
@@ -117,6 +119,9 @@ fn quiet_event() -> impl Strategy<Value = Event> {
         1 => any::<u8>().prop_map(Event::Delete),
         1 => any::<(u8, u8)>().prop_map(|(loser, winner)| Event::Merge { loser, winner }),
         1 => Just(Event::AddContact),
+        1 => any::<(u8, bool)>().prop_map(|(who, follows)| Event::TurnMeanwhile { who, follows }),
+        1 => (any::<u8>(), 1..4_u64)
+            .prop_map(|(who, searches)| Event::DeleteMeanwhile { who, searches }),
         3 => select(vec![1, 3, 6, 20, 240, 3_000]).prop_map(|minutes| Event::Wait { minutes }),
         6 => (any::<bool>(), prop::bool::weighted(0.9))
             .prop_map(|(full, allow)| Event::Apply { full, allow }),
@@ -257,6 +262,10 @@ impl Story {
             }
             Event::Delete(who) => diary.delete(sandbox, who),
             Event::Merge { loser, winner } => diary.merge(sandbox, loser, winner),
+            Event::TurnMeanwhile { who, follows } => diary.turn_meanwhile(sandbox, who, follows),
+            Event::DeleteMeanwhile { who, searches } => {
+                diary.delete_meanwhile(sandbox, who, searches);
+            }
             Event::AddContact => diary.add_contact(sandbox),
             Event::Wait { minutes: wait } => rig.advance(minutes(wait)),
             Event::Fault(ref kind, route, skip, times) => {
@@ -277,11 +286,14 @@ impl Story {
             }
             Event::Plan { full } => {
                 let before = rig.sandbox.writes().len();
+                let kept = diary::kept(&rig.store().reader().unwrap());
                 let ask = Ask {
                     full,
                     ..Ask::default()
                 };
                 self.run(ask).await;
+                let still = diary::kept(&self.rig.store().reader().unwrap());
+                assert_eq!(still, kept, "a dry run changed what it must leave alone");
                 let after = self.rig.sandbox.writes().len();
                 assert_eq!(after, before, "a dry run wrote");
             }
@@ -340,6 +352,7 @@ impl Story {
     /// Takes the faults away and applies, in full, until two rounds in a row are quiet.
     async fn settle(&mut self) {
         self.rig.sandbox.clear_faults();
+        self.diary.delete_the_doomed(&self.rig.sandbox);
         self.rig.close();
         let mut quiet = 0;
         for _ in 0..ROUNDS {

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use ghl_sync::model::StepKind;
 use ghl_sync::report::NewsKind;
-use ghl_sync::sandbox::{Fault, FaultKind};
+use ghl_sync::run::RunError;
+use ghl_sync::sandbox::{Fault, FaultKind, Switches};
 
 use crate::rig::{Rig, minutes, settings};
 use crate::scenes::{Scene, every, unsettled};
@@ -68,12 +69,17 @@ async fn hit_every_write(scene: Scene, kinds: Vec<FaultKind>, times: u64) {
         let fault = cases.get(number as usize).cloned();
         async move {
             let Some(fault) = fault else { return true };
-            let mut set = scene.set().await;
+            // With the real fault at hand, the vendor's undocumented sides vary along.
+            let vendor = match times {
+                1 => Switches::default(),
+                _ => Switches::random(u64::from(number)),
+            };
+            let mut set = scene.set_at(vendor).await;
             set.rig.sandbox.fault(fault.clone());
-            let told = set.run().await;
-            // Every call in it may fail, but the run ends in order.
-            if let Err(error) = told {
-                println!("{fault:?} ends the run: {error}");
+            // Whatever fails, the run ends in order: with a report, or out of touch.
+            if let Err(error) = set.run().await {
+                let in_order = matches!(error, RunError::OutOfTouch { .. });
+                assert!(in_order, "{fault:?} ends the run: {error}");
             }
             set.rig.sandbox.clear_faults();
             set.heal().await;

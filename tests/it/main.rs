@@ -2,16 +2,22 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
 
+mod badinput;
 mod crash;
 mod floors;
 mod guards;
 mod history;
+mod laws;
+mod leaving;
 mod life;
 mod lost;
 mod mirror;
+mod privacy;
 mod reading;
 mod readme;
 mod rig;
 mod scenes;
+mod schema;
+mod shared;
 mod tags;
 mod vendors;

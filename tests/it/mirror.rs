@@ -232,7 +232,8 @@ async fn a_link_moves_with_a_contact_that_was_merged_into_another() {
         assert_eq!(moved, 1, "by a write: {by_write}");
         rig.sandbox.rename(&follower.id, "a_third_login", "Third");
         rig.advance(minutes(15));
-        rig.apply_all().await;
+        let told = rig.apply_all().await;
+        assert_eq!(told.report.standing.get("conflicts"), None);
         assert_eq!(contact_id(&rig, &follower.id), winner);
         let contact = rig.sandbox.contact(&winner).unwrap();
         assert_eq!(contact["fields"]["twitch_username"], "a_third_login");

@@ -311,3 +311,45 @@ async fn the_scopes_in_the_readme_are_enough_and_the_reading_ones_are_enough_to_
     }
     assert!(page("README.md").contains("`moderator:read:followers`"));
 }
+
+/// Returns every source file's text, one after the other.
+fn sources(folder: &Path, text: &mut String) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            sources(&path, text);
+        } else if path.extension().is_some_and(|end| end == "rs") {
+            text.push_str(&fs::read_to_string(&path).unwrap());
+        }
+    }
+}
+
+#[test]
+fn every_message_in_the_troubleshooting_page_is_one_that_the_program_says() {
+    let mut said = String::new();
+    sources(&root().join("src"), &mut said);
+    let said = said.replace(['`', '\\'], "").to_lowercase();
+    let said: Vec<&str> = said.split_whitespace().collect();
+    let said = said.join(" ");
+    let text = page("docs/troubleshooting.md");
+    let mut looked_for = 0;
+    for cell in text.lines().filter_map(|line| line.strip_prefix("| `")) {
+        let cell = cell.split(" |").next().unwrap();
+        let messages = cell.split('`').step_by(2);
+        // What stands for something else is cut out; the rest is to be found word for word.
+        for piece in messages.flat_map(|message| message.split(['…', '(', ')'])) {
+            let piece = piece
+                .trim_matches([' ', ':', ';', ',', '?', '"'])
+                .to_lowercase();
+            let is_telling = piece.chars().count() >= 8 && !piece.contains("job key");
+            if is_telling {
+                looked_for += 1;
+                assert!(
+                    said.contains(&piece),
+                    "the program never says `{piece}`: {cell}"
+                );
+            }
+        }
+    }
+    assert!(looked_for > 60, "only {looked_for} messages were found");
+}

@@ -1,6 +1,7 @@
 //! Small worlds right before a run that writes, and what must be true once everything has healed.
 
 use ghl_sync::run::{Ask, RunError};
+use ghl_sync::sandbox::Switches;
 use serde_json::Value;
 
 use crate::rig::{JOB, Rig, Told, ask_all, minutes, settings};
@@ -35,8 +36,13 @@ pub(crate) fn job() -> String {
 }
 
 impl Scene {
-    /// Sets the scene; the next run is the one that matters.
+    /// Sets the scene at an honest vendor; the next run is the one that matters.
     pub(crate) async fn set(self) -> Set {
+        self.set_at(Switches::default()).await
+    }
+
+    /// Sets the scene at a vendor whose undocumented sides are these.
+    pub(crate) async fn set_at(self, switches: Switches) -> Set {
         let (followers, contacts, twins) = match self {
             Scene::FirstSync => (3, 4, 0),
             Scene::Renames => (3, 5, 3),
@@ -45,6 +51,7 @@ impl Scene {
         };
         let mut world = settings(followers, contacts);
         world.twins = twins;
+        world.switches = switches;
         let mut rig = Rig::with_job(world, &job()).await;
         let strangers = strangers(&rig);
         let mut left = Vec::new();

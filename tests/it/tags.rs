@@ -38,7 +38,7 @@ fn tagged(rig: &Rig, tag: &str) -> usize {
 
 /// Lets the whole job want one more tag.
 async fn with_another_tag(rig: &mut Rig, tag: &str) -> Told {
-    rig.job = rig.job.replace("[on.leave]\n", "[on.leave]\n").replacen(
+    rig.job = rig.job.replacen(
         "\"twitch follower\"",
         &format!("\"{tag}\", \"twitch follower\""),
         1,

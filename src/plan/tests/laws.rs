@@ -218,7 +218,12 @@ fn carry_out(row: &mut Row, verdict: Verdict) {
             Change::Link { contact, .. } => {
                 row.link = Linked::To(Box::new(candidate(row, &contact)));
             }
-            Change::Relink { to, .. } => row.link = Linked::To(Box::new(candidate(row, &to))),
+            Change::Relink { from, to } => {
+                // What was written goes with the link, as `execute` has it.
+                let mut heir = candidate(row, &to);
+                heir.written.inherit(&candidate(row, &from).written);
+                row.link = Linked::To(Box::new(heir));
+            }
             Change::Tombstone { contact } => {
                 row.link = Linked::Tombstone(Box::new(candidate(row, &contact)));
             }
@@ -294,8 +299,22 @@ fn linked(row: &mut Row) -> &mut Mirrored {
     }
 }
 
+/// Two thousand rows a law; failing ones are kept beside the histories.
+fn config() -> ProptestConfig {
+    use proptest::test_runner::FileFailurePersistence;
+    let kept = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/tests/proptest-regressions/laws.txt"
+    );
+    ProptestConfig {
+        cases: 2_000,
+        failure_persistence: Some(Box::new(FileFailurePersistence::Direct(kept))),
+        ..ProptestConfig::default()
+    }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2_000))]
+    #![proptest_config(config())]
 
     #[test]
     fn a_plan_that_was_carried_out_leaves_nothing_to_plan(row in row(), wanted in wanted(), terms in terms()) {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ghl_sync::sandbox::Sandbox;
+use ghl_sync::sandbox::{Change, Sandbox};
 use rusqlite::{Connection, OptionalExtension};
 use serde_json::Value;
 
@@ -40,6 +40,10 @@ pub(super) struct Diary {
     removed: BTreeMap<String, u64>,
     /// Contacts that took another one in.
     merged: BTreeSet<String>,
+    /// Contacts that somebody deletes in the middle of a run to come.
+    doomed: BTreeSet<String>,
+    /// Accounts that follow or leave in the middle of a run to come.
+    restless: BTreeSet<String>,
     texts: u32,
 }
 
@@ -82,9 +86,25 @@ fn followers(sandbox: &Sandbox) -> BTreeSet<String> {
         .collect()
 }
 
-/// Returns how many steps nobody knows the outcome of yet, a person's questions aside.
+/// Returns everything that a dry run must leave alone, as text: links, claims and the roster.
+pub(super) fn kept(reader: &Connection) -> Vec<String> {
+    let mut statement = reader
+        .prepare(
+            "SELECT json_array('link', key, contact_no, state) FROM link
+             UNION ALL SELECT json_array('claim', contact_no, tag, job_no, state, transition) FROM claim
+             UNION ALL SELECT json_array('roster', key, roster.state, transition)
+                 FROM roster JOIN job ON job.no = roster.job_no WHERE walk_no <= job.generation
+             ORDER BY 1",
+        )
+        .unwrap();
+    let rows = statement.query_map([], |row| row.get(0));
+    rows.unwrap().map(Result::unwrap).collect()
+}
+
+/// Returns how many steps nobody knows the outcome of yet, a person's questions aside, and how many absent records are not confirmed.
 pub(super) fn unsettled(reader: &Connection) -> i64 {
-    let open = "SELECT count(*) FROM step WHERE mark IN ('sent', 'unknown')";
+    let open = "SELECT (SELECT count(*) FROM step WHERE mark IN ('sent', 'unknown'))
+                     + (SELECT count(*) FROM roster WHERE state = 'in' AND missing_walk IS NOT NULL)";
     reader.query_row(open, [], |row| row.get(0)).unwrap()
 }
 
@@ -110,6 +130,8 @@ impl Diary {
             firmly: BTreeSet::new(),
             removed: BTreeMap::new(),
             merged: BTreeSet::new(),
+            doomed: BTreeSet::new(),
+            restless: BTreeSet::new(),
             texts: 0,
         }
     }
@@ -192,15 +214,16 @@ impl Diary {
         }
     }
 
-    fn contact(sandbox: &Sandbox, who: u8) -> Option<Value> {
-        let contacts = sandbox.contacts();
+    fn contact(&self, sandbox: &Sandbox, who: u8) -> Option<Value> {
+        let mut contacts = sandbox.contacts();
+        contacts.retain(|contact| !self.doomed.contains(&id(contact)));
         // From the newest: mostly those that we made.
         let place = contacts.len().checked_sub(1)? - usize::from(who) % contacts.len();
         Some(contacts[place].clone())
     }
 
     pub(super) fn edit(&mut self, sandbox: &Sandbox, who: u8, key: &'static str) {
-        let Some(contact) = Diary::contact(sandbox, who) else {
+        let Some(contact) = self.contact(sandbox, who) else {
             return;
         };
         // A custom field must exist before a person can fill it.
@@ -222,7 +245,7 @@ impl Diary {
     /// A person empties a field; a first name may be filled again, so it is another one.
     pub(super) fn clear(&mut self, sandbox: &Sandbox, who: u8) {
         let key = "twitch_username";
-        let Some(contact) = Diary::contact(sandbox, who) else {
+        let Some(contact) = self.contact(sandbox, who) else {
             return;
         };
         // A contact that never was a record's has nothing to clear, and one that may become one's may be filled.
@@ -236,7 +259,7 @@ impl Diary {
     }
 
     pub(super) fn add_tag(&mut self, sandbox: &Sandbox, who: u8) {
-        let Some(contact) = Diary::contact(sandbox, who) else {
+        let Some(contact) = self.contact(sandbox, who) else {
             return;
         };
         let (contact, tag) = (id(&contact), self.text());
@@ -246,7 +269,7 @@ impl Diary {
     }
 
     pub(super) fn take_tag(&mut self, sandbox: &Sandbox, reader: &Connection, who: u8, tag_no: u8) {
-        let Some(contact) = Diary::contact(sandbox, who) else {
+        let Some(contact) = self.contact(sandbox, who) else {
             return;
         };
         let tags: Vec<String> = tags(&contact).into_iter().collect();
@@ -258,7 +281,9 @@ impl Diary {
         sandbox.remove_tag(&contact, &tag);
         let known = (contact.clone(), tag.clone());
         self.added.remove(&known);
-        if confirmed(reader, &contact, &tag) {
+        let marker = text(&sandbox.contact(&contact).unwrap(), MARKER).map(str::to_owned);
+        let restless = marker.is_some_and(|marker| self.restless.contains(&marker));
+        if !restless && confirmed(reader, &contact, &tag) {
             self.firmly.insert(known.clone());
         }
         self.taken.insert(known);
@@ -281,19 +306,67 @@ impl Diary {
     }
 
     pub(super) fn delete(&mut self, sandbox: &Sandbox, who: u8) {
-        if let Some(contact) = Diary::contact(sandbox, who) {
+        if let Some(contact) = self.contact(sandbox, who) {
             sandbox.delete_contact(&id(&contact));
             self.forget(&contact);
         }
     }
 
+    /// An account follows or leaves after the next page of followers, in the middle of a run.
+    pub(super) fn turn_meanwhile(&mut self, sandbox: &Sandbox, n: u8, follows: bool) {
+        let account = self.account(n);
+        if self.suspended.contains(&account) {
+            return;
+        }
+        self.moves(sandbox, &account);
+        self.restless.insert(account.clone());
+        let change = match follows {
+            true => Change::Follow {
+                login: format!("login_{account}"),
+                name: format!("Ñame {account}"),
+                id: account,
+            },
+            false => Change::Unfollow { id: account },
+        };
+        sandbox.later("GET /channels/followers", 1, change);
+    }
+
+    /// A contact is deleted after so many more pages of contacts or looks at one, in the middle of a run.
+    pub(super) fn delete_meanwhile(&mut self, sandbox: &Sandbox, who: u8, searches: u64) {
+        if let Some(contact) = self.contact(sandbox, who) {
+            let id = id(&contact);
+            self.forget(&contact);
+            self.doomed.insert(id.clone());
+            sandbox.later(
+                "POST /contacts/search",
+                searches,
+                Change::DeleteContact { id },
+            );
+        }
+    }
+
+    /// What was to be deleted in the middle of a run that never came is deleted now, so that the last runs can notice.
+    pub(super) fn delete_the_doomed(&self, sandbox: &Sandbox) {
+        for contact in &self.doomed {
+            if sandbox.contact(contact).is_some() {
+                sandbox.delete_contact(contact);
+            }
+        }
+    }
+
     pub(super) fn merge(&mut self, sandbox: &Sandbox, loser: u8, winner: u8) {
-        let both = Diary::contact(sandbox, loser).zip(Diary::contact(sandbox, winner));
+        let both = self
+            .contact(sandbox, loser)
+            .zip(self.contact(sandbox, winner));
         let Some((loser, winner)) = both.filter(|(loser, winner)| loser != winner) else {
             return;
         };
         let winner_id = id(&winner);
         sandbox.merge_contacts(&id(&loser), &winner_id);
+        // A marker that moves just before a create cannot be seen by any reading while the index lags, so it does not lag here.
+        if text(&loser, MARKER).is_some() {
+            sandbox.settle();
+        }
         // What the loser had in a field that the winner had not is the winner's now; its tags too.
         self.edits
             .retain(|(of, _), value| *of != winner_id || value.is_some());
