@@ -365,10 +365,10 @@ impl Walking {
     /// Compares a page with the roster; returns whether every row of it was known from walks that ended.
     fn take(&mut self, job_no: i64, records: &[Record]) -> Result<bool, RunError> {
         let mut all_known = true;
-        let page = walks::listed_page(&self.reader, job_no, records)?;
-        for (record, listed) in records.iter().zip(page) {
+        let roster = walks::listed_page(&self.reader, job_no, records)?;
+        for record in records {
             self.rows += 1;
-            match listed {
+            match roster.get(record.key.as_str()) {
                 None => {
                     all_known = false;
                     self.staged.push(record.clone());
@@ -380,17 +380,16 @@ impl Walking {
                     missing,
                     known,
                 }) => {
-                    self.seen.insert(no);
-                    let is_in = presence == Presence::In;
-                    all_known &= known && is_in;
+                    self.seen.insert(*no);
+                    let is_in = *presence == Presence::In;
+                    all_known &= *known && is_in;
+                    let settled = is_in && *known && !missing;
                     // Most rows of a full pass are as they were, and the comparison of two texts decides.
-                    let as_it_was = record.attributes_json() == attributes;
-                    if as_it_was && is_in && known && !missing {
+                    if settled && record.attributes_json() == *attributes {
                         continue;
                     }
-                    let merged = merged(record, &attributes)?;
-                    let same = as_it_was || merged.attributes_json() == attributes;
-                    if !(same && is_in && known && !missing) {
+                    let merged = merged(record, attributes)?;
+                    if !(settled && merged.attributes_json() == *attributes) {
                         self.staged.push(merged);
                     }
                 }
