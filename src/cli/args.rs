@@ -76,7 +76,9 @@ pub struct Plan {
     /// Read both sides in full, not only what is new
     #[arg(long)]
     pub full: bool,
-    /// Exit with 2 when the plan is not empty, and with 3 or 7 when a guard would hold a part of it
+    /// Exit with 2 when the plan is not empty, with 3 or 7 when a guard would hold a part of it, with 7 when you are asked something, and with 5 when there are new conflicts
+    ///
+    /// Without it a plan that could be made exits with 0, whatever it says.
     #[arg(long)]
     pub exit_code: bool,
     /// How the report is written.
@@ -126,7 +128,7 @@ pub struct How {
     /// Let this guard pass once; may be repeated
     #[arg(long, value_name = "GUARD", value_parser = guard())]
     pub allow: Vec<GuardKind>,
-    /// Carry out at most this many steps, and leave the rest to the next run [default: no limit]
+    /// Carry out the steps of at most this many records (people), and leave the rest to the next run [default: no limit]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub limit: Option<u64>,
     /// Wait for another run of the job to end, instead of exiting with 8

@@ -81,7 +81,7 @@ impl Play<'_> {
         ))?;
 
         self.heading("1. Look", &format!("ghl-sync plan {job}"))?;
-        let Ended::Through(planned) = self.run(&plan(false)).await? else {
+        let Ended::Through(planned) = self.run(plan(false)).await? else {
             return Ok(Ended::Stopped);
         };
         self.show(&planned)?;
@@ -95,7 +95,7 @@ impl Play<'_> {
             ),
         )?;
         let first = Ask { approve, ..apply() };
-        let Ended::Through(applied) = self.run(&first).await? else {
+        let Ended::Through(applied) = self.run(first).await? else {
             return Ok(Ended::Stopped);
         };
         self.show(&applied)?;
@@ -103,7 +103,7 @@ impl Play<'_> {
         let day = self.stage.a_day_passes();
         self.say(&format!("\nA day passes. {}", story(day)))?;
         // Whoever is missing from a full listing is looked for again a little later before it is believed.
-        let Ended::Through(_) = self.run(&plan(true)).await? else {
+        let Ended::Through(_) = self.run(plan(true)).await? else {
             return Ok(Ended::Stopped);
         };
         self.stage.minutes_pass(3);
@@ -111,7 +111,7 @@ impl Play<'_> {
             "3. Look at what differs now",
             &format!("ghl-sync plan {job}"),
         )?;
-        let Ended::Through(planned) = self.run(&plan(false)).await? else {
+        let Ended::Through(planned) = self.run(plan(false)).await? else {
             return Ok(Ended::Stopped);
         };
         self.show(&planned)?;
@@ -119,7 +119,7 @@ impl Play<'_> {
             "4. Carry it out; no guard holds any of it, so nobody has to approve it",
             &format!("ghl-sync apply {job}"),
         )?;
-        let Ended::Through(applied_again) = self.run(&apply()).await? else {
+        let Ended::Through(applied_again) = self.run(apply()).await? else {
             return Ok(Ended::Stopped);
         };
         self.show(&applied_again)?;
@@ -130,7 +130,7 @@ impl Play<'_> {
             &format!("ghl-sync apply {job}"),
         )?;
         self.stage.sandbox.clear_calls();
-        let Ended::Through(silent) = self.run(&apply()).await? else {
+        let Ended::Through(silent) = self.run(apply()).await? else {
             return Ok(Ended::Stopped);
         };
         self.show(&silent)?;
@@ -153,8 +153,12 @@ impl Play<'_> {
     }
 
     /// Runs the job once.
-    async fn run(&mut self, ask: &Ask) -> Result<Ended<Done>, CliError> {
-        let done = runs::one(self.shell, &mut self.worlds, &self.job, ask).await;
+    async fn run(&mut self, ask: Ask) -> Result<Ended<Done>, CliError> {
+        let ask = Ask {
+            holder: runs::holder("demo", self.stage.clock().now()),
+            ..ask
+        };
+        let done = runs::one(self.shell, &mut self.worlds, &self.job, &ask).await;
         match self.shell.stop.is_asked() {
             true => Ok(Ended::Stopped),
             false => done.map(Ended::Through),
@@ -206,7 +210,6 @@ impl Play<'_> {
 fn plan(full: bool) -> Ask {
     Ask {
         full,
-        holder: runs::holder("demo"),
         ..Ask::default()
     }
 }
@@ -214,7 +217,6 @@ fn plan(full: bool) -> Ask {
 fn apply() -> Ask {
     Ask {
         apply: true,
-        holder: runs::holder("demo"),
         ..Ask::default()
     }
 }

@@ -1,8 +1,11 @@
 //! `plan`, `apply` and `resync`: jobs in the order of their names, a report each.
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+
+use chrono::{DateTime, SecondsFormat, Utc};
 
 use crate::config::{self, Config};
 use crate::model::{Digest, JobName};
@@ -36,7 +39,7 @@ pub(super) async fn plan(
 ) -> Result<Exit, CliError> {
     let ask = Ask {
         full: args.full,
-        holder: holder("plan"),
+        holder: holder("plan", shell.clock.now()),
         ..Ask::default()
     };
     all(shell, path, &args.jobs, &ask, &args.output, args.exit_code).await
@@ -48,7 +51,7 @@ pub(super) async fn apply(
     path: Option<&Path>,
     args: &Apply,
 ) -> Result<Exit, CliError> {
-    let ask = ask(&args.how, args.full, "apply");
+    let ask = ask(&args.how, args.full, "apply", shell.clock.now());
     all(shell, path, &args.jobs, &ask, &args.output, false).await
 }
 
@@ -58,12 +61,12 @@ pub(super) async fn resync(
     path: Option<&Path>,
     args: &Resync,
 ) -> Result<Exit, CliError> {
-    let ask = ask(&args.how, true, "resync");
+    let ask = ask(&args.how, true, "resync", shell.clock.now());
     let jobs = [args.job.clone()];
     all(shell, path, &jobs, &ask, &args.output, false).await
 }
 
-fn ask(how: &How, full: bool, command: &str) -> Ask {
+fn ask(how: &How, full: bool, command: &str, now: DateTime<Utc>) -> Ask {
     let How {
         approve,
         allow,
@@ -77,13 +80,17 @@ fn ask(how: &How, full: bool, command: &str) -> Ask {
         allow: allow.iter().copied().collect(),
         limit: *limit,
         wait: *wait,
-        holder: holder(command),
+        holder: holder(command, now),
     }
 }
 
-/// Returns what is written into a lock: the command and the process.
-pub(super) fn holder(command: &str) -> String {
-    format!("ghl-sync {command}, process {}", std::process::id())
+/// Returns what is written into a lock: the process, the command and when it started.
+pub(super) fn holder(command: &str, now: DateTime<Utc>) -> String {
+    format!(
+        "ghl-sync {command}, process {}, since {}",
+        std::process::id(),
+        now.to_rfc3339_opts(SecondsFormat::Secs, true)
+    )
 }
 
 /// Loads the configuration that was named, or the one that is found.
@@ -139,7 +146,7 @@ async fn all(
     // Opened before anything is carried out: a report that has no place to go must not cost a run.
     let mut file = match &output.out {
         Some(path) => Some(BufWriter::new(
-            File::create(path).map_err(CliError::writing(path))?,
+            private(path).map_err(CliError::writing(path))?,
         )),
         None => None,
     };
@@ -183,6 +190,16 @@ async fn all(
         }
     }
     Ok(exit::first_of(exits.into_iter()))
+}
+
+/// Makes a file that only its owner can read, because reports hold people's names; one that is there is emptied and keeps its permissions.
+fn private(path: &Path) -> io::Result<File> {
+    OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(path)
 }
 
 /// Runs one job once.
@@ -232,4 +249,30 @@ pub(super) fn render(
         Format::Markdown => report::markdown,
     };
     write(&done.report, &mut rows, out, &view.options)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn a_lock_names_command_process_and_start() {
+        let now = DateTime::from_timestamp_millis(1_772_452_800_123).unwrap();
+        let words = holder("apply", now);
+        assert!(words.starts_with("ghl-sync apply, process "), "{words}");
+        assert!(words.ends_with(", since 2026-03-02T12:00:00Z"), "{words}");
+    }
+
+    #[test]
+    fn a_file_for_a_report_is_its_owners_alone() {
+        let path = std::env::temp_dir().join(format!("ghl-sync-out-{}", std::process::id()));
+        private(&path).unwrap().write_all(b"names").unwrap();
+        let about = || std::fs::metadata(&path).unwrap();
+        assert_eq!(about().permissions().mode() & 0o777, 0o600);
+        private(&path).unwrap();
+        assert_eq!(about().len(), 0);
+        std::fs::remove_file(&path).unwrap();
+    }
 }

@@ -99,7 +99,14 @@ async fn settle(
         )));
     }
     let store = Store::open(&config.state)?;
-    let said = run::settle(&store, job, &shell.clock, &holder(command), settling).await?;
+    let said = run::settle(
+        &store,
+        job,
+        &shell.clock,
+        &holder(command, shell.clock.now()),
+        settling,
+    )
+    .await?;
     shell.say(&format!("{said}."))?;
     Ok(Exit::Done)
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::path::Path;
 
-use chrono::{DateTime, TimeZone, Utc};
+use chrono::{DateTime, TimeDelta, TimeZone, Utc};
 use rusqlite::Connection;
 use serde::Serialize;
 use serde_json::Value;
@@ -26,6 +26,9 @@ use super::shell::Shell;
 
 /// The number of the JSON shape.
 const SCHEMA: u32 = 1;
+
+/// Buckets that nobody used for longer are left out.
+const SILENT_FOR: TimeDelta = TimeDelta::days(2);
 
 /// Runs `status`. Makes no database where there is none.
 pub(super) fn status(
@@ -117,7 +120,11 @@ impl Standing {
             schema: SCHEMA,
             now,
             jobs,
-            buckets: usages.into_iter().map(BucketStanding::of).collect(),
+            buckets: usages
+                .into_iter()
+                .filter(|usage| !is_silent(usage, now))
+                .map(BucketStanding::of)
+                .collect(),
         })
     }
 
@@ -157,6 +164,14 @@ impl Standing {
         }
         sections
     }
+}
+
+/// Returns whether nobody used a bucket for so long that its account is likely to be no more.
+fn is_silent(usage: &Usage, now: DateTime<Utc>) -> bool {
+    let used = usage
+        .last_at
+        .is_some_and(|last_at| now - last_at <= SILENT_FOR);
+    !used && usage.held_until.is_none()
 }
 
 impl JobStanding {
@@ -311,6 +326,7 @@ impl BucketStanding {
             remaining,
             resets_at,
             held_until,
+            last_at: _,
         } = usage;
         BucketStanding {
             name,
@@ -383,6 +399,29 @@ mod tests {
         assert_eq!(shown(300), "2026-03-02 12:05 UTC (in 5 min)");
         assert_eq!(shown(-7_200), "2026-03-02 10:00 UTC (2.0 h ago)");
         assert_eq!(shown(-10 * 86_400), "2026-02-20 12:00 UTC (10 days ago)");
+    }
+
+    #[test]
+    fn a_bucket_that_was_silent_for_days_is_left_out_unless_it_is_held() {
+        let now = at(1_772_452_800_000).unwrap();
+        let usage = |days: Option<i64>| Usage {
+            name: "twitch:old".to_owned(),
+            used: 0,
+            limit: None,
+            remaining: None,
+            resets_at: None,
+            held_until: None,
+            last_at: days.map(|days| now - TimeDelta::days(days)),
+        };
+        assert!(!is_silent(&usage(Some(0)), now));
+        assert!(!is_silent(&usage(Some(2)), now));
+        assert!(is_silent(&usage(Some(3)), now));
+        assert!(is_silent(&usage(None), now));
+        let held = Usage {
+            held_until: Some(now + TimeDelta::hours(1)),
+            ..usage(Some(3))
+        };
+        assert!(!is_silent(&held, now));
     }
 
     #[test]

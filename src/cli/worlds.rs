@@ -91,16 +91,8 @@ impl Worlds {
         let hub_token = token(&hub.name, &hub.token)?;
         let spoke_token = token(&spoke.name, &spoke.token)?;
 
-        let hub_gate = self.gate(
-            Vendor::HighLevel,
-            bucket_of_hub(&hub, &hub_token),
-            reserve(&hub),
-        );
-        let spoke_gate = self.gate(
-            Vendor::Twitch,
-            bucket_of_spoke(&spoke, &spoke_token),
-            Reserve::Percent(0),
-        );
+        let hub_gate = self.gate(Vendor::HighLevel, bucket_of_hub(&hub), reserve(&hub));
+        let spoke_gate = self.gate(Vendor::Twitch, bucket_of_spoke(&spoke), Reserve::Percent(0));
         // The login host has limits of its own, and calls to it are rare.
         let auth_gate = self.gate(
             Vendor::Twitch,
@@ -209,12 +201,13 @@ pub(super) fn secret(source: &SecretSource) -> Result<Secret, String> {
     Secret::resolve(&source.to_string(), Path::new("")).map_err(|error| error.to_string())
 }
 
-fn bucket_of_hub(account: &HighLevelAccount, token: &Secret) -> String {
-    format!("highlevel:{}:{}", account.location, token.fingerprint())
+/// A token that was renewed is still the same tenant's: buckets go by account, so that the limits heard with the old one hold.
+fn bucket_of_hub(account: &HighLevelAccount) -> String {
+    format!("highlevel:{}:{}", account.location, account.name)
 }
 
-fn bucket_of_spoke(account: &TwitchAccount, token: &Secret) -> String {
-    format!("twitch:{}:{}", account.client_id, token.fingerprint())
+fn bucket_of_spoke(account: &TwitchAccount) -> String {
+    format!("twitch:{}:{}", account.client_id, account.name)
 }
 
 fn reserve(account: &HighLevelAccount) -> Reserve {

@@ -19,8 +19,13 @@ impl fmt::Display for NotAnId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "`{}` is not a {}: expected {}",
+            "`{}` is not {} {}: expected {}",
             self.seen.escape_debug(),
+            if self.what.starts_with(['a', 'e', 'i', 'o']) {
+                "an"
+            } else {
+                "a"
+            },
             self.what,
             self.expected
         )

@@ -88,7 +88,7 @@ impl Drop for Waiting<'_> {
 impl Gate {
     /// Makes the gate of a bucket. There should be one per bucket and process; accounts in one bucket share it.
     ///
-    /// `name` identifies the bucket in the state: `highlevel:<location>:<fingerprint of the token>`, `twitch:<client id>:<user>`.
+    /// `name` identifies the bucket in the state: `highlevel:<location>:<account>`, `twitch:<client id>:<account>`, `twitch-auth:<client id>`.
     /// `reserve` of the day (a number alone is percent) is left to the tenant's other tools. `seed` spreads the pauses of several processes.
     pub fn new(
         store: Store,
@@ -363,7 +363,7 @@ mod tests {
             store,
             clock.clone(),
             Vendor::HighLevel,
-            "highlevel:here:0",
+            "highlevel:here:main",
             reserve_percent,
             1,
         )

@@ -166,6 +166,11 @@ impl Line {
         &self.parts.gate
     }
 
+    /// Returns what tells the line's token from another one without showing it: the key of all that is kept about a token.
+    pub fn token_fingerprint(&self) -> String {
+        self.parts.token.fingerprint()
+    }
+
     /// Returns by how much the vendor's clock is ahead of ours, to the second, as its last answer showed; `None` before the first.
     pub fn skew(&self) -> Option<TimeDelta> {
         let ms = self.skew_ms.load(Ordering::Relaxed);

@@ -12,6 +12,7 @@ mod order;
 mod row;
 pub mod spelling;
 pub mod template;
+mod walk;
 pub mod wanted;
 
 pub use diff::{
@@ -25,6 +26,8 @@ pub use row::{
     Candidate, Candidates, Claim, Linked, Mirrored, Presence, Row, Sent, TagStamp, Wanted,
     WantedField, Written,
 };
+
+pub use walk::judged;
 
 #[cfg(test)]
 mod tests;

@@ -42,7 +42,7 @@ pub struct Report {
     pub hub: HubSummary,
     /// How many steps of each kind there are, and what became of them; kinds without steps may be missing.
     pub counts: BTreeMap<StepKind, Counts>,
-    /// The guards that were looked at, held or not.
+    /// The guards that found something, held or not.
     pub guards: Vec<GuardFinding>,
     /// What carrying it out costs, announced before it happens.
     pub cost: Cost,
@@ -100,7 +100,7 @@ pub struct SourceSummary {
     pub pages: u64,
     /// How the walk ended: `complete`, `caught up`, or why it was cut.
     pub ended: String,
-    /// The vendor's total less the total we expected; 0 when nobody is missing.
+    /// The total we expected less the vendor's: positive when so many are missing, negative when it counts more than we know.
     pub debt: i64,
     /// Records in the roster after this pass.
     pub in_roster: u64,
@@ -119,7 +119,7 @@ pub struct HubSummary {
     pub reader: String,
     /// Pages read.
     pub pages: u64,
-    /// Distinct contacts on them.
+    /// Rows on them, all pages together; a contact that was listed twice counts twice.
     pub contacts_seen: u64,
     /// How the walk ended: `complete`, `caught up`, or why it was cut.
     pub ended: String,

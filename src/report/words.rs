@@ -201,9 +201,9 @@ pub(super) fn source_line(source: &SourceSummary) -> String {
     }
     parts.push(format!("{} known to us", number(*in_roster)));
     if *debt != 0 {
-        let sign = if *debt < 0 { "-" } else { "+" };
+        let how = if *debt > 0 { "fewer" } else { "more" };
         parts.push(format!(
-            "{sign}{} against what we expected",
+            "{} {how} than expected",
             number(debt.unsigned_abs())
         ));
     }

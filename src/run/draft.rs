@@ -246,7 +246,14 @@ fn one(
         listing,
         &match_values,
     )?;
-    let hash = basis(&listing.attributes, &desk.digest, &rows::shown(&row));
+    // A refusal rests on the state of the record too: one that leaves wants something else.
+    let state = format!(
+        "{} {} {}",
+        listing.presence.word(),
+        listing.transition,
+        rows::shown(&row)
+    );
+    let hash = basis(&listing.attributes, &desk.digest, &state);
     let terms = Terms {
         missing: desk.job.missing,
         recreate_deleted: desk.job.recreate_deleted,

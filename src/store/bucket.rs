@@ -37,10 +37,12 @@ pub struct Usage {
     pub limit: Option<u64>,
     /// The calls left in the present day, the reserve included.
     pub remaining: Option<u64>,
-    /// When the present day ends; `None` when no day is running.
+    /// When the present day ends; `None` when no day is running, or when the vendor has no limit of the day.
     pub resets_at: Option<DateTime<Utc>>,
     /// Until when the vendor's 429 holds everybody; `None` when it does not.
     pub held_until: Option<DateTime<Utc>>,
+    /// About when the last call was allowed, late by a window at most; `None` before the first.
+    pub last_at: Option<DateTime<Utc>>,
 }
 
 impl Bucket {
@@ -117,10 +119,16 @@ impl Usage {
             used,
             limit: bucket.day_limit,
             remaining: bucket.day_limit.map(|limit| limit.saturating_sub(used)),
-            resets_at: ends_ms.and_then(DateTime::from_timestamp_millis),
+            resets_at: ends_ms
+                .filter(|_| bucket.day_limit.is_some())
+                .and_then(DateTime::from_timestamp_millis),
             held_until: Some(bucket.hold_until_ms)
                 .filter(|hold_ms| *hold_ms > now_ms)
                 .and_then(DateTime::from_timestamp_millis),
+            // The bucket's next free moment is never before the last permit, and at most a window after it.
+            last_at: Some(bucket.next_free_ns)
+                .filter(|ns| *ns > 0)
+                .and_then(|ns| DateTime::from_timestamp_millis(whole(ns / 1_000_000))),
         }
     }
 }
@@ -172,6 +180,27 @@ mod tests {
             bucket.save(&db, "b").unwrap();
             assert_eq!(Bucket::load(&db, "b").unwrap(), Some(bucket.clone()));
         }
+    }
+
+    #[test]
+    fn a_vendor_without_a_limit_of_the_day_has_no_day_that_ends() {
+        let mut bucket = Bucket {
+            window_max: 800,
+            window_ms: 60_000,
+            next_free_ns: 5_000_000_000,
+            hold_until_ms: 0,
+            day_limit: None,
+            day_used: 9,
+            day_ends_ms: Some(10_000),
+            heard_ms: 0,
+        };
+        let now = DateTime::from_timestamp_millis(6_000).unwrap();
+        let usage = Usage::of("b".to_owned(), &bucket, now);
+        assert_eq!((usage.used, usage.resets_at), (9, None));
+        assert_eq!(usage.last_at, DateTime::from_timestamp_millis(5_000));
+        bucket.day_limit = Some(10);
+        let usage = Usage::of("b".to_owned(), &bucket, now);
+        assert_eq!(usage.resets_at, DateTime::from_timestamp_millis(10_000));
     }
 
     #[test]

@@ -143,7 +143,8 @@ fn listing(
         },
         attributes,
         presence,
-        was: (walk_no <= generation).then_some(state),
+        // A row that this walk brought back was planned before, as one that is out.
+        was: (walk_no <= generation || state != Presence::In).then_some(state),
         transition: row.get::<_, u32>(5)? + u32::from(pending.is_some()),
         open: row.get(7)?,
     }))

@@ -94,7 +94,7 @@ fn a_wrong_main_file_says_so_and_never_shows_a_secret() {
     assert_eq!(
         lines("[accounts.A]\n", &[]),
         at(
-            "1:11: accounts.A: `A` is not a account name: expected 1 to 64 of a-z, 0-9 and '-', not starting with '-'"
+            "1:11: accounts.A: `A` is not an account name: expected 1 to 64 of a-z, 0-9 and '-', not starting with '-'"
         )
     );
     assert_eq!(

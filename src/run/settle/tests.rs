@@ -490,7 +490,7 @@ async fn a_conflict_ends_with_the_value_that_the_person_chose() {
 async fn nothing_is_settled_while_the_job_runs_or_before_it_ever_did() {
     let desktop = Desktop::new().await;
     let state = desktop.folder.join("state");
-    let lease = Lease::of_job(&state, &desktop.job.name, "the run", false)
+    let lease = Lease::of_job(&state, &desktop.job.name, "the run", None)
         .await
         .unwrap();
     let unlink = Settling::Unlink { key: record("1") };
