@@ -164,7 +164,7 @@ impl RunError {
 /// Source: HighLevel reference (scopes), Twitch reference section 5.
 fn scope_advice(call: &str) -> String {
     let scope = match call {
-        "GET /channels/followers" => {
+        call if call.starts_with("GET /channels/followers") => {
             return "make a new token with the scope moderator:read:followers".to_owned();
         }
         "GET /locations/{id}/customFields" => "locations/customFields.readonly",

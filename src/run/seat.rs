@@ -28,6 +28,8 @@ pub(super) struct Seat {
 /// What is kept of a token validation.
 #[derive(Debug, Serialize, Deserialize)]
 struct Validation {
+    /// The fingerprint of the token: another one in its place is validated at once.
+    token: String,
     client_id: String,
     user_id: Option<RecordKey>,
     scopes: Vec<String>,
@@ -51,7 +53,10 @@ pub(super) async fn seat(world: &World) -> Result<Seat, RunError> {
             .write(move |db| jobs::kept(db, &name, since))
             .await?
     };
-    let kept: Option<Validation> = kept.and_then(|text| serde_json::from_str(&text).ok());
+    let token = world.spoke_line.token_fingerprint();
+    let kept = kept
+        .and_then(|text| serde_json::from_str::<Validation>(&text).ok())
+        .filter(|kept| kept.token == token);
     let fresh = kept.is_none();
     let validation = match kept {
         Some(validation) => validation,
@@ -68,6 +73,7 @@ pub(super) async fn seat(world: &World) -> Result<Seat, RunError> {
                 ..
             } = answer.value;
             Validation {
+                token,
                 client_id,
                 user_id,
                 scopes,
