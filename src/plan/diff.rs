@@ -415,6 +415,15 @@ fn tags(
     }
 }
 
+/// Returns the form of a value by which contacts are found: what [`same`] takes for the same has the same form.
+pub fn match_key(key: &FieldKey, value: &str) -> String {
+    match key.as_str() {
+        "email" => value.trim().to_lowercase(),
+        "phone" => value.chars().filter(char::is_ascii_digit).collect(),
+        _ => value.trim().to_owned(),
+    }
+}
+
 /// Returns whether two values of a field are the same to the vendor.
 ///
 /// E-mail addresses compare without case, phone numbers by their digits, everything else after trimming.

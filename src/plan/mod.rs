@@ -16,7 +16,8 @@ mod walk;
 pub mod wanted;
 
 pub use diff::{
-    Conflict, Planned, Remember, Terms, Verdict, Wait, plan_row, same, same_or_both_empty,
+    Conflict, Planned, Remember, Terms, Verdict, Wait, match_key, plan_row, same,
+    same_or_both_empty,
 };
 pub use guard::{Finding as GuardFound, Tally, guards, held};
 pub use mark::{BadMove, Event, Mark};
