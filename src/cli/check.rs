@@ -6,7 +6,7 @@ use std::path::Path;
 use chrono::{DateTime, Utc};
 use rusqlite::Connection;
 
-use crate::config::{self, Account, Config, Problems};
+use crate::config::{self, Account};
 use crate::model::{AccountName, FieldKey, Job, Missing};
 use crate::plan::due;
 use crate::plan::wanted::{Mapping, mapping_hash};
@@ -21,20 +21,27 @@ use super::worlds::secret;
 /// Runs `check`: everything is looked at, and all that is wrong is said at once.
 pub(super) fn check(shell: &mut Shell, path: Option<&Path>) -> Result<Exit, CliError> {
     let path = config::find(path);
-    let config = match config::load(&path) {
-        Ok(config) => config,
-        Err(problems) => return Err(of_problems(problems)),
-    };
+    let (config, problems) = config::load_partly(&path)?;
     let mut found = Found::default();
     let now = shell.clock.now();
+    for problem in &problems.0 {
+        found.wrong(&problem.to_string(), Exit::BadConfig);
+    }
+    let is_whole = problems.0.is_empty();
     for (name, account) in &config.accounts {
-        found.account(&config, name, account);
+        // A job that cannot be read may use any account.
+        let is_used = !is_whole
+            || config
+                .jobs
+                .values()
+                .any(|job| job.from == *name || job.to == *name);
+        found.account(name, account, is_used);
     }
     let state = found.state(&config.state);
     for job in config.jobs.values() {
         found.job(job, state.as_ref(), now);
     }
-    if config.jobs.is_empty() {
+    if config.jobs.is_empty() && is_whole {
         found.wrong(
             "no job is configured; put a job file into the folder that `schedules` in ghl-sync.toml names",
             Exit::BadConfig,
@@ -53,10 +60,6 @@ pub(super) fn check(shell: &mut Shell, path: Option<&Path>) -> Result<Exit, CliE
     Ok(exit::first_of(wrongs.into_iter()))
 }
 
-fn of_problems(problems: Problems) -> CliError {
-    CliError::Config(problems)
-}
-
 /// What was found so far.
 #[derive(Default)]
 struct Found {
@@ -70,11 +73,13 @@ impl Found {
     }
 
     fn wrong(&mut self, line: &str, exit: Exit) {
+        // A hint stands below what it is about.
+        let line = line.replace('\n', "\n       ");
         self.lines.push(format!("  WRONG  {line}"));
         self.wrongs.push(exit);
     }
 
-    fn account(&mut self, config: &Config, name: &AccountName, account: &Account) {
+    fn account(&mut self, name: &AccountName, account: &Account, is_used: bool) {
         let what = match account {
             Account::HighLevel(account) => format!(
                 "HighLevel location {} at {}",
@@ -85,10 +90,6 @@ impl Found {
                 account.client_id, account.base_url
             ),
         };
-        let is_used = config
-            .jobs
-            .values()
-            .any(|job| job.from == *name || job.to == *name);
         let source = account.token();
         match secret(source) {
             Ok(_) => self.well(format!("account {name}: {what}, token in {source}")),
@@ -218,4 +219,56 @@ fn can_write(folder: &Path) -> Result<(), String> {
                 folder.display()
             )
         })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+    use std::io::{self, Write};
+    use std::rc::Rc;
+
+    use super::super::progress::Progress;
+    use super::*;
+    use crate::model::Clock;
+
+    /// What a command said.
+    #[derive(Clone, Default)]
+    struct Said(Rc<RefCell<Vec<u8>>>);
+
+    impl Write for Said {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.borrow_mut().write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn secrets_and_state_are_looked_at_even_when_a_file_has_a_problem() {
+        let folder = std::env::temp_dir().join(format!("ghl-sync-whole-{}", std::process::id()));
+        fs::create_dir_all(folder.join("schedules")).unwrap();
+        let main = folder.join("ghl-sync.toml");
+        fs::write(
+            &main,
+            "[accounts.main]\nservice = 'highlevel'\nlocation = 'L0c'\ntoken = 'file:nowhere'\ntipo = 1\n",
+        )
+        .unwrap();
+        fs::write(folder.join("schedules/a.toml"), "name = 'A b'\n").unwrap();
+        fs::write(folder.join("state"), "not a folder").unwrap();
+        let said = Said::default();
+        let mut shell = Shell::new(
+            Box::new(said.clone()),
+            Progress::quiet(Box::new(io::sink())),
+            Clock::system(),
+        );
+        let exit = check(&mut shell, Some(&main)).unwrap();
+        let text = String::from_utf8(said.0.take()).unwrap();
+        fs::remove_dir_all(&folder).unwrap();
+        assert_eq!(exit, Exit::BadConfig, "{text}");
+        for part in ["tipo", "schedules/a.toml:1", "nowhere", "WRONG  state"] {
+            assert!(text.contains(part), "no {part} in:\n{text}");
+        }
+    }
 }

@@ -394,7 +394,7 @@ mod tests {
     #[test]
     fn a_moment_says_how_far_it_is() {
         let now = at(1_772_452_800_000).unwrap();
-        let shown = |seconds| moment(now + chrono::TimeDelta::seconds(seconds), now);
+        let shown = |seconds| moment(now + TimeDelta::seconds(seconds), now);
         assert_eq!(shown(0), "2026-03-02 12:00 UTC (now)");
         assert_eq!(shown(300), "2026-03-02 12:05 UTC (in 5 min)");
         assert_eq!(shown(-7_200), "2026-03-02 10:00 UTC (2.0 h ago)");
