@@ -10,13 +10,12 @@ mod mark;
 mod matching;
 mod order;
 mod row;
+mod same;
 pub mod spelling;
 pub mod template;
 pub mod wanted;
 
-pub use diff::{
-    Conflict, Planned, Remember, Terms, Verdict, Wait, plan_row, same, same_or_both_empty,
-};
+pub use diff::{Conflict, Planned, Remember, Terms, Verdict, Wait, plan_row};
 pub use guard::{Finding as GuardFound, Tally, guards, held};
 pub use mark::{BadMove, Event, Mark};
 pub use matching::{Match, matching};
@@ -25,6 +24,7 @@ pub use row::{
     Candidate, Candidates, Claim, Linked, Mirrored, Presence, Row, Sent, TagStamp, Wanted,
     WantedField, Written,
 };
+pub use same::{date_of_birth, same, same_or_both_empty};
 
 #[cfg(test)]
 mod tests;
