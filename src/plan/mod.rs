@@ -13,6 +13,7 @@ mod row;
 mod same;
 pub mod spelling;
 pub mod template;
+mod walk;
 pub mod wanted;
 
 pub use diff::{Conflict, Planned, Remember, Terms, Verdict, Wait, plan_row};
@@ -25,6 +26,8 @@ pub use row::{
     WantedField, Written,
 };
 pub use same::{date_of_birth, same, same_or_both_empty};
+
+pub use walk::judged;
 
 #[cfg(test)]
 mod tests;

@@ -98,7 +98,7 @@ fn unfinished(report: &Report) -> Vec<String> {
         Outcome::Finished => {}
         Outcome::Stopped => parts.push("stopped by you".to_owned()),
         Outcome::Spent => parts.push("the day's calls are spent".to_owned()),
-        Outcome::OutOfTouch(_) => parts.push("a service did not answer".to_owned()),
+        Outcome::OutOfTouch(_) => parts.push("a service did not answer as it should".to_owned()),
     }
     parts
 }

@@ -1,4 +1,6 @@
-//! A set of row numbers.
+//! Sets that stay small: row numbers as bits, texts as hashes.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// A set of small numbers, one bit each: which rows a walk has seen, at an eighth of a byte a row.
 #[derive(Clone, Debug, Default)]
@@ -35,6 +37,13 @@ impl Bits {
 fn place(no: i64) -> (usize, u64) {
     let no = usize::try_from(no).unwrap_or(0);
     (no / 64, 1 << (no % 64))
+}
+
+/// Returns the hash of a text, for a set of texts that must stay small; for this process alone.
+pub(super) fn hash_of(text: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    text.hash(&mut hasher);
+    hasher.finish()
 }
 
 #[cfg(test)]

@@ -1,30 +1,30 @@
 //! The full walk through a location's contacts.
 
-use std::collections::BTreeSet;
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::apis::highlevel::{self, ListCursor, SEARCH_LIMIT, Search, SearchCursor};
 use crate::model::{Contact, ContactsReader, Cut, Ended, Reading};
 use crate::net::{CallError, Purpose};
+use crate::plan::judged;
 use crate::store::jobs::{self, LocationState};
 use crate::store::mirror;
 use crate::store::walks::{self, Reached, WalkOf};
 
-use super::bits::Bits;
+use super::bits::{Bits, hash_of};
 use super::error::RunError;
 use super::hub::{Hub, of_hub};
 use super::refresh::{OVERLAP_MS, Refreshed};
 use super::world::{Tick, World};
+
+/// Rows that are committed at once in a full walk.
+const ROWS_A_COMMIT: usize = 2_000;
 /// How long a contacts cursor (a time and an id) is good.
 const RESUME_WITHIN_MS: i64 = 24 * 60 * 60 * 1000;
 /// How many contacts that a full walk did not show are looked at one by one in a run.
 const LOOK_AT_MOST: usize = 1_000;
 /// Search counts no further than this; a total at or above it proves nothing. Source: HighLevel reference section 8.2.
 const SEARCH_COUNTS_TO: u64 = 10_000;
-/// See `gather`: the tolerance of a complete walk.
-const GAP_ROWS: i64 = 5;
-const GAP_THOUSANDTHS: i64 = 5;
-const FIRST_GAP_PERCENT: i64 = 5;
 
 /// Where a full walk goes on.
 #[derive(Clone, Debug)]
@@ -105,7 +105,8 @@ async fn walk_contacts(
         }
     }
     let mut seen = Bits::default();
-    let mut cursors = BTreeSet::new();
+    let mut cursors = HashSet::new();
+    let mut uncommitted = Uncommitted::default();
     let ended = loop {
         if world.stop.is_asked() && walk_no.is_some() {
             break Ended::Cut(Cut::Stopped);
@@ -124,7 +125,7 @@ async fn walk_contacts(
                 if let Some(no) = walk_no {
                     world
                         .store
-                        .write(move |db| walks::end_walk(db, no, "repeated-cursor"))
+                        .write(move |db| walks::end_walk(db, no, "list-refused"))
                         .await?;
                 }
                 return Ok(Walked::ListRefused);
@@ -169,44 +170,24 @@ async fn walk_contacts(
         pages += 1;
         rows += i64::try_from(page.listed).unwrap_or(0);
         refreshed.pages += 1;
-        refreshed.contacts_seen += page.rows.len() as u64;
+        refreshed.odd_rows += page.odd_rows;
         world.watch.tick(Tick::Advance(page.listed));
         let repeated = page
             .cursor_text
             .as_ref()
-            .is_some_and(|text| !cursors.insert(text.clone()));
-        if cursors.len() > 64 {
-            // A loop is short; remembering the last cursors is enough and keeps memory flat.
-            cursors.pop_first();
-        }
-        let contacts = hub.complete(page.rows);
-        let (keeping, cursor_text, no) = (
-            Arc::clone(&world.keeping),
-            page.cursor_text.clone(),
-            walk_no.unwrap_or_default(),
-        );
-        let numbers = world
-            .store
-            .write(move |db| {
-                let numbers =
-                    mirror::ingest(db, location_no, &contacts, reading, date_ms, &keeping)?;
-                walks::commit_pages(
-                    db,
-                    no,
-                    &[],
-                    &Reached {
-                        cursor: cursor_text,
-                        total,
-                        pages,
-                        listed: rows,
-                        page_ms: date_ms,
-                    },
-                )?;
-                Ok(numbers)
-            })
-            .await?;
-        for number in numbers {
-            seen.insert(number);
+            .is_some_and(|text| !cursors.insert(hash_of(text)));
+        uncommitted.rows += page.rows.len();
+        uncommitted.pages.push((hub.complete(page.rows), date_ms));
+        uncommitted.reached = Some(Reached {
+            cursor: page.cursor_text.clone(),
+            total,
+            pages,
+            listed: rows,
+            page_ms: date_ms,
+        });
+        if uncommitted.rows >= ROWS_A_COMMIT {
+            let no = walk_no.unwrap_or_default();
+            commit(world, hub, no, reading, &mut uncommitted, &mut seen).await?;
         }
         if page.last {
             break Ended::Complete;
@@ -223,6 +204,9 @@ async fn walk_contacts(
         }
         cursor = page.next;
     };
+    let no = walk_no.unwrap_or_default();
+    commit(world, hub, no, reading, &mut uncommitted, &mut seen).await?;
+    refreshed.contacts = seen.clone();
     let listed = if resumed {
         rows
     } else {
@@ -231,7 +215,7 @@ async fn walk_contacts(
     let counted = total
         .filter(|total| reader == ContactsReader::List || total.unsigned_abs() < SEARCH_COUNTS_TO);
     let ended = match ended {
-        Ended::Complete => judged(listed, counted, state),
+        Ended::Complete => judged(listed, counted, state.complete_gap, world.job.drift),
         cut @ Ended::Cut(_) => cut,
     };
     note_end(
@@ -252,23 +236,44 @@ async fn walk_contacts(
     Ok(Walked::Ended)
 }
 
-fn judged(listed: i64, total: Option<i64>, state: &LocationState) -> Ended {
-    let Some(total) = total else {
-        return Ended::Complete;
+/// Pages that were read and not committed yet, and how far they reach.
+#[derive(Default)]
+struct Uncommitted {
+    pages: Vec<(Vec<Contact>, i64)>,
+    rows: usize,
+    reached: Option<Reached>,
+}
+
+/// Commits pages together with the cursor behind them, and notes whom they showed.
+async fn commit(
+    world: &World,
+    hub: &Hub,
+    walk_no: i64,
+    reading: Reading,
+    uncommitted: &mut Uncommitted,
+    seen: &mut Bits,
+) -> Result<(), RunError> {
+    let Uncommitted { pages, reached, .. } = std::mem::take(uncommitted);
+    let Some(reached) = reached else {
+        return Ok(());
     };
-    let gap = listed - total;
-    let fits = match state.complete_gap {
-        None => gap.abs() <= (total * FIRST_GAP_PERCENT / 100).max(GAP_ROWS),
-        Some(before) => (gap - before).abs() <= (total * GAP_THOUSANDTHS / 1000).max(GAP_ROWS),
-    };
-    if fits {
-        Ended::Complete
-    } else {
-        Ended::Cut(Cut::Gap {
-            listed: listed.unsigned_abs(),
-            total: total.unsigned_abs(),
+    let (location_no, keeping) = (hub.location_no, Arc::clone(&world.keeping));
+    let numbers = world
+        .store
+        .write(move |db| {
+            let mut numbers = Vec::new();
+            for (contacts, date_ms) in &pages {
+                let page = mirror::ingest(db, location_no, contacts, reading, *date_ms, &keeping)?;
+                numbers.extend(page);
+            }
+            walks::commit_pages(db, walk_no, &[], &reached)?;
+            Ok(numbers)
         })
+        .await?;
+    for number in numbers {
+        seen.insert(number);
     }
+    Ok(())
 }
 
 #[expect(
@@ -291,6 +296,7 @@ async fn note_end(
     };
     let (location_no, now_ms, complete) =
         (hub.location_no, world.now_ms(), *ended == Ended::Complete);
+    let gap_cut = matches!(ended, Ended::Cut(Cut::Gap { .. }));
     let gap = total.map_or(0, |total| listed - total);
     let match_keys = match_keys.to_vec();
     world
@@ -306,6 +312,8 @@ async fn note_end(
                     began_ms - OVERLAP_MS,
                     &match_keys,
                 )?;
+            } else if gap_cut {
+                jobs::note_contacts_gap(db, location_no, now_ms, began_ms - OVERLAP_MS)?;
             }
             Ok(())
         })
@@ -316,6 +324,7 @@ async fn note_end(
 /// One page of either reader.
 struct ContactsPage {
     rows: Vec<Contact>,
+    odd_rows: u64,
     listed: u64,
     total: Option<u64>,
     next: Cursor,
@@ -349,6 +358,7 @@ async fn read_page(
                 last: page.next.is_none() || page.listed == 0,
                 next: page.next.map_or(Cursor::Start, Cursor::List),
                 cursor_text,
+                odd_rows: page.odd.rows,
                 rows: page.rows,
                 listed: page.listed,
                 total: page.total,
@@ -368,6 +378,7 @@ async fn read_page(
                 last: page.next.is_none() || page.listed < u64::from(SEARCH_LIMIT),
                 cursor_text: page.next.as_ref().map(SearchCursor::json),
                 next: page.next.map_or(Cursor::Start, Cursor::Search),
+                odd_rows: page.odd.rows,
                 rows: page.rows,
                 listed: page.listed,
                 total: page.total,

@@ -14,7 +14,7 @@ use crate::plan::{
 };
 use crate::store::findings::{self, Finding, FindingKind};
 use crate::store::plans::{self, Step};
-use crate::store::rows::{self, Listing, Look, Outcome};
+use crate::store::rows::{self, Listing, Look, Outcome, Scope};
 use crate::store::{StoreError, jobs, links, mirror};
 
 use super::error::RunError;
@@ -178,29 +178,27 @@ fn think(
     let mut fold = PlanDigest::default();
     let mut chunk = Chunk::default();
     let mut after = String::new();
-    let namespace = desk.job.source.namespace();
+    let scope = Scope {
+        job_no: desk.job_no,
+        generation: desk.generation,
+        location_no: desk.location_no,
+        namespace: desk.job.source.namespace(),
+        look: desk.look,
+    };
     loop {
         // One snapshot for the rows and what is looked up for them.
         let snapshot = reader.unchecked_transaction().map_err(StoreError::from)?;
-        let listings = rows::next_rows(
-            &snapshot,
-            desk.job_no,
-            desk.generation,
-            desk.location_no,
-            namespace,
-            desk.look,
-            &after,
-        )?;
-        let Some(last) = listings.last() else { break };
-        after = last.record.key.as_str().to_owned();
-        for listing in &listings {
+        let last = rows::next_rows(&snapshot, scope, &after, |listing| {
             one(&snapshot, desk, listing, &mut draft, &mut fold, &mut chunk)?;
             if chunk.len() >= CHUNK && chunks.blocking_send(std::mem::take(&mut chunk)).is_err() {
                 return Err(RunError::Bug {
                     what: "the writer of a plan is gone".to_owned(),
                 });
             }
-        }
+            Ok(())
+        })?;
+        let Some(last) = last else { break };
+        after = last;
     }
     if chunk.len() > 0 {
         let _ = chunks.blocking_send(chunk);
@@ -248,7 +246,14 @@ fn one(
         listing,
         &match_values,
     )?;
-    let hash = basis(&listing.attributes, &desk.digest, &rows::shown(&row));
+    // A refusal rests on the state of the record too: one that leaves wants something else.
+    let state = format!(
+        "{} {} {}",
+        listing.presence.word(),
+        listing.transition,
+        rows::shown(&row)
+    );
+    let hash = basis(&listing.attributes, &desk.digest, &state);
     let terms = Terms {
         missing: desk.job.missing,
         recreate_deleted: desk.job.recreate_deleted,

@@ -126,7 +126,8 @@ impl RunError {
                 "the token is expired or revoked ({said}); put a new one where `token` in ghl-sync.toml points to"
             )),
             CallError::Scope { said, call } => setup(format!(
-                "the token lacks a permission for {call} ({said}); make a token with the scopes that the README lists"
+                "the token lacks a permission for {call} ({said}); {}",
+                scope_advice(call)
             )),
             CallError::Version { said, .. } => setup(format!(
                 "HighLevel refuses the API version that this program speaks ({said}); update ghl-sync"
@@ -155,4 +156,25 @@ impl RunError {
             },
         }
     }
+}
+
+/// Says what to do about a token that lacks the scope for a route.
+///
+/// A private integration takes further scopes and keeps its token; a Twitch token has the scopes it was made with.
+/// Source: HighLevel reference (scopes), Twitch reference section 5.
+fn scope_advice(call: &str) -> String {
+    let scope = match call {
+        "GET /channels/followers" => {
+            return "make a new token with the scope moderator:read:followers".to_owned();
+        }
+        "GET /locations/{id}/customFields" => "locations/customFields.readonly",
+        "POST /locations/{id}/customFields" => "locations/customFields.write",
+        "POST /contacts/search" => "contacts.readonly",
+        call if call.starts_with("GET /contacts/") => "contacts.readonly",
+        call if call.contains(" /contacts/") => "contacts.write",
+        _ => return "give it the scopes that the README lists".to_owned(),
+    };
+    format!(
+        "add the scope {scope} to the private integration in HighLevel; the token stays the same"
+    )
 }

@@ -9,6 +9,7 @@ use crate::plan::Event;
 use crate::store::links;
 use crate::store::mirror::{self};
 use crate::store::plans::{self};
+use crate::store::rows;
 
 use super::contact_steps::{create, update};
 use super::error::RunError;
@@ -64,6 +65,7 @@ async fn remember(
             hand.world.job.source.namespace(),
             hand.world.now_ms(),
         );
+        let (job_no, keys) = (hand.job_no, hand.world.keeping.fields.len());
         hand.world
             .store
             .write(move |db| {
@@ -71,7 +73,11 @@ async fn remember(
                     plans::move_step(db, step, Event::Send, None, now_ms)?;
                     let linked = match (&step.change, step.contact_no) {
                         (Change::Link { .. }, Some(no)) => {
-                            links::link(db, location_no, namespace, &step.key, no)?
+                            let linked = links::link(db, location_no, namespace, &step.key, no)?;
+                            if linked {
+                                rows::close_linked(db, job_no, step, no, keys)?;
+                            }
+                            linked
                         }
                         (Change::Relink { from, .. }, Some(no)) => {
                             let linked = links::link(db, location_no, namespace, &step.key, no)?;

@@ -1,21 +1,21 @@
 //! Move 3: pages of the source into staging, and from there into the roster.
 
 use std::collections::HashSet;
-use std::hash::{DefaultHasher, Hash, Hasher};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::apis::twitch;
-use crate::model::{Cut, Ended, Job, Record, Share};
+use crate::model::{Cut, Ended, Job, Record};
 use crate::net::{CallError, Purpose};
-use crate::plan::Presence;
+use crate::plan::{Presence, judged};
 use crate::store::jobs::JobState;
 use crate::store::runs::{WalkNote, note_walk};
 use crate::store::walks::{self, Listed, Reached, WalkOf};
 
-use super::bits::Bits;
+use super::bits::{Bits, hash_of};
 use super::error::RunError;
 use super::lease::Lease;
+use super::leavers::{LOOK_UP_AT_LEAST, SECOND_LISTING_MS};
 use super::seat::{Seat, trap};
 use super::world::{Tick, World};
 
@@ -27,10 +27,6 @@ const FOLLOW_MARGIN: TimeDelta = TimeDelta::minutes(10);
 const RESUME_WITHIN_MS: i64 = 5 * 60 * 1000;
 /// Empty pages with a fresh cursor that are taken for a hole in the listing, not for its end.
 const EMPTY_PAGES: u32 = 3;
-/// The first walk may differ by this many rows…
-const GAP_ROWS: i64 = 5;
-/// …or by this share of the vendor's total, in percent: `total` may count suspended accounts.
-const FIRST_GAP_PERCENT: i64 = 5;
 /// Staged rows that are committed at once in a full walk.
 const ROWS_A_COMMIT: usize = 2_000;
 /// Pages that are committed at once in a full walk.
@@ -61,15 +57,36 @@ pub(super) struct Gathered {
     pub remarks: Vec<String>,
 }
 
+/// Records that are absent and not confirmed yet, as `why_full` weighs them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Absent {
+    /// How many.
+    pub count: u64,
+    /// When the walk began that first lacked one of them, in ms.
+    pub since_ms: Option<i64>,
+}
+
 /// Says why a full pass of the source is due, or that none is.
+///
+/// After a full walk that did not add up the next one waits for `full_at_most_every`: reading everything again at once would tell the same.
 pub(super) fn why_full(
     job: &Job,
     state: &JobState,
     asked: bool,
+    absent: Absent,
+    leave_allowed: bool,
     now: DateTime<Utc>,
 ) -> Option<String> {
     if asked {
         return Some("asked for".to_owned());
+    }
+    let now_ms = now.timestamp_millis();
+    let every_ms = i64::try_from(job.full_at_most_every.as_millis()).unwrap_or(i64::MAX);
+    if state
+        .gap_cut_ms
+        .is_some_and(|cut_ms| now_ms - cut_ms < every_ms)
+    {
+        return None;
     }
     let Some(complete) = state.complete else {
         return Some("no full pass has ended yet".to_owned());
@@ -77,20 +94,29 @@ pub(super) fn why_full(
     if full_due(job, state, now).is_some() {
         return Some("the schedule `full` is due".to_owned());
     }
-    let age_ms = now.timestamp_millis() - complete.began_ms;
-    let every_ms = i64::try_from(job.full_at_most_every.as_millis()).unwrap_or(i64::MAX);
-    let limit = job
-        .limits
-        .leave
-        .run
-        .of(u64::try_from(state.roster_size).unwrap_or_default());
-    let beyond_guard = u64::try_from(state.debt).is_ok_and(|debt| debt > limit);
+    let limit = job.limits.leave.run.of(state.roster_size.unsigned_abs());
+    // Too many to be looked up one by one: a second listing, ten minutes after the first, decides.
+    let pages = complete.total.unwrap_or_default().unsigned_abs() / 100 + 1;
+    let second_listing = absent
+        .since_ms
+        .is_some_and(|since_ms| now_ms >= since_ms + SECOND_LISTING_MS);
+    if absent.count > pages.max(LOOK_UP_AT_LEAST)
+        && second_listing
+        && (absent.count <= limit || leave_allowed)
+    {
+        return Some(format!(
+            "{} records are absent, and a second listing tells whether they left",
+            absent.count
+        ));
+    }
+    let age_ms = now_ms - complete.began_ms;
     if state.debt != 0 && state.debt_passes >= 2 && age_ms >= every_ms {
         return Some(format!(
             "the total has differed by {} for {} passes",
             state.debt, state.debt_passes
         ));
     }
+    let beyond_guard = u64::try_from(state.debt).is_ok_and(|debt| debt > limit);
     beyond_guard.then(|| {
         format!(
             "{} followers fewer than expected, more than guard leave allows",
@@ -129,7 +155,13 @@ pub(super) async fn gather(
         .parent()
         .map(std::path::Path::to_path_buf)
         .unwrap_or_default();
-    let _lease = Lease::take(&folder, &format!("source-{}", world.job.name), holder, true).await?;
+    let _lease = Lease::take(
+        &folder,
+        &format!("source-{}", world.job.name),
+        holder,
+        Some(&world.stop),
+    )
+    .await?;
     let mut walk = Walking::begin(world, state, full).await?;
     let ended = walk.read_to_the_end(world, seat, state).await?;
     walk.flush(world).await?;
@@ -333,10 +365,10 @@ impl Walking {
     /// Compares a page with the roster; returns whether every row of it was known from walks that ended.
     fn take(&mut self, job_no: i64, records: &[Record]) -> Result<bool, RunError> {
         let mut all_known = true;
-        let page = walks::listed_page(&self.reader, job_no, records)?;
-        for (record, listed) in records.iter().zip(page) {
+        let roster = walks::listed_page(&self.reader, job_no, records)?;
+        for record in records {
             self.rows += 1;
-            match listed {
+            match roster.get(record.key.as_str()) {
                 None => {
                     all_known = false;
                     self.staged.push(record.clone());
@@ -348,17 +380,16 @@ impl Walking {
                     missing,
                     known,
                 }) => {
-                    self.seen.insert(no);
-                    let is_in = presence == Presence::In;
-                    all_known &= known && is_in;
+                    self.seen.insert(*no);
+                    let is_in = *presence == Presence::In;
+                    all_known &= *known && is_in;
+                    let settled = is_in && *known && !missing;
                     // Most rows of a full pass are as they were, and the comparison of two texts decides.
-                    let as_it_was = record.attributes_json() == attributes;
-                    if as_it_was && is_in && known && !missing {
+                    if settled && record.attributes_json() == *attributes {
                         continue;
                     }
-                    let merged = merged(record, &attributes)?;
-                    let same = as_it_was || merged.attributes_json() == attributes;
-                    if !(same && is_in && known && !missing) {
+                    let merged = merged(record, attributes)?;
+                    if !(settled && merged.attributes_json() == *attributes) {
                         self.staged.push(merged);
                     }
                 }
@@ -405,7 +436,12 @@ impl Walking {
         let walk_no = self.no.unwrap_or_default();
         let ended = match ended {
             Some(Ended::Complete) if self.resumed => Some(Ended::Cut(Cut::Resumed)),
-            Some(Ended::Complete) => Some(judged(listed, self.total, state, world.job.drift)),
+            Some(Ended::Complete) => Some(judged(
+                listed,
+                self.total,
+                state.complete.map(|complete| complete.gap),
+                world.job.drift,
+            )),
             other => other,
         };
         let gap_cut = matches!(ended, Some(Ended::Cut(Cut::Gap { .. })));
@@ -495,26 +531,6 @@ impl Walking {
     }
 }
 
-/// Says whether a walk that came to its end lists everybody.
-fn judged(listed: i64, total: Option<i64>, state: &JobState, drift: Share) -> Ended {
-    let Some(total) = total else {
-        return Ended::Complete;
-    };
-    let gap = listed - total;
-    let fits = match state.complete {
-        None => gap.abs() <= (total * FIRST_GAP_PERCENT / 100).max(GAP_ROWS),
-        Some(before) => (gap - before.gap).unsigned_abs() <= drift.of(total.unsigned_abs()),
-    };
-    if fits {
-        Ended::Complete
-    } else {
-        Ended::Cut(Cut::Gap {
-            listed: listed.unsigned_abs(),
-            total: total.unsigned_abs(),
-        })
-    }
-}
-
 fn old_enough(records: &[Record], state: &JobState) -> bool {
     let Some(last_began) = state
         .last_walk_began_ms
@@ -544,12 +560,6 @@ fn merged(record: &Record, stored: &str) -> Result<Record, RunError> {
         merged.attributes.entry(name).or_insert(value);
     }
     Ok(merged)
-}
-
-fn hash_of(text: &str) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    text.hash(&mut hasher);
-    hasher.finish()
 }
 
 /// Folds a walk's staged rows into the roster; returns how many keys are new, and how many are new or came back.

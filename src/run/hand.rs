@@ -1,5 +1,7 @@
 //! What executing works with, and what it comes to.
 
+use chrono::{DateTime, Utc};
+
 use super::error::RunError;
 use super::hub::Hub;
 use super::world::World;
@@ -17,8 +19,8 @@ pub(super) enum Executed {
     Through,
     /// A person stopped it.
     Stopped,
-    /// The day's budget is spent.
-    Spent,
+    /// The day's budget is spent; calls are possible again then.
+    Spent(DateTime<Utc>),
     /// The hub cannot be reached.
     OutOfTouch(String),
 }

@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::apis::highlevel::{self, CustomField, Keys, Search};
-use crate::model::{Contact, ContactId, FieldKey, Reading};
+use crate::model::{Contact, ContactId, FieldKey, LocationId, Reading};
 use crate::net::{CallError, Purpose};
+use crate::store::findings;
 use crate::store::jobs::{self};
 use crate::store::mirror;
 
@@ -129,9 +130,9 @@ pub(super) fn of_hub(world: &World, error: CallError) -> RunError {
 /// Finds out which custom fields the location has; kept for a day, read again when `fresh` or when a needed one is not among them.
 pub(super) async fn hub(world: &World, fresh: bool) -> Result<Hub, RunError> {
     let location = world.hub.location.clone();
-    let name = format!("highlevel.fields:{location}");
+    let name = definitions_name(&location);
     let now_ms = world.now_ms();
-    let (state, kept) = {
+    let (state, kept, before) = {
         let (name, location, since) = (name.clone(), location.clone(), now_ms - DEFINITIONS_MS);
         world
             .store
@@ -139,6 +140,7 @@ pub(super) async fn hub(world: &World, fresh: bool) -> Result<Hub, RunError> {
                 Ok((
                     jobs::location_state(db, &location)?,
                     jobs::kept(db, &name, since)?,
+                    jobs::kept(db, &name, i64::MIN)?,
                 ))
             })
             .await?
@@ -164,11 +166,28 @@ pub(super) async fn hub(world: &World, fresh: bool) -> Result<Hub, RunError> {
         .map(|field| (field.id, field.key))
         .collect();
     let text = serde_json::to_string(&defined).expect("texts are always JSON");
+    // A field that was deleted and made again has another id: what was refused with the old one may go through now.
+    let before: Vec<(String, FieldKey)> = before
+        .and_then(|text| serde_json::from_str(&text).ok())
+        .unwrap_or_default();
+    let vanished = before.iter().any(|field| !defined.contains(field));
+    let job = world.job.name.clone();
     world
         .store
-        .write(move |db| jobs::keep(db, &name, &text, now_ms))
+        .write(move |db| {
+            jobs::keep(db, &name, &text, now_ms)?;
+            if vanished {
+                findings::forget_refusals(db, &job)?;
+            }
+            Ok(())
+        })
         .await?;
     Ok(hub_of(world, state.no, &wanted, defined))
+}
+
+/// Returns the name under which the definitions of a location's fields are kept.
+pub(super) fn definitions_name(location: &LocationId) -> String {
+    format!("highlevel.fields:{location}")
 }
 
 fn hub_of(

@@ -2,21 +2,23 @@
 
 use std::collections::BTreeSet;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::TimeDelta;
+use tracing::Instrument;
 
-use crate::model::{Ended, GuardKind, StepKind};
+use crate::model::{Cut, Ended, GuardKind, StepKind};
 use crate::plan::{GuardFound, Presence, Tally, guards, held};
 use crate::report::Outcome as RunOutcome;
 use crate::store::jobs::{self, JobState};
 use crate::store::plans::{self, Approved};
 use crate::store::rows::{self, Look};
 use crate::store::runs::{self, Journaled};
+use crate::store::walks;
 
 use super::Done;
 use super::draft::{self, Desk, Draft};
 use super::error::RunError;
 use super::execute;
-use super::gather::{self, Gathered};
+use super::gather::{self, Absent, Gathered};
 use super::hand::{Executed, Hand};
 use super::hub::{self, Hub};
 use super::lease::Lease;
@@ -31,8 +33,8 @@ use super::world::{Ask, Tick, World};
 const APPROVABLE: TimeDelta = TimeDelta::hours(24);
 /// The span that the daily limits of guards look back over.
 const DAY: TimeDelta = TimeDelta::hours(24);
-/// The most that this machine's clock and the vendor's may differ by; recovery compares moments of both.
-const CLOCK_MAY_BE_OFF: TimeDelta = TimeDelta::minutes(2);
+/// Steps that are dropped in one commit.
+const STEPS_A_COMMIT: usize = 4_000;
 /// Chunks of stale steps that a run takes away at most.
 const SWEEP_CHUNKS: u32 = 25;
 /// Plans that nobody can approve any more lose their steps after this.
@@ -53,13 +55,14 @@ pub(super) struct Course {
     pub approved: Option<ApprovedOutcome>,
     pub lacking: Vec<crate::model::FieldKey>,
     pub remarks: Vec<String>,
+    pub looked_twice: bool,
 }
 
 /// What became of an approved plan.
 #[derive(Clone, Debug, Default)]
 pub(super) struct ApprovedOutcome {
-    pub newer: i64,
-    pub no_longer: i64,
+    pub newer: u64,
+    pub no_longer: u64,
     pub examples: Vec<String>,
 }
 
@@ -72,7 +75,15 @@ pub(super) async fn run_job(world: &World, ask: &Ask) -> Result<Done, RunError> 
         .map(std::path::Path::to_path_buf)
         .unwrap_or_default();
     let _lease = if ask.apply {
-        Some(Lease::of_job(&folder, &world.job.name, &ask.holder, ask.wait).await?)
+        Some(
+            Lease::of_job(
+                &folder,
+                &world.job.name,
+                &ask.holder,
+                ask.wait.then_some(&world.stop),
+            )
+            .await?,
+        )
     } else {
         None
     };
@@ -92,15 +103,30 @@ pub(super) async fn run_job(world: &World, ask: &Ask) -> Result<Done, RunError> 
         })
         .await?;
     sweep(world, state.no, began_ms - STALE_PLANS.num_milliseconds()).await?;
+    tracing::info!(job.name = %world.job.name, run.no = run_no, run.mode = mode, "run {run_no} of {} begins", world.job.name);
     let mut course = Course {
         run_no,
         ..Course::default()
     };
-    let outcome = moves(world, ask, state, began, &mut course).await;
+    let span = tracing::info_span!("run", job.name = %world.job.name, run.no = run_no);
+    let outcome = moves(world, ask, state, &mut course).instrument(span).await;
     match outcome {
         Ok(outcome) => {
             let report = summary::report(world, ask, &course, began, outcome).await?;
             summary::end(world, &course, &report).await?;
+            let all = report.all();
+            tracing::info!(
+                job.name = %world.job.name,
+                run.no = run_no,
+                steps.planned = all.planned,
+                steps.done = all.done,
+                steps.held = all.held,
+                steps.unknown = all.unknown,
+                "run {run_no} of {} ends: {} of {} steps done",
+                world.job.name,
+                all.done,
+                all.planned
+            );
             Ok(Done {
                 report,
                 plan_no: (course.draft.plan_no != 0).then_some(course.draft.plan_no),
@@ -143,7 +169,6 @@ async fn moves(
     world: &World,
     ask: &Ask,
     state: JobState,
-    began: DateTime<Utc>,
     course: &mut Course,
 ) -> Result<RunOutcome, RunError> {
     let approved = approval(world, ask, &state).await?;
@@ -179,9 +204,11 @@ async fn moves(
 
     // Gather.
     let now = world.clock.now();
-    course.why_full = gather::why_full(&world.job, &state, ask.full, now);
+    let leave_allowed = allowed.contains(&GuardKind::Leave);
+    let absent = absent(world, state.no)?;
+    course.why_full = gather::why_full(&world.job, &state, ask.full, absent, leave_allowed, now);
     let full = course.why_full.is_some();
-    let served = gather::full_due(&world.job, &state, now);
+    let served = gather::full_due(&world.job, &state, now).filter(|_| full);
     let hub_full = ask.full || served.is_some();
     let run_no = course.run_no;
     world
@@ -190,26 +217,15 @@ async fn moves(
         .await?;
     let gathered = gather::gather(world, &seat, &state, full, &ask.holder).await?;
     let complete = matches!(gathered.ended, Some(Ended::Complete));
-    let cut = match &gathered.ended {
-        Some(Ended::Cut(cut)) => Some(cut.clone()),
-        _ => None,
-    };
+    let cut = cut_of(gathered.ended.as_ref());
     let total = gathered.total.unwrap_or(gathered.listed);
     course.gathered = Some(gathered);
     let state = reload(world).await?;
-    if complete && let Some(served) = served {
-        let (job_no, served_ms) = (state.no, served.timestamp_millis());
-        world
-            .store
-            .write(move |db| runs::note_full_due(db, job_no, served_ms))
-            .await?;
-    }
     if world.stop.is_asked() {
         return Ok(RunOutcome::Stopped);
     }
     let roster = state.roster_size.unsigned_abs();
     let leave_limit = world.job.limits.leave.run.of(roster);
-    let leave_allowed = allowed.contains(&GuardKind::Leave);
     let walked = complete
         .then(|| state.complete.map(|walk| walk.began_ms))
         .flatten();
@@ -226,6 +242,18 @@ async fn moves(
 
     // Refresh.
     let mut refreshed = refresh::refresh(world, &hub, ask, state.no, hub_full).await?;
+    let cut = cut.or_else(|| cut_of(refreshed.ended.as_ref()));
+    if let Some(served) = served
+        && cut
+            .as_ref()
+            .is_none_or(|cut| matches!(cut, Cut::Gap { .. }))
+    {
+        let (job_no, served_ms) = (state.no, served.timestamp_millis());
+        world
+            .store
+            .write(move |db| runs::note_full_due(db, job_no, served_ms))
+            .await?;
+    }
     refresh::look_for_the_lost(world, &hub).await?;
     if world.stop.is_asked() {
         course.refreshed = Some(refreshed);
@@ -254,18 +282,29 @@ async fn moves(
         run_no: course.run_no,
     };
     course.draft = draft::draft(world, desk.clone(), ask.apply).await?;
-    if course.draft.needs_count > 0 {
+    let creates = course.draft.tally.of(GuardKind::Create);
+    let second_look = refreshed.fell_short() && creates > refresh::search_pages(world)?;
+    if course.draft.needs_count > 0 || second_look {
         let (needs, count) = (
             std::mem::take(&mut course.draft.needs),
             course.draft.needs_count,
         );
         draft::discard(world, course.draft.plan_no).await?;
         course.draft = Draft::default();
-        refresh::read_unknown(world, &hub, &needs, count).await?;
+        if second_look {
+            // Cheaper than a search for each of them: the other reader shows what the listing did not.
+            refresh::read_all_by_search(world, &hub).await?;
+            course.looked_twice = true;
+            refreshed.remarks.push(
+                "the listing of contacts fell short of HighLevel's count; all were read by search before anybody is created".to_owned(),
+            );
+        } else {
+            refresh::read_unknown(world, &hub, &needs, count).await?;
+            refreshed.remarks.push(format!(
+                "{count} contacts were read because keys of theirs were unknown"
+            ));
+        }
         refresh::look_for_the_lost(world, &hub).await?;
-        refreshed.remarks.push(format!(
-            "{count} contacts were read because keys of theirs were unknown"
-        ));
         course.draft = draft::draft(world, desk, ask.apply).await?;
     }
     course.refreshed = Some(refreshed);
@@ -281,11 +320,8 @@ async fn moves(
         course.approved = Some(keep_approved(world, plan_no, approved).await?);
     }
     if let Some(limit) = ask.limit {
-        let now_ms = world.now_ms();
-        world
-            .store
-            .write(move |db| plans::keep_first(db, plan_no, limit, now_ms))
-            .await?;
+        let beyond = plans::beyond_first(&world.store.reader()?, plan_no, limit)?;
+        drop_places(world, plan_no, &beyond, "beyond --limit").await?;
     }
     course.findings = guard(world, ask, &state, course, &allowed, roster).await?;
     let holding = held(&course.findings, world.job.strict);
@@ -301,8 +337,18 @@ async fn moves(
             .store
             .write(move |db| plans::note_plan(db, plan_no, "stored", &digest, &shown))
             .await?;
-        return Ok(ended_by(cut));
+        return Ok(ended_by(course));
     }
+
+    tracing::info!(
+        job.name = %world.job.name,
+        run.no = course.run_no,
+        steps.count = course.announced.steps,
+        calls.count = course.announced.writes(),
+        "{} steps to carry out for {}",
+        course.announced.steps,
+        world.job.name
+    );
 
     // Journal.
     let first_held = holding.contains(&GuardKind::First)
@@ -342,7 +388,7 @@ async fn moves(
     }
     let why = match &executed {
         Ok(Executed::Stopped) => "stopped by a person",
-        Ok(Executed::Spent) => "the day's budget of calls is spent",
+        Ok(Executed::Spent(_)) => "the day's budget of calls is spent",
         _ => "the run ended before",
     };
     loop {
@@ -359,11 +405,20 @@ async fn moves(
         .store
         .write(move |db| plans::set_plan_state(db, plan_no, "ended"))
         .await?;
-    let _ = began;
     Ok(match executed? {
-        Executed::Through => ended_by(cut),
-        Executed::Stopped => RunOutcome::Stopped,
-        Executed::Spent => RunOutcome::Spent,
+        Executed::Through => ended_by(course),
+        Executed::Stopped => {
+            let goes_on = "stopped in the middle; the next run goes on from there";
+            course.remarks.push(goes_on.to_owned());
+            RunOutcome::Stopped
+        }
+        Executed::Spent(until) => {
+            course.remarks.push(format!(
+                "calls to HighLevel are possible again from {}; a run after that goes on from there",
+                until.format("%Y-%m-%d %H:%M UTC")
+            ));
+            RunOutcome::Spent
+        }
         Executed::OutOfTouch(why) => RunOutcome::OutOfTouch(why),
     })
 }
@@ -387,7 +442,8 @@ async fn carry_out(
         hub,
         job_no,
         run_no: course.run_no,
-        listing_fell_short: course.refreshed.as_ref().is_some_and(Refreshed::fell_short),
+        listing_fell_short: !course.looked_twice
+            && course.refreshed.as_ref().is_some_and(Refreshed::fell_short),
     };
     world.watch.tick(Tick::Executing {
         total: course.announced.steps,
@@ -397,22 +453,9 @@ async fn carry_out(
 
 /// A clock that is far off the vendor's makes lost answers hard to find again; nothing is written with one.
 fn check_clock(world: &World, ask: &Ask, course: &mut Course) -> Result<(), RunError> {
-    let Some(skew) = world
-        .hub_line
-        .skew()
-        .filter(|skew| skew.abs() > CLOCK_MAY_BE_OFF)
-    else {
+    let Some(what) = world.clock_fault() else {
         return Ok(());
     };
-    let what = format!(
-        "the clock of this machine is {} s {} HighLevel's; set it (for example with `timedatectl set-ntp true`) and run it again",
-        skew.num_seconds().abs(),
-        if skew > TimeDelta::zero() {
-            "behind"
-        } else {
-            "ahead of"
-        },
-    );
     if ask.apply {
         return Err(RunError::Setup {
             job: world.job.name.clone(),
@@ -424,16 +467,50 @@ fn check_clock(world: &World, ask: &Ask, course: &mut Course) -> Result<(), RunE
     Ok(())
 }
 
-/// What a cut walk means for the end of the run.
-fn ended_by(cut: Option<crate::model::Cut>) -> RunOutcome {
-    use crate::model::Cut;
-    match cut {
-        Some(Cut::OutOfTouch(why)) => RunOutcome::OutOfTouch(why),
-        Some(Cut::Spent) => RunOutcome::Spent,
-        Some(Cut::Stopped) => RunOutcome::Stopped,
-        Some(Cut::RepeatedCursor | Cut::TooManyPages { .. } | Cut::Gap { .. } | Cut::Resumed)
-        | None => RunOutcome::Finished,
+/// Returns the records that are absent and not confirmed yet.
+fn absent(world: &World, job_no: i64) -> Result<Absent, RunError> {
+    let reader = world.store.reader()?;
+    Ok(Absent {
+        count: walks::count_missing(&reader, job_no)?.unsigned_abs(),
+        since_ms: walks::missing_since(&reader, job_no)?,
+    })
+}
+
+fn cut_of(ended: Option<&Ended>) -> Option<Cut> {
+    match ended {
+        Some(Ended::Cut(cut)) => Some(cut.clone()),
+        Some(Ended::Complete) | None => None,
     }
+}
+
+/// What walks that were cut mean for the end of a run whose plan went through.
+///
+/// A listing that does not add up may do so next time, and has its own remark; one that the vendor does not let us finish is a failure
+/// of the vendor's, also when it answers.
+fn ended_by(course: &Course) -> RunOutcome {
+    let gathered = course.gathered.as_ref().map(|gathered| &gathered.ended);
+    let refreshed = course.refreshed.as_ref().map(|refreshed| &refreshed.ended);
+    let walks = [("followers", gathered), ("contacts", refreshed)];
+    let mut ended = RunOutcome::Finished;
+    for (what, walk) in walks {
+        let Some(Some(Ended::Cut(cut))) = walk else {
+            continue;
+        };
+        let now = match cut {
+            Cut::Stopped => return RunOutcome::Stopped,
+            Cut::OutOfTouch(_) | Cut::RepeatedCursor | Cut::TooManyPages { .. } => {
+                RunOutcome::OutOfTouch(format!(
+                    "the {what} were not read to the end: {cut}; the next run goes on"
+                ))
+            }
+            Cut::Spent => RunOutcome::Spent,
+            Cut::Gap { .. } | Cut::Resumed => continue,
+        };
+        if ended == RunOutcome::Finished {
+            ended = now;
+        }
+    }
+    ended
 }
 
 async fn reload(world: &World) -> Result<JobState, RunError> {
@@ -485,21 +562,39 @@ async fn keep_approved(
     plan_no: i64,
     approved: &Approved,
 ) -> Result<ApprovedOutcome, RunError> {
-    let (approved_no, now_ms) = (approved.plan_no, world.now_ms());
-    let (newer, no_longer) = world
-        .store
-        .write(move |db| plans::keep_approved(db, plan_no, approved_no, now_ms))
-        .await?;
-    let reader = world.store.reader()?;
-    let examples = plans::no_longer_held(&reader, plan_no, approved_no, 20)?
-        .into_iter()
-        .map(|step| format!("{} of {}", step.change.kind(), step.key))
-        .collect();
+    let (newer, gone, examples) = {
+        let reader = world.store.reader()?;
+        let examples = plans::no_longer_held(&reader, plan_no, approved.plan_no, 20)?
+            .into_iter()
+            .map(|step| format!("{} of {}", step.change.kind(), step.key))
+            .collect();
+        let newer = plans::not_in(&reader, plan_no, approved.plan_no)?;
+        let gone = plans::count_not_in(&reader, approved.plan_no, plan_no)?;
+        (newer, gone, examples)
+    };
+    drop_places(world, plan_no, &newer, "not in the approved plan").await?;
     Ok(ApprovedOutcome {
-        newer,
-        no_longer,
+        newer: newer.len() as u64,
+        no_longer: gone,
         examples,
     })
+}
+
+/// Drops steps in chunks, so that no transaction keeps others waiting.
+async fn drop_places(
+    world: &World,
+    plan_no: i64,
+    places: &[i64],
+    why: &'static str,
+) -> Result<(), RunError> {
+    for chunk in places.chunks(STEPS_A_COMMIT) {
+        let (chunk, now_ms) = (chunk.to_vec(), world.now_ms());
+        world
+            .store
+            .write(move |db| plans::drop_steps(db, plan_no, &chunk, why, now_ms))
+            .await?;
+    }
+    Ok(())
 }
 
 /// Looks which guards stand against the plan as it is now (after `--approve` and `--limit`).

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::error::RunError;
+use super::world::Stop;
 use crate::model::JobName;
 
 /// How long a waiting run sleeps between two tries, on the system's clock: the other owner is another process.
@@ -26,21 +27,22 @@ impl Lease {
         state: &Path,
         job: &JobName,
         holder: &str,
-        wait: bool,
+        wait: Option<&Stop>,
     ) -> Result<Lease, RunError> {
         Lease::take(state, &format!("job-{job}"), holder, wait).await
     }
 
     /// Takes the lock `name` in the state folder, an OS lock on an open file: never a matter of time.
     ///
-    /// `holder` (command, process and start) is written inside for whoever finds it taken. With `wait`, waits until it is free.
+    /// `holder` (command, process and start) is written inside for whoever finds it taken. With `wait`, waits until it is free or a person asks
+    /// to stop.
     ///
     /// Errors: `Busy` with the holder's words; `Io`.
     pub async fn take(
         state: &Path,
         name: &str,
         holder: &str,
-        wait: bool,
+        wait: Option<&Stop>,
     ) -> Result<Lease, RunError> {
         let path = state.join(format!("{name}.lock"));
         let io = |source| RunError::Io {
@@ -59,7 +61,9 @@ impl Lease {
         loop {
             match file.try_lock() {
                 Ok(()) => break,
-                Err(TryLockError::WouldBlock) if wait => tokio::time::sleep(TRY_AGAIN).await,
+                Err(TryLockError::WouldBlock) if wait.is_some_and(|stop| !stop.is_asked()) => {
+                    tokio::time::sleep(TRY_AGAIN).await;
+                }
                 Err(TryLockError::WouldBlock) => {
                     let mut words = String::new();
                     let _ = file.read_to_string(&mut words);

@@ -15,8 +15,10 @@ use super::world::{Tick, World};
 
 /// A record that is absent from a listing is looked up no sooner than this after it: replicas flap.
 const CONFIRM_AFTER: TimeDelta = TimeDelta::minutes(2);
-/// A second listing proves absence when it began this long after the first.
-const SECOND_LISTING_AFTER: TimeDelta = TimeDelta::minutes(10);
+/// So many absent records are looked up one by one whatever the size of the channel.
+pub(super) const LOOK_UP_AT_LEAST: u64 = 10;
+/// A second listing proves absence when it began this long after the first, in ms.
+pub(super) const SECOND_LISTING_MS: i64 = 10 * 60 * 1000;
 /// Absent records that are handled at a time; as many ids as one `GET /users` takes.
 const CHUNK: i64 = 100;
 
@@ -57,7 +59,7 @@ pub(super) async fn confirm(
         return Ok(leavers);
     }
     let pages = total / 100 + 1;
-    let one_by_one = leavers.candidates <= pages.max(10);
+    let one_by_one = leavers.candidates <= pages.max(LOOK_UP_AT_LEAST);
     let now_ms = world.now_ms();
     let mut after = String::new();
     loop {
@@ -126,7 +128,7 @@ async fn verdict(
     now_ms: i64,
 ) -> Result<Option<bool>, RunError> {
     if let Some(began_ms) = walked
-        && began_ms >= row.walk_began_ms + SECOND_LISTING_AFTER.num_milliseconds()
+        && began_ms >= row.walk_began_ms + SECOND_LISTING_MS
     {
         return Ok(Some(true));
     }

@@ -6,13 +6,14 @@ use crate::model::{Change, ContactId, StepKind};
 use crate::net::{CallError, Purpose};
 use crate::plan::{Event, Mark};
 use crate::store::findings::{self, Finding, FindingKind};
+use crate::store::jobs;
 use crate::store::mirror::{self};
 use crate::store::plans::{self, Step};
 use crate::store::{StoreError, links};
 
 use super::error::RunError;
 use super::hand::{Executed, Hand, Parcel};
-use super::hub::of_hub;
+use super::hub::{definitions_name, of_hub};
 
 pub(super) async fn send_marks(hand: &Hand, steps: Vec<Step>) -> Result<(), RunError> {
     let now_ms = hand.world.now_ms();
@@ -83,7 +84,7 @@ pub(super) async fn stopped_by(
         drop_step(hand, step, &why).await?;
     }
     match error {
-        CallError::Spent { .. } => Ok(Parcel::Ended(Executed::Spent)),
+        CallError::Spent { until } => Ok(Parcel::Ended(Executed::Spent(until))),
         CallError::OutOfTouch { .. } | CallError::BadReply { .. } => {
             Ok(Parcel::Ended(Executed::OutOfTouch(why)))
         }
@@ -138,6 +139,7 @@ pub(super) async fn set_aside(
         hand.world.now_ms(),
     );
     let (job_no, run_no, step) = (hand.job_no, hand.run_no, step.clone());
+    let definitions = definitions_name(&hand.world.hub.location);
     hand.world
         .store
         .write(move |db| {
@@ -145,6 +147,10 @@ pub(super) async fn set_aside(
                 links::release_link(db, location_no, namespace, &step.key)?;
             }
             forget_claims(db, &step, job_no)?;
+            if matches!(step.change.kind(), StepKind::Create | StepKind::Update) {
+                // The ids of custom fields may have changed: they are read again before the next run.
+                jobs::stale(db, &definitions)?;
+            }
             let mark = plans::move_step(db, &step, event, Some(&what), now_ms)?;
             debug_assert!(matches!(mark, Mark::Refused | Mark::Dropped));
             let finding = Finding {

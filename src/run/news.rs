@@ -130,6 +130,12 @@ pub(super) fn remarks(course: &Course, debt: i64) -> Vec<String> {
     }
     if let Some(refreshed) = &course.refreshed {
         remarks.extend(refreshed.remarks.iter().cloned());
+        if refreshed.odd_rows > 0 {
+            remarks.push(format!(
+                "{} rows of contacts could not be read and were left out",
+                refreshed.odd_rows
+            ));
+        }
         if !refreshed.complete {
             remarks.push(
                 "the contacts of the location were not read to the end yet, so nobody is created; the next run goes on".to_owned(),

@@ -82,8 +82,20 @@ pub(super) async fn recover(hand: &Hand) -> Result<Recovered, RunError> {
         return Ok(recovered);
     }
     let young = young(hand, &due).await?;
+    // Moments of two clocks are compared from here on, and creates may be sent again.
+    if let Some(what) = hand.world.clock_fault() {
+        return Err(RunError::Setup {
+            job: hand.world.job.name.clone(),
+            account: None,
+            what,
+        });
+    }
     for step in due {
         let sent_ms = step.sent_ms.unwrap_or_default();
+        if hand.world.stop.is_asked() {
+            recovered.waiting += 1;
+            continue;
+        }
         if young.newest_ms <= sent_ms && now_ms < sent_ms + LOOK_ANYWAY_MS {
             recovered.waiting += 1;
             continue;

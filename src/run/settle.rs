@@ -97,7 +97,7 @@ pub async fn settle(
     settling: Settling,
 ) -> Result<String, SettleError> {
     let folder = store.path().parent().map(ToOwned::to_owned);
-    let _lease = Lease::of_job(&folder.unwrap_or_default(), &job.name, holder, false).await?;
+    let _lease = Lease::of_job(&folder.unwrap_or_default(), &job.name, holder, None).await?;
     let now_ms = clock.now().timestamp_millis();
     if settling == Settling::RetryAll {
         return retry_all(store, job, now_ms).await;

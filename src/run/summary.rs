@@ -38,6 +38,8 @@ pub(super) struct Announced {
     pub steps: u64,
     /// The hub's calls that were counted before execution, by route and kind.
     pub before: BTreeMap<(Vendor, &'static str, Counted), u64>,
+    /// The hub's calls of the day that were used before execution.
+    pub day_used: u64,
 }
 
 impl Announced {
@@ -62,6 +64,7 @@ pub(super) async fn announce(
     };
     let mut announced = Announced {
         before: world.hub_line.tally().snapshot(),
+        day_used: bucket(world).await?.map_or(0, |bucket| bucket.day_used),
         ..Announced::default()
     };
     let mut steps = BTreeMap::new();
@@ -235,7 +238,7 @@ fn hub(world: &World, course: &Course) -> HubSummary {
             .map_or("not read", |refreshed| refreshed.reader)
             .to_owned(),
         pages: refreshed.map_or(0, |refreshed| refreshed.pages),
-        contacts_seen: refreshed.map_or(0, |refreshed| refreshed.contacts_seen),
+        contacts_seen: refreshed.map_or(0, |refreshed| refreshed.contacts.count()),
         ended: refreshed.map_or_else(
             || "not read".to_owned(),
             |refreshed| ended(refreshed.ended.as_ref(), "caught up"),
@@ -274,9 +277,14 @@ fn guard(world: &World, course: &Course, found: GuardFound) -> GuardFinding {
     }
 }
 
-async fn cost(world: &World, course: &Course) -> Result<Cost, RunError> {
+/// Returns the row of the hub's gate.
+async fn bucket(world: &World) -> Result<Option<Bucket>, RunError> {
     let name = world.hub_line.gate().name().to_owned();
-    let bucket = world.store.write(move |db| Bucket::load(db, &name)).await?;
+    Ok(world.store.write(move |db| Bucket::load(db, &name)).await?)
+}
+
+async fn cost(world: &World, course: &Course) -> Result<Cost, RunError> {
+    let bucket = bucket(world).await?;
     let day_limit = bucket
         .as_ref()
         .and_then(|bucket| bucket.day_limit)
@@ -303,7 +311,7 @@ async fn cost(world: &World, course: &Course) -> Result<Cost, RunError> {
     Ok(Cost {
         calls: by_vendor,
         day_limit,
-        day_used: bucket.map_or(0, |bucket| bucket.day_used),
+        day_used: course.announced.day_used,
         share_of_day,
         minutes,
     })

@@ -14,10 +14,11 @@ use crate::store::mirror::{self, Wrote};
 use crate::store::plans::{self, Step};
 use crate::store::{StoreError, jobs, links};
 
+use super::contact_steps::is_still_linked;
 use super::error::RunError;
-use super::hand::{AT_ONCE, Executed, Hand, Parcel, note};
+use super::hand::{AT_ONCE, Executed, Hand, NOT_LINKED, Parcel, note};
 use super::hub::Hub;
-use super::marks::{gone, lose_touch, replan, set_aside, stopped_by};
+use super::marks::{drop_step, gone, lose_touch, replan, set_aside, stopped_by};
 use super::world::Tick;
 /// Full calls without a refusal after which the batch doubles.
 pub(super) const CLEAN_CALLS: i64 = 10;
@@ -158,6 +159,10 @@ pub(super) async fn tag_call(
     } else {
         TagMove::Remove
     };
+    let steps = linked_alone(hand, steps).await?;
+    if steps.is_empty() {
+        return Ok(Parcel::Through);
+    }
     let contacts: Vec<ContactId> = steps
         .iter()
         .filter_map(|step| step.contact.clone())
@@ -219,6 +224,26 @@ pub(super) async fn tag_call(
         },
         Err(error) => stopped_by(hand, steps, error).await,
     }
+}
+
+/// Drops the steps whose record is not linked to their contact, and returns the others.
+async fn linked_alone(hand: &Hand, steps: Vec<Step>) -> Result<Vec<Step>, RunError> {
+    let mut linked = Vec::with_capacity(steps.len());
+    let mut strangers = Vec::new();
+    {
+        let reader = hand.world.store.reader()?;
+        for step in steps {
+            if is_still_linked(hand, &reader, &step)? {
+                linked.push(step);
+            } else {
+                strangers.push(step);
+            }
+        }
+    }
+    for step in strangers {
+        drop_step(hand, &step, NOT_LINKED).await?;
+    }
+    Ok(linked)
 }
 
 /// Commits `sent` together with the claims that a lost answer would need; returns the tags that an earlier lost call may have added.

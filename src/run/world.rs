@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::config::{HighLevelAccount, TwitchAccount};
 use crate::model::{Clock, Digest, GuardKind, Job};
@@ -12,6 +12,9 @@ use crate::net::Line;
 use crate::plan::wanted::Mapping;
 use crate::store::Store;
 use crate::store::mirror::Keeping;
+
+/// The most that this machine's clock and a vendor's may differ by; recovery compares moments of both.
+const CLOCK_MAY_BE_OFF: TimeDelta = TimeDelta::minutes(2);
 
 /// Everything one run of a job works with; made by `cli` and, later, by the daemon.
 #[derive(Clone)]
@@ -123,6 +126,28 @@ impl Watch {
 }
 
 impl World {
+    /// Says what is wrong with this machine's clock, as far as the vendors' answers told; `None` when nothing is.
+    pub(super) fn clock_fault(&self) -> Option<String> {
+        let off = |(name, skew): (&str, Option<TimeDelta>)| Some((name.to_owned(), skew?));
+        let lines = [
+            ("HighLevel", self.hub_line.skew()),
+            ("Twitch", self.spoke_line.skew()),
+        ];
+        let (vendor, skew) = lines
+            .into_iter()
+            .filter_map(off)
+            .find(|(_, skew)| skew.abs() > CLOCK_MAY_BE_OFF)?;
+        Some(format!(
+            "the clock of this machine is {} s {} {vendor}'s; set it (for example with `timedatectl set-ntp true`) and run it again",
+            skew.num_seconds().abs(),
+            if skew > TimeDelta::zero() {
+                "behind"
+            } else {
+                "ahead of"
+            },
+        ))
+    }
+
     /// Returns the present moment in ms.
     pub(super) fn now_ms(&self) -> i64 {
         self.clock.now().timestamp_millis()

@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, params};
 
-use crate::model::{Digest, FieldKey, RecordKey};
+use crate::model::{Digest, FieldKey, JobName, RecordKey};
 use crate::plan::basis;
 
 use super::error::StoreError;
@@ -232,6 +232,21 @@ pub fn told_by(
         })
     })
     .collect()
+}
+
+/// Takes a job's refusals away and lets the next plan look at their records, because what they rested on has changed.
+pub fn forget_refusals(db: &Connection, job: &JobName) -> Result<(), StoreError> {
+    db.execute(
+        "UPDATE roster SET open = 1 WHERE job_no = (SELECT no FROM job WHERE name = ?1) AND key IN (
+           SELECT key FROM finding WHERE job_no = (SELECT no FROM job WHERE name = ?1) AND kind = 'refused' LIMIT 4000)",
+        [job.as_str()],
+    )?;
+    db.execute(
+        "DELETE FROM finding WHERE kind = 'refused' AND job_no = (SELECT no FROM job WHERE name = ?1) AND key IN (
+           SELECT key FROM finding WHERE job_no = (SELECT no FROM job WHERE name = ?1) AND kind = 'refused' LIMIT 4000)",
+        [job.as_str()],
+    )?;
+    Ok(())
 }
 
 /// Counts a job's findings by kind.

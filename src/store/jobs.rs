@@ -25,6 +25,8 @@ pub struct JobState {
     pub complete: Option<CompleteWalk>,
     /// Full walks in a row that were cut for the gap alone.
     pub gap_cuts: i64,
+    /// When the last of them began, in ms; `None` when the last full walk added up.
+    pub gap_cut_ms: Option<i64>,
     /// Keys first seen in passes begun after the last Complete walk.
     pub added_since: i64,
     /// Records that are in, counting what the last walks found.
@@ -69,6 +71,10 @@ pub struct LocationState {
     pub refreshed_job: Option<i64>,
     /// The managed keys at that time.
     pub refreshed_keys: Vec<String>,
+    /// Full contacts walks in a row that were cut for the gap alone.
+    pub gap_cuts: i64,
+    /// When the last of them ended, in ms; `None` when the last one added up.
+    pub gap_cut_ms: Option<i64>,
 }
 
 /// Returns the state of a job, made when there is none.
@@ -85,7 +91,7 @@ pub fn find_job(db: &Connection, name: &JobName) -> Result<Option<JobState>, Sto
     let state = db
         .prepare_cached(
             "SELECT no, approved, mapping, planned_tick, generation, last_walk_began_ms, complete_walk_no, complete_began_ms,
-                    complete_total, complete_gap, gap_cuts, added_since, debt, debt_passes, last_full_due_ms, roster_size
+                    complete_total, complete_gap, gap_cuts, added_since, debt, debt_passes, last_full_due_ms, roster_size, gap_cut_ms
              FROM job WHERE name = ?1",
         )?
         .query_row([name.as_str()], |row| {
@@ -112,6 +118,7 @@ pub fn find_job(db: &Connection, name: &JobName) -> Result<Option<JobState>, Sto
                 debt_passes: row.get(13)?,
                 last_full_due_ms: row.get(14)?,
                 roster_size: row.get(15)?,
+                gap_cut_ms: row.get(16)?,
             })
         })
         .optional()?;
@@ -125,7 +132,7 @@ pub fn location_state(db: &Connection, id: &LocationId) -> Result<LocationState,
     let list = |text: String| serde_json::from_str(&text).unwrap_or_default();
     Ok(db
         .prepare_cached(
-            "SELECT no, watermark_ms, complete_ms, complete_gap, complete_keys, refreshed_ms, refreshed_job, refreshed_keys
+            "SELECT no, watermark_ms, complete_ms, complete_gap, complete_keys, refreshed_ms, refreshed_job, refreshed_keys, gap_cuts, gap_cut_ms
              FROM location WHERE id = ?1",
         )?
         .query_row([id.as_str()], |row| {
@@ -138,6 +145,8 @@ pub fn location_state(db: &Connection, id: &LocationId) -> Result<LocationState,
                 refreshed_ms: row.get(5)?,
                 refreshed_job: row.get(6)?,
                 refreshed_keys: list(row.get(7)?),
+                gap_cuts: row.get(8)?,
+                gap_cut_ms: row.get(9)?,
             })
         })?)
 }
@@ -168,8 +177,23 @@ pub fn note_contacts_complete(
     match_keys: &[String],
 ) -> Result<(), StoreError> {
     db.execute(
-        "UPDATE location SET complete_ms = ?2, complete_gap = ?3, watermark_ms = coalesce(watermark_ms, ?4), complete_keys = ?5 WHERE no = ?1",
+        "UPDATE location SET complete_ms = ?2, complete_gap = ?3, watermark_ms = coalesce(watermark_ms, ?4), complete_keys = ?5,
+           gap_cuts = 0, gap_cut_ms = NULL WHERE no = ?1",
         params![location_no, ended_ms, gap, watermark_ms, json_list(match_keys)],
+    )?;
+    Ok(())
+}
+
+/// Notes that a full contacts walk was cut for the gap alone; what was read is kept up to date from `watermark_ms` all the same.
+pub fn note_contacts_gap(
+    db: &Connection,
+    location_no: i64,
+    ended_ms: i64,
+    watermark_ms: i64,
+) -> Result<(), StoreError> {
+    db.execute(
+        "UPDATE location SET gap_cuts = gap_cuts + 1, gap_cut_ms = ?2, watermark_ms = coalesce(watermark_ms, ?3) WHERE no = ?1",
+        params![location_no, ended_ms, watermark_ms],
     )?;
     Ok(())
 }
@@ -232,9 +256,9 @@ pub fn keep(db: &Connection, name: &str, value: &str, now_ms: i64) -> Result<(),
     Ok(())
 }
 
-/// Forgets a kept fact, so that it is read again.
-pub fn forget(db: &Connection, name: &str) -> Result<(), StoreError> {
-    db.execute("DELETE FROM kept WHERE name = ?1", [name])?;
+/// Lets a kept fact count as old, so that it is read again.
+pub fn stale(db: &Connection, name: &str) -> Result<(), StoreError> {
+    db.execute("UPDATE kept SET kept_ms = 0 WHERE name = ?1", [name])?;
     Ok(())
 }
 

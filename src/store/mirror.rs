@@ -1,6 +1,6 @@
 //! The mirror: what we last knew of the contacts of a location.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -56,9 +56,21 @@ pub fn ingest(
     date_ms: i64,
     keeping: &Keeping,
 ) -> Result<Vec<i64>, StoreError> {
+    let ids: Vec<&str> = contacts.iter().map(|contact| contact.id.as_str()).collect();
+    // One statement for a page, because a full pass takes a million contacts in; a contact that comes twice is looked up again.
+    let mut stored = stored(db, location_no, &ids)?;
+    let mut taken = HashSet::new();
     contacts
         .iter()
-        .map(|contact| take_in(db, location_no, contact, reading, date_ms, keeping))
+        .map(|contact| {
+            let id = contact.id.as_str();
+            let row = if taken.insert(id) {
+                stored.remove(id)
+            } else {
+                one_stored(db, location_no, &contact.id)?
+            };
+            take_in(db, location_no, contact, row, reading, date_ms, keeping)
+        })
         .collect()
 }
 
@@ -66,6 +78,7 @@ fn take_in(
     db: &Connection,
     location_no: i64,
     contact: &Contact,
+    stored: Option<Stored>,
     reading: Reading,
     date_ms: i64,
     keeping: &Keeping,
@@ -81,7 +94,6 @@ fn take_in(
             .cloned()
             .collect::<BTreeSet<_>>()
     });
-    let stored = stored(db, location_no, &contact.id)?;
     let added_ms = contact.date_added.map(|moment| moment.timestamp_millis());
     let Some(stored) = stored else {
         let tick = next_tick(db)?;
@@ -258,9 +270,18 @@ pub fn confirm(
     keeping: &Keeping,
 ) -> Result<i64, StoreError> {
     if let Some(answer) = answer {
-        take_in(db, location_no, answer, Reading::Write, date_ms, keeping)?;
+        let row = one_stored(db, location_no, &answer.id)?;
+        take_in(
+            db,
+            location_no,
+            answer,
+            row,
+            Reading::Write,
+            date_ms,
+            keeping,
+        )?;
     }
-    let Some(stored) = stored(db, location_no, id)? else {
+    let Some(stored) = one_stored(db, location_no, id)? else {
         return Err(StoreError::Corrupt {
             what: format!("contact {id} was written but is not in the mirror"),
         });
@@ -540,19 +561,36 @@ pub fn by_value(
     numbers.into_iter().map(|no| mirrored(db, no)).collect()
 }
 
-fn stored(db: &Connection, location_no: i64, id: &ContactId) -> Result<Option<Stored>, StoreError> {
-    Ok(db
-        .prepare_cached("SELECT no, seen, tags, written, gone_ms FROM mirror WHERE location_no = ?1 AND id = ?2")?
-        .query_row(params![location_no, id.as_str()], |row| {
-            Ok(Stored {
-                no: row.get(0)?,
-                seen: row.get(1)?,
-                tags: row.get(2)?,
-                written: row.get(3)?,
-                gone_ms: row.get(4)?,
-            })
-        })
-        .optional()?)
+fn one_stored(
+    db: &Connection,
+    location_no: i64,
+    id: &ContactId,
+) -> Result<Option<Stored>, StoreError> {
+    Ok(stored(db, location_no, &[id.as_str()])?.remove(id.as_str()))
+}
+
+fn stored(
+    db: &Connection,
+    location_no: i64,
+    ids: &[&str],
+) -> Result<HashMap<String, Stored>, StoreError> {
+    let mut statement = db.prepare_cached(
+        "SELECT m.id, m.no, m.seen, m.tags, m.written, m.gone_ms
+         FROM json_each(?2) j CROSS JOIN mirror m ON m.location_no = ?1 AND m.id = j.value",
+    )?;
+    let mut rows = statement.query(params![location_no, json(&ids)])?;
+    let mut found = HashMap::with_capacity(ids.len());
+    while let Some(row) = rows.next()? {
+        let stored = Stored {
+            no: row.get(1)?,
+            seen: row.get(2)?,
+            tags: row.get(3)?,
+            written: row.get(4)?,
+            gone_ms: row.get(5)?,
+        };
+        found.insert(row.get(0)?, stored);
+    }
+    Ok(found)
 }
 
 fn written_json(written: &Written) -> Option<String> {

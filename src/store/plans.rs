@@ -183,25 +183,42 @@ pub fn find_approved(
         .optional()?)
 }
 
-/// Drops the draft's steps that the approved plan does not have; returns how many of the draft and how many of the approved were left out.
-pub fn keep_approved(
-    db: &Connection,
-    draft_no: i64,
-    approved_no: i64,
-    now_ms: i64,
-) -> Result<(i64, i64), StoreError> {
-    let newer = db.execute(
-        "UPDATE step SET mark = 'dropped', why = 'not in the approved plan', marked_ms = ?3
-         WHERE plan_no = ?1 AND mark IN ('planned', 'held')
-           AND hash NOT IN (SELECT hash FROM step WHERE plan_no = ?2)",
-        params![draft_no, approved_no, now_ms],
+/// Returns the places of a plan's open steps that another plan does not have, in order.
+pub fn not_in(db: &Connection, plan_no: i64, other_no: i64) -> Result<Vec<i64>, StoreError> {
+    let mut statement = db.prepare_cached(
+        "SELECT seq FROM step WHERE plan_no = ?1 AND mark IN ('planned', 'held')
+           AND hash NOT IN (SELECT hash FROM step WHERE plan_no = ?2) ORDER BY seq",
     )?;
-    let gone: i64 = db.query_row(
-        "SELECT count(*) FROM step WHERE plan_no = ?2 AND hash NOT IN (SELECT hash FROM step WHERE plan_no = ?1)",
-        params![draft_no, approved_no],
+    let rows = statement.query_map([plan_no, other_no], |row| row.get(0))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Counts a plan's steps that another plan does not have.
+pub fn count_not_in(db: &Connection, plan_no: i64, other_no: i64) -> Result<u64, StoreError> {
+    let count: i64 = db.query_row(
+        "SELECT count(*) FROM step WHERE plan_no = ?1 AND hash NOT IN (SELECT hash FROM step WHERE plan_no = ?2)",
+        [plan_no, other_no],
         |row| row.get(0),
     )?;
-    Ok((i64::try_from(newer).unwrap_or(i64::MAX), gone))
+    Ok(count.unsigned_abs())
+}
+
+/// Drops steps of a plan by their places; a few thousand at a time.
+pub fn drop_steps(
+    db: &Connection,
+    plan_no: i64,
+    places: &[i64],
+    why: &str,
+    now_ms: i64,
+) -> Result<(), StoreError> {
+    let mut drop = db.prepare_cached(
+        "UPDATE step SET mark = 'dropped', why = ?3, marked_ms = ?4
+         WHERE plan_no = ?1 AND seq = ?2 AND mark IN ('planned', 'held')",
+    )?;
+    for place in places {
+        drop.execute(params![plan_no, place, why, now_ms])?;
+    }
+    Ok(())
 }
 
 /// Returns steps of the approved plan that no longer hold, at most `limit`.
@@ -250,20 +267,16 @@ pub fn hold(
     Ok(last.is_some_and(|last| last > to).then_some(to))
 }
 
-/// Drops planned steps of all records but the first `records`, for `--limit`.
-pub fn keep_first(
-    db: &Connection,
-    plan_no: i64,
-    records: u64,
-    now_ms: i64,
-) -> Result<usize, StoreError> {
+/// Returns the places of planned steps of all records but the first `records`, for `--limit`.
+pub fn beyond_first(db: &Connection, plan_no: i64, records: u64) -> Result<Vec<i64>, StoreError> {
     let records = i64::try_from(records).unwrap_or(i64::MAX);
-    Ok(db.execute(
-        "UPDATE step SET mark = 'dropped', why = 'beyond --limit', marked_ms = ?3
-         WHERE plan_no = ?1 AND mark = 'planned' AND key NOT IN (
-           SELECT DISTINCT key FROM step WHERE plan_no = ?1 AND mark = 'planned' ORDER BY key LIMIT ?2)",
-        params![plan_no, records, now_ms],
-    )?)
+    // Places are in key order, so everything from the first step of the next record on is beyond.
+    let mut statement = db.prepare_cached(
+        "SELECT seq FROM step WHERE plan_no = ?1 AND mark = 'planned' AND key >= (
+           SELECT DISTINCT key FROM step WHERE plan_no = ?1 AND mark = 'planned' ORDER BY key LIMIT 1 OFFSET ?2) ORDER BY seq",
+    )?;
+    let rows = statement.query_map(params![plan_no, records], |row| row.get(0))?;
+    Ok(rows.collect::<Result<_, _>>()?)
 }
 
 /// Returns the next planned steps of a kind, those of one parcel together, at most `limit`.

@@ -9,6 +9,7 @@ use crate::plan::{Candidate, Candidates, Claim, Linked, Presence, Row};
 
 use super::error::StoreError;
 use super::mirror::{by_value, mirrored, parsed};
+use super::plans::Step;
 use super::walks::parsed_key;
 
 /// How many rows one snapshot of the database serves, so that a long plan does not keep the WAL from being cut.
@@ -21,6 +22,21 @@ pub enum Look {
     All,
     /// Those whose record or contact changed after this tick, and those that the last plan left open.
     Since(i64),
+}
+
+/// Whose rows a plan looks at, and which of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Scope {
+    /// The job.
+    pub job_no: i64,
+    /// Walks up to this one are the roster.
+    pub generation: i64,
+    /// The location.
+    pub location_no: i64,
+    /// The namespace of the job's records.
+    pub namespace: Namespace,
+    /// Which rows.
+    pub look: Look,
 }
 
 /// One roster row, before anything is looked up for it.
@@ -42,22 +58,27 @@ pub struct Listing {
     pub open: bool,
 }
 
-/// Returns the next rows to look at after key `after`, in key order, at most `SNAPSHOT_ROWS`; empty at the end.
-pub fn next_rows(
+/// Streams the next rows to look at after key `after`, in key order, at most `SNAPSHOT_ROWS`, to `each`; returns the last key looked at, `None` at the end.
+pub fn next_rows<E: From<StoreError>>(
     db: &Connection,
-    job_no: i64,
-    generation: i64,
-    location_no: i64,
-    namespace: Namespace,
-    look: Look,
+    scope: Scope,
     after: &str,
-) -> Result<Vec<Listing>, StoreError> {
-    const COLUMNS: &str =
-        "r.no, r.key, r.attributes, r.state, r.pending, r.transition, r.walk_no, r.open";
+    mut each: impl FnMut(&Listing) -> Result<(), E>,
+) -> Result<Option<String>, E> {
+    const COLUMNS: &str = "r.no, r.attributes, r.state, r.pending, r.transition, r.walk_no, r.open";
+    let Scope {
+        job_no,
+        generation,
+        location_no,
+        namespace,
+        look,
+    } = scope;
     let sql = match look {
         Look::All => format!(
-            "SELECT {COLUMNS} FROM roster r WHERE r.job_no = ?1 AND r.key > ?2 ORDER BY r.key LIMIT {SNAPSHOT_ROWS}"
+            "SELECT r.key, {COLUMNS} FROM roster r WHERE r.job_no = ?1 AND r.key > ?2 ORDER BY r.key LIMIT {SNAPSHOT_ROWS}"
         ),
+        // The ordered union is merged and ends at its limit, so that the many open rows of a held plan are not collected for every chunk. The
+        // left join keeps keys that another job alone lists: they are skipped, but say how far we are.
         Look::Since(_) => format!(
             "WITH touched (key) AS (
                SELECT key FROM roster INDEXED BY roster_tick WHERE job_no = ?1 AND tick > ?3 AND key > ?2
@@ -69,59 +90,64 @@ pub fn next_rows(
                      CROSS JOIN waiting w ON w.job_no = ?1 AND w.field = k.field AND w.value = k.value
                      WHERE m.location_no = ?4 AND m.tick > ?3 AND w.key > ?2
                ORDER BY 1 LIMIT {SNAPSHOT_ROWS})
-             SELECT {COLUMNS} FROM touched t CROSS JOIN roster r ON r.job_no = ?1 AND r.key = t.key ORDER BY t.key"
+             SELECT t.key, {COLUMNS} FROM touched t LEFT JOIN roster r ON r.job_no = ?1 AND r.key = t.key ORDER BY t.key"
         ),
     };
-    let mut statement = db.prepare_cached(&sql)?;
-    let read = |row: &rusqlite::Row<'_>| {
-        Ok((
-            row.get::<_, i64>(0)?,
-            row.get::<_, String>(1)?,
-            row.get::<_, String>(2)?,
-            row.get::<_, String>(3)?,
-            row.get::<_, Option<String>>(4)?,
-            row.get::<_, u32>(5)?,
-            row.get::<_, i64>(6)?,
-            row.get::<_, bool>(7)?,
-        ))
+    let mut statement = db.prepare_cached(&sql).map_err(StoreError::from)?;
+    let mut rows = match look {
+        Look::All => statement.query(params![job_no, after]),
+        Look::Since(tick) => statement.query(params![
+            job_no,
+            after,
+            tick,
+            location_no,
+            namespace.as_str()
+        ]),
+    }
+    .map_err(StoreError::from)?;
+    let mut last = None;
+    while let Some(row) = rows.next().map_err(StoreError::from)? {
+        let key: String = row.get(0).map_err(StoreError::from)?;
+        if let Some(listing) = listing(row, &key, generation)? {
+            each(&listing)?;
+        }
+        last = Some(key);
+    }
+    Ok(last)
+}
+
+/// Reads a listing; `None` for a key that is not in the roster.
+fn listing(
+    row: &rusqlite::Row<'_>,
+    key: &str,
+    generation: i64,
+) -> Result<Option<Listing>, StoreError> {
+    let Some(no) = row.get::<_, Option<i64>>(1)? else {
+        return Ok(None);
     };
-    let rows = match look {
-        Look::All => statement
-            .query_map(params![job_no, after], read)?
-            .collect::<Result<Vec<_>, _>>()?,
-        Look::Since(tick) => statement
-            .query_map(
-                params![job_no, after, tick, location_no, namespace.as_str()],
-                read,
-            )?
-            .collect::<Result<Vec<_>, _>>()?,
+    let attributes: String = row.get(2)?;
+    let known = |word: &str| {
+        Presence::from_word(word).ok_or_else(|| StoreError::Corrupt {
+            what: format!("roster state {word}"),
+        })
     };
-    rows.into_iter()
-        .map(
-            |(no, key, attributes, state, pending, transition, walk_no, open)| {
-                let known = |word: &str| {
-                    Presence::from_word(word).ok_or_else(|| StoreError::Corrupt {
-                        what: format!("roster state {word}"),
-                    })
-                };
-                let state = known(&state)?;
-                let presence = pending.as_deref().map(known).transpose()?.unwrap_or(state);
-                Ok(Listing {
-                    no,
-                    record: Record {
-                        key: parsed_key(key)?,
-                        attributes: parsed(&attributes, "roster.attributes")?,
-                    },
-                    attributes,
-                    presence,
-                    // A row that this walk brought back was planned before, as one that is out.
-                    was: (walk_no <= generation || state != Presence::In).then_some(state),
-                    transition: transition + u32::from(pending.is_some()),
-                    open,
-                })
-            },
-        )
-        .collect()
+    let state = known(&row.get::<_, String>(3)?)?;
+    let pending: Option<String> = row.get(4)?;
+    let presence = pending.as_deref().map(known).transpose()?.unwrap_or(state);
+    let walk_no: i64 = row.get(6)?;
+    Ok(Some(Listing {
+        no,
+        record: Record {
+            key: parsed_key(key.to_owned())?,
+            attributes: parsed(&attributes, "roster.attributes")?,
+        },
+        attributes,
+        presence,
+        // A row that this walk brought back was planned before, as one that is out.
+        was: (walk_no <= generation || state != Presence::In).then_some(state),
+        transition: row.get::<_, u32>(5)? + u32::from(pending.is_some()),
+        open: row.get(7)?,
+    }))
 }
 
 /// Builds the planner's row for one listing.
@@ -296,6 +322,33 @@ pub fn note_outcomes(db: &Connection, job_no: i64, outcomes: &[Outcome]) -> Resu
             .execute(params![job_no, field.as_str(), value, no])?;
         }
     }
+    Ok(())
+}
+
+/// Closes the row of a record whose plan was the link alone, now that it is there: nothing is left to do until something changes.
+///
+/// Not when the contact is not wholly known yet (`keys` managed keys): then the next plan still has to read it.
+pub fn close_linked(
+    db: &Connection,
+    job_no: i64,
+    step: &Step,
+    contact_no: i64,
+    keys: usize,
+) -> Result<(), StoreError> {
+    // Steps of one record stand next to each other.
+    db.prepare_cached(
+        "UPDATE roster SET open = 0 WHERE job_no = ?1 AND key = ?2 AND open = 1
+           AND NOT EXISTS (SELECT 1 FROM step WHERE plan_no = ?3 AND seq IN (?4 - 1, ?4 + 1) AND key = ?2)
+           AND EXISTS (SELECT 1 FROM mirror WHERE no = ?5 AND tags IS NOT NULL AND (SELECT count(*) FROM json_each(seen)) >= ?6)",
+    )?
+    .execute(params![
+        job_no,
+        step.key.as_str(),
+        step.plan_no,
+        step.seq,
+        contact_no,
+        i64::try_from(keys).unwrap_or(i64::MAX)
+    ])?;
     Ok(())
 }
 

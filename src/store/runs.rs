@@ -167,9 +167,10 @@ pub fn note_walk(db: &Connection, job_no: i64, note: WalkNote) -> Result<(), Sto
         gap_cut,
     } = note;
     if gap_cut {
+        // It read to the very end, so a normal pass may lean on it; only absence means nothing.
         db.execute(
-            "UPDATE job SET gap_cuts = gap_cuts + 1 WHERE no = ?1",
-            [job_no],
+            "UPDATE job SET gap_cuts = gap_cuts + 1, gap_cut_ms = ?2, last_walk_no = ?3, last_walk_began_ms = ?2 WHERE no = ?1",
+            params![job_no, began_ms, walk_no],
         )?;
         return Ok(());
     }
@@ -181,7 +182,7 @@ pub fn note_walk(db: &Connection, job_no: i64, note: WalkNote) -> Result<(), Sto
     if let Some((total, gap)) = complete {
         db.execute(
             "UPDATE job SET complete_walk_no = ?2, complete_began_ms = ?3, complete_total = ?4, complete_gap = ?5,
-               added_since = 0, gap_cuts = 0, debt = 0, debt_passes = 0 WHERE no = ?1",
+               added_since = 0, gap_cuts = 0, gap_cut_ms = NULL, debt = 0, debt_passes = 0 WHERE no = ?1",
             params![job_no, walk_no, began_ms, total, gap],
         )?;
     }

@@ -1,5 +1,7 @@
 //! Walks, staging and the roster.
 
+use std::collections::HashMap;
+
 use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::model::{Record, RecordKey};
@@ -175,49 +177,49 @@ pub struct Listed {
     pub known: bool,
 }
 
-/// Looks the rows of a page up in the roster, in their order; one snapshot for all of them.
+/// Looks the rows of a page up in the roster, by key; one statement for all of them, because a full pass looks a million up.
 pub fn listed_page(
     db: &Connection,
     job_no: i64,
     page: &[Record],
-) -> Result<Vec<Option<Listed>>, StoreError> {
-    let snapshot = db.unchecked_transaction()?;
-    page.iter()
-        .map(|record| listed(&snapshot, job_no, &record.key))
-        .collect()
+) -> Result<HashMap<String, Listed>, StoreError> {
+    let keys: Vec<&str> = page.iter().map(|record| record.key.as_str()).collect();
+    look_up(db, job_no, &keys)
 }
 
 /// Looks one key up in the roster.
 pub fn listed(db: &Connection, job_no: i64, key: &RecordKey) -> Result<Option<Listed>, StoreError> {
-    let row = db
-        .prepare_cached(
-            "SELECT r.no, r.attributes, coalesce(r.pending, r.state), r.missing_walk, w.ended
-             FROM roster r LEFT JOIN walk w ON w.no = r.walk_no WHERE r.job_no = ?1 AND r.key = ?2",
-        )?
-        .query_row(params![job_no, key.as_str()], |row| {
-            let ended: Option<String> = row.get(4)?;
-            Ok((
-                row.get(0)?,
-                row.get(1)?,
-                row.get::<_, String>(2)?,
-                row.get::<_, Option<i64>>(3)?.is_some(),
-                matches!(ended.as_deref(), Some("complete" | "caught-up")),
-            ))
-        })
-        .optional()?;
-    row.map(|(no, attributes, word, missing, known)| {
-        let presence = Presence::from_word(&word).ok_or_else(|| StoreError::Corrupt {
+    Ok(look_up(db, job_no, &[key.as_str()])?.remove(key.as_str()))
+}
+
+fn look_up(
+    db: &Connection,
+    job_no: i64,
+    keys: &[&str],
+) -> Result<HashMap<String, Listed>, StoreError> {
+    let count = keys.len();
+    let keys = serde_json::to_string(keys).expect("a list of texts is always JSON");
+    let mut statement = db.prepare_cached(
+        "SELECT r.key, r.no, r.attributes, coalesce(r.pending, r.state), r.missing_walk, coalesce(w.ended IN ('complete', 'caught-up', 'gap'), 0)
+         FROM json_each(?2) j CROSS JOIN roster r ON r.job_no = ?1 AND r.key = j.value LEFT JOIN walk w ON w.no = r.walk_no",
+    )?;
+    let mut rows = statement.query(params![job_no, keys])?;
+    let mut found = HashMap::with_capacity(count);
+    while let Some(row) = rows.next()? {
+        let word = row.get_ref(3)?.as_str().map_err(rusqlite::Error::from)?;
+        let presence = Presence::from_word(word).ok_or_else(|| StoreError::Corrupt {
             what: format!("roster state {word}"),
         })?;
-        Ok(Listed {
-            no,
-            attributes,
+        let listed = Listed {
+            no: row.get(1)?,
+            attributes: row.get(2)?,
             presence,
-            missing,
-            known,
-        })
-    })
-    .transpose()
+            missing: row.get::<_, Option<i64>>(4)?.is_some(),
+            known: row.get(5)?,
+        };
+        found.insert(row.get(0)?, listed);
+    }
+    Ok(found)
 }
 
 /// Streams a walk's staged rows in key order, one row a key, to `each` in chunks; `each` returns false to stop.
@@ -334,7 +336,7 @@ fn fold(
     if was_in && old_attributes == attributes {
         db.prepare_cached(
             "UPDATE roster SET missing_walk = NULL,
-               walk_no = CASE WHEN (SELECT ended FROM walk WHERE no = walk_no) IN ('complete', 'caught-up') THEN walk_no ELSE ?2 END
+               walk_no = CASE WHEN (SELECT ended FROM walk WHERE no = walk_no) IN ('complete', 'caught-up', 'gap') THEN walk_no ELSE ?2 END
              WHERE no = ?1",
         )?
         .execute(params![no, walk_no])?;
@@ -432,6 +434,16 @@ pub fn missing(
         })
     })
     .collect()
+}
+
+/// Returns when the oldest walk began in which a record was absent that is not confirmed yet, in ms.
+pub fn missing_since(db: &Connection, job_no: i64) -> Result<Option<i64>, StoreError> {
+    Ok(db.query_row(
+        "SELECT min(w.began_ms) FROM roster r INDEXED BY roster_missing JOIN walk w ON w.no = r.missing_walk
+         WHERE r.job_no = ?1 AND r.missing_walk IS NOT NULL",
+        [job_no],
+        |row| row.get(0),
+    )?)
 }
 
 /// Returns how many records are absent and not confirmed.

@@ -2,8 +2,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
 
+mod agree;
+mod answers;
 mod badinput;
 mod crash;
+mod exits;
 mod floors;
 mod guards;
 mod history;
@@ -13,6 +16,8 @@ mod life;
 mod lost;
 mod mirror;
 mod privacy;
+mod process;
+mod program;
 mod reading;
 mod readme;
 mod rig;

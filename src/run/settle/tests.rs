@@ -11,7 +11,7 @@ use crate::plan::{Linked, Mark, Presence, Row};
 use crate::run::keeping_of;
 use crate::store::findings::{self, Finding, FindingKind};
 use crate::store::plans::{self, Step};
-use crate::store::rows::{self, Listing, Look};
+use crate::store::rows::{self, Listing, Look, Scope};
 use crate::store::runs;
 use crate::store::walks::WalkOf;
 use crate::store::{jobs, links, mirror, walks};
@@ -92,11 +92,22 @@ impl Desktop {
         let no = |sql: &str| db.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
         let (job_no, location_no) = (no("SELECT no FROM job"), no("SELECT no FROM location"));
         let namespace = self.job.source.namespace();
-        let all = rows::next_rows(&db, job_no, 99, location_no, namespace, Look::All, "").unwrap();
-        let listing: Listing = all
-            .into_iter()
-            .find(|row| row.record.key.as_str() == key)
-            .unwrap();
+        let scope = Scope {
+            job_no,
+            generation: 99,
+            location_no,
+            namespace,
+            look: Look::All,
+        };
+        let mut found: Option<Listing> = None;
+        rows::next_rows::<StoreError>(&db, scope, "", |listing| {
+            if listing.record.key.as_str() == key {
+                found = Some(listing.clone());
+            }
+            Ok(())
+        })
+        .unwrap();
+        let listing = found.unwrap();
         let row = rows::row_of(&db, job_no, location_no, namespace, &listing, &[]).unwrap();
         (row, listing.open)
     }
@@ -479,7 +490,7 @@ async fn a_conflict_ends_with_the_value_that_the_person_chose() {
 async fn nothing_is_settled_while_the_job_runs_or_before_it_ever_did() {
     let desktop = Desktop::new().await;
     let state = desktop.folder.join("state");
-    let lease = Lease::of_job(&state, &desktop.job.name, "the run", false)
+    let lease = Lease::of_job(&state, &desktop.job.name, "the run", None)
         .await
         .unwrap();
     let unlink = Settling::Unlink { key: record("1") };

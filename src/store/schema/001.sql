@@ -14,6 +14,8 @@ CREATE TABLE location (
   watermark_ms INTEGER,                 -- the vendor's Date at which the last ended walk began; NULL: never walked
   complete_ms INTEGER,                  -- when the last full contacts walk ended Complete; NULL: never
   complete_gap INTEGER,                 -- listed minus total at its end
+  gap_cuts INTEGER NOT NULL DEFAULT 0,  -- full contacts walks cut for the gap alone, in a row
+  gap_cut_ms INTEGER,                   -- when the last of them ended; NULL: the last one added up
   complete_keys TEXT NOT NULL DEFAULT '[]', -- the match keys that walk already read, JSON list
   batch_size INTEGER NOT NULL DEFAULT 100 CHECK (batch_size BETWEEN 1 AND 500), -- contacts per bulk tag call, learned
   clean_calls INTEGER NOT NULL DEFAULT 0,
@@ -43,6 +45,7 @@ CREATE TABLE job (
   complete_total INTEGER,               -- the vendor's total on that walk's first page
   complete_gap INTEGER,                 -- listed minus total at its end
   gap_cuts INTEGER NOT NULL DEFAULT 0,  -- full walks cut for the gap alone, in a row
+  gap_cut_ms INTEGER,                   -- when the last of them began; NULL: the last full walk added up
   added_since INTEGER NOT NULL DEFAULT 0, -- keys first seen in passes begun after it
   roster_size INTEGER NOT NULL DEFAULT 0, -- records that are in, counting what the last walks found
   debt INTEGER NOT NULL DEFAULT 0,
