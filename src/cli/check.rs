@@ -24,9 +24,6 @@ pub(super) fn check(shell: &mut Shell, path: Option<&Path>) -> Result<Exit, CliE
     let (config, problems) = config::load_partly(&path)?;
     let mut found = Found::default();
     let now = shell.clock.now();
-    for problem in &problems.0 {
-        found.wrong(&problem.to_string(), Exit::BadConfig);
-    }
     let is_whole = problems.0.is_empty();
     for (name, account) in &config.accounts {
         // A job that cannot be read may use any account.
@@ -47,9 +44,13 @@ pub(super) fn check(shell: &mut Shell, path: Option<&Path>) -> Result<Exit, CliE
             Exit::BadConfig,
         );
     }
-    let Found {
-        mut lines, wrongs, ..
-    } = found;
+    let Found { mut lines, wrongs } = found;
+    if !is_whole {
+        // Where every command tells of them; what else was found stands below.
+        shell.complain(&CliError::Config(problems));
+        shell.progress.say(&lines.join("\n"));
+        return Ok(Exit::BadConfig);
+    }
     lines.insert(0, path.display().to_string());
     match wrongs.len() {
         0 => lines.push("all is well, as far as can be told without a call".to_owned()),
@@ -73,8 +74,6 @@ impl Found {
     }
 
     fn wrong(&mut self, line: &str, exit: Exit) {
-        // A hint stands below what it is about.
-        let line = line.replace('\n', "\n       ");
         self.lines.push(format!("  WRONG  {line}"));
         self.wrongs.push(exit);
     }
@@ -223,9 +222,8 @@ fn can_write(folder: &Path) -> Result<(), String> {
 
 #[cfg(test)]
 mod tests {
-    use std::cell::RefCell;
     use std::io::{self, Write};
-    use std::rc::Rc;
+    use std::sync::{Arc, Mutex};
 
     use super::super::progress::Progress;
     use super::*;
@@ -233,11 +231,11 @@ mod tests {
 
     /// What a command said.
     #[derive(Clone, Default)]
-    struct Said(Rc<RefCell<Vec<u8>>>);
+    struct Said(Arc<Mutex<Vec<u8>>>);
 
     impl Write for Said {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.borrow_mut().write(bytes)
+            self.0.lock().unwrap().write(bytes)
         }
 
         fn flush(&mut self) -> io::Result<()> {
@@ -259,12 +257,12 @@ mod tests {
         fs::write(folder.join("state"), "not a folder").unwrap();
         let said = Said::default();
         let mut shell = Shell::new(
-            Box::new(said.clone()),
-            Progress::quiet(Box::new(io::sink())),
+            Box::new(io::sink()),
+            Progress::quiet(Box::new(said.clone())),
             Clock::system(),
         );
         let exit = check(&mut shell, Some(&main)).unwrap();
-        let text = String::from_utf8(said.0.take()).unwrap();
+        let text = String::from_utf8(said.0.lock().unwrap().clone()).unwrap();
         fs::remove_dir_all(&folder).unwrap();
         assert_eq!(exit, Exit::BadConfig, "{text}");
         for part in ["tipo", "schedules/a.toml:1", "nowhere", "WRONG  state"] {

@@ -50,7 +50,7 @@ pub fn load(path: &Path) -> Result<Config, Problems> {
 
 /// Loads like [`load`] what can be loaded, with all problems beside it: accounts and jobs with a problem of their own are left out.
 ///
-/// Errors: the main file cannot be read at all, so that nothing is known.
+/// Errors: the main file cannot be read or parsed, so that neither the accounts nor the place of the state are known; every problem of every file.
 pub fn load_partly(path: &Path) -> Result<(Config, Problems), Problems> {
     let folder = path.parent().unwrap_or(Path::new(""));
     let folder = folder.strip_prefix(".").unwrap_or(folder);
@@ -102,6 +102,7 @@ pub fn load_partly(path: &Path) -> Result<(Config, Problems), Problems> {
     across::check(&sketches);
 
     let jobs: Vec<Option<Job>> = sketches.into_iter().map(|(_, sketch)| sketch.job).collect();
+    let is_parsed = main_root.is_some();
     drop(main_root);
     drop(main_table);
     drop(tables);
@@ -111,6 +112,9 @@ pub fn load_partly(path: &Path) -> Result<(Config, Problems), Problems> {
     // The sort is stable: problems of one file stay in the order of its lines.
     of_jobs.sort_by(|one, other| one.file.cmp(&other.file));
     problems.extend(of_jobs);
+    if !is_parsed {
+        return Err(Problems(problems));
+    }
     if problems.is_empty() {
         let are_whole = jobs.iter().all(Option::is_some);
         assert!(are_whole, "a job file without a problem is a job");
