@@ -172,7 +172,8 @@ fn highlevel(status: u16, body: &Value) -> Verdict {
         ]) {
             return Verdict::DeadToken(text);
         }
-        return Verdict::Refuse { status, said: text };
+        // Whatever else it says, it is about the account, not about one record.
+        return Verdict::NoAccess(text);
     }
     // "Cannot GET /contacts/": a path that this version does not have, not a contact.
     let no_such_path = has(&["cannot get", "cannot post", "cannot put", "cannot delete"]);

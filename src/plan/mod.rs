@@ -25,7 +25,7 @@ pub use row::{
     Candidate, Candidates, Claim, Linked, Mirrored, Presence, Row, Sent, TagStamp, Wanted,
     WantedField, Written,
 };
-pub use same::{date_of_birth, same, same_or_both_empty};
+pub use same::{date_of_birth, match_key, same, same_or_both_empty};
 
 pub use walk::judged;
 

@@ -13,7 +13,14 @@ const FIRST_GAP_ROWS: u64 = 5;
 /// nothing to compare with.
 pub fn judged(listed: i64, total: Option<i64>, before: Option<i64>, drift: Share) -> Ended {
     let Some(total) = total else {
-        return Ended::Complete;
+        // Without a count an empty listing proves nothing.
+        return match listed {
+            0 => Ended::Cut(Cut::Gap {
+                listed: 0,
+                total: 0,
+            }),
+            _ => Ended::Complete,
+        };
     };
     let gap = listed - total;
     let count = total.unsigned_abs();

@@ -16,7 +16,7 @@ use crate::store::plans::{self, Step};
 
 use super::error::RunError;
 use super::hand::{Hand, NOT_LINKED, Parcel};
-use super::marks::{drop_step, gone, lose_touch, send_marks, set_aside, stopped_by};
+use super::marks::{drop_step, gone, lose_touch, not_found, send_marks, set_aside, stopped_by};
 
 /// Creates a contact: claim and `sent` in one commit, the call, then answer, link, claims and mirror row in one commit.
 pub(super) async fn create_again(hand: &Hand, step: &Step) -> Result<(), RunError> {
@@ -56,12 +56,14 @@ pub(super) async fn create(hand: &Hand, step: &Step, purpose: Purpose) -> Result
         world.job.source.namespace(),
         world.now_ms(),
     );
+    let job_no = hand.job_no;
     let free = {
         let step = step.clone();
         world
             .store
             .write(move |db| {
-                let free = links::claim_link(db, location_no, namespace, &step.key, replace)?;
+                let free =
+                    links::claim_link(db, location_no, namespace, &step.key, job_no, replace)?;
                 if free {
                     plans::move_step(db, &step, Event::Send, None, now_ms)?;
                 } else {
@@ -77,20 +79,21 @@ pub(super) async fn create(hand: &Hand, step: &Step, purpose: Purpose) -> Result
     }
     match world.hub_line.send(&call, purpose).await {
         Ok(answer) => {
+            hand.streak.went_well();
             let date_ms = world.date_ms(answer.date);
             created(hand, step, answer.value, Reading::Write, date_ms).await?;
             Ok(Parcel::Through)
         }
         Err(CallError::Unsure { why, .. }) => {
-            lose_touch(hand, vec![step.clone()], why, false).await?;
-            Ok(Parcel::Through)
+            lose_touch(hand, vec![step.clone()], why, false).await
         }
         // A 422 does not prove that nothing was made.
         Err(CallError::Refused {
             status: 422, said, ..
-        }) => {
-            lose_touch(hand, vec![step.clone()], said, true).await?;
-            Ok(Parcel::Through)
+        }) => lose_touch(hand, vec![step.clone()], said, true).await,
+        Err(CallError::NotFound { .. }) => {
+            let what = "HighLevel says that something in it is not found".to_owned();
+            set_aside(hand, step, Event::Refuse, what).await
         }
         Err(CallError::Duplicate { contact, field, .. }) => {
             duplicate(hand, step, contact, field).await
@@ -240,6 +243,10 @@ pub(super) async fn update(hand: &Hand, step: &Step) -> Result<Parcel, RunError>
                     .await?;
             }
             Err(CallError::NotFound { .. }) => return gone(hand, step, &contact).await,
+            // Something is wrong with this one contact; the others go on.
+            Err(error @ (CallError::Refused { .. } | CallError::BadReply { .. })) => {
+                return set_aside(hand, step, Event::Drop, error.to_string()).await;
+            }
             Err(error) => return stopped_by(hand, vec![step.clone()], error).await,
         }
     }
@@ -262,6 +269,7 @@ pub(super) async fn update(hand: &Hand, step: &Step) -> Result<Parcel, RunError>
     send_marks(hand, vec![step.clone()]).await?;
     match world.hub_line.send(&call, Purpose::Announced).await {
         Ok(answer) => {
+            hand.streak.went_well();
             let date_ms = world.date_ms(answer.date);
             let (hub, keeping, now_ms, step) = (
                 hand.hub.clone(),
@@ -307,10 +315,13 @@ pub(super) async fn update(hand: &Hand, step: &Step) -> Result<Parcel, RunError>
                 .await?;
             Ok(Parcel::Through)
         }
-        Err(CallError::NotFound { .. }) => gone(hand, step, &contact).await,
+        Err(CallError::NotFound { .. }) => not_found(hand, step, &contact).await,
+        Err(CallError::Duplicate { contact: other, .. }) => {
+            let what = format!("its e-mail or phone belongs to contact {other}");
+            set_aside(hand, step, Event::Refuse, what).await
+        }
         Err(CallError::Unsure { why, .. }) => {
-            lose_touch(hand, vec![step.clone()], why, false).await?;
-            Ok(Parcel::Through)
+            lose_touch(hand, vec![step.clone()], why, false).await
         }
         Err(CallError::Refused { said, .. }) => set_aside(hand, step, Event::Refuse, said).await,
         Err(error) => stopped_by(hand, vec![step.clone()], error).await,

@@ -76,9 +76,12 @@ async fn walk_contacts(
     refreshed.reader = word;
     let location_no = hub.location_no;
     let since = world.now_ms() - RESUME_WITHIN_MS;
+    // A walk goes on only for the same match keys: what it read before was kept without the new ones.
+    let walk_name = format!("{word} {}", match_keys.join(","));
+    let name = walk_name.clone();
     let resumable = world
         .store
-        .write(move |db| walks::resumable(db, WalkOf::Contacts(location_no), word, since))
+        .write(move |db| walks::resumable(db, WalkOf::Contacts(location_no), &name, since))
         .await?;
     let mut resumed = false;
     let mut untouched = true;
@@ -116,6 +119,7 @@ async fn walk_contacts(
             // A stored cursor that the vendor no longer takes: the walk starts over.
             Err(CallError::Refused { .. }) if resumed && untouched => {
                 (walk_no, cursor, total, pages, rows) = (None, Cursor::Start, None, 0, 0);
+                rows_before = 0;
                 resumed = false;
                 continue;
             }
@@ -142,17 +146,20 @@ async fn walk_contacts(
         let date_ms = page.date_ms;
         // An empty page ends a listing. One that comes before the vendor's own count is reached is asked for once more: who is taken
         // for absent because of it would be made a second time.
-        let listed_so_far = rows_before + i64::try_from(seen.count()).unwrap_or(i64::MAX);
+        let uncounted = i64::try_from(uncommitted.rows).unwrap_or(i64::MAX);
+        let listed_so_far =
+            rows_before + i64::try_from(seen.count()).unwrap_or(i64::MAX) + uncounted;
         if page.listed == 0 && !asked_again && total.is_some_and(|total| total > listed_so_far) {
             asked_again = true;
             refreshed.pages += 1;
             continue;
         }
         if walk_no.is_none() {
+            let name = walk_name.clone();
             let no = world
                 .store
                 .write(move |db| {
-                    walks::begin_walk(db, WalkOf::Contacts(location_no), true, word, date_ms)
+                    walks::begin_walk(db, WalkOf::Contacts(location_no), true, &name, date_ms)
                 })
                 .await?;
             walk_no = Some(no);

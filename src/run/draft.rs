@@ -10,7 +10,7 @@ use crate::model::{By, Digest, FieldKey, GuardKind, Job, RecordKey};
 use crate::plan::wanted::{Mapping, Moment};
 use crate::plan::{
     Conflict, PlanDigest, Planned, Presence, Remember, Tally, Terms, Verdict, Wait, Wanted,
-    WantedField, basis, parcel, plan_row, step_hash,
+    WantedField, basis, match_key, parcel, plan_row, step_hash,
 };
 use crate::store::findings::{self, Finding, FindingKind};
 use crate::store::plans::{self, Step};
@@ -71,6 +71,8 @@ pub(super) struct Desk {
     pub mirror_complete: bool,
     /// The run.
     pub run_no: i64,
+    /// Whether a person let the mapping through: only then is anything learned from it.
+    pub may_learn: bool,
 }
 
 /// What one chunk of rows leaves for the writer.
@@ -286,10 +288,14 @@ fn one(
     let open = !steps.is_empty()
         || matches!(
             waits,
-            Some(Wait::MirrorIncomplete | Wait::Unsettled | Wait::NeedsRead)
+            Some(
+                Wait::MirrorIncomplete | Wait::Unsettled | Wait::NeedsRead | Wait::Ambiguous { .. }
+            )
         );
     let waiting = match &waits {
-        Some(Wait::Skipped | Wait::Ambiguous { .. }) => match_values,
+        Some(Wait::Skipped) => match_values,
+        // A refused record without a contact may find one that a person gives its marker.
+        Some(Wait::Refused) if contact_no.is_none() => match_values,
         _ => Vec::new(),
     };
     if open != listing.open || !waiting.is_empty() {
@@ -299,7 +305,10 @@ fn one(
             waiting,
         });
     }
-    if let Some(no) = contact_no {
+    // What a guard may hold is not learned from: the record is looked at again once it is through.
+    let is_settled = steps.iter().all(|step| !step.change.kind().calls())
+        && listing.was.is_none_or(|was| was == listing.presence);
+    if let Some(no) = contact_no.filter(|_| desk.may_learn && is_settled) {
         chunk.remember.extend(
             remember
                 .into_iter()
@@ -374,7 +383,7 @@ fn match_values(mapping: &Mapping, listing: &Listing) -> Vec<(FieldKey, String)>
         .match_values(&listing.record)
         .into_iter()
         .filter_map(|(by, value)| match by {
-            By::Field(key) => Some((key.clone(), value?)),
+            By::Field(key) => Some((key.clone(), match_key(key, &value?))),
             By::Link => None,
         })
         .collect()

@@ -14,7 +14,6 @@ use crate::store::walks::{self, Listed, Reached, WalkOf};
 
 use super::bits::{Bits, hash_of};
 use super::error::RunError;
-use super::lease::Lease;
 use super::leavers::{LOOK_UP_AT_LEAST, SECOND_LISTING_MS};
 use super::seat::{Seat, trap};
 use super::world::{Tick, World};
@@ -146,22 +145,7 @@ pub(super) async fn gather(
     seat: &Seat,
     state: &JobState,
     full: bool,
-    holder: &str,
 ) -> Result<Gathered, RunError> {
-    // One reader of a source at a time, a dry run or not: a walk that looks abandoned is then nobody's.
-    let folder = world
-        .store
-        .path()
-        .parent()
-        .map(std::path::Path::to_path_buf)
-        .unwrap_or_default();
-    let _lease = Lease::take(
-        &folder,
-        &format!("source-{}", world.job.name),
-        holder,
-        Some(&world.stop),
-    )
-    .await?;
     let mut walk = Walking::begin(world, state, full).await?;
     let ended = walk.read_to_the_end(world, seat, state).await?;
     walk.flush(world).await?;
@@ -197,12 +181,14 @@ impl Walking {
     async fn begin(world: &World, state: &JobState, full: bool) -> Result<Walking, RunError> {
         let job_no = state.no;
         let since = world.now_ms() - RESUME_WITHIN_MS;
+        while world
+            .store
+            .write(move |db| walks::sweep_staging(db, job_no, since))
+            .await?
+        {}
         let resumable = world
             .store
-            .write(move |db| {
-                walks::sweep_staging(db, since)?;
-                walks::resumable(db, WalkOf::Source(job_no), "followers", since)
-            })
+            .write(move |db| walks::resumable(db, WalkOf::Source(job_no), "followers", since))
             .await?
             .filter(|_| full);
         let mut walking = Walking {
@@ -461,7 +447,8 @@ impl Walking {
             (false, Some(then), Some(now)) => then + state.added_since + new - now,
             _ => 0,
         };
-        if complete && state.complete.is_some() {
+        // Only a listing that was held against the vendor's count says who is missing.
+        if complete && state.complete.is_some() && self.total.is_some() {
             self.mark_missing(world, state.no, walk_no).await?;
         }
         let word = match &ended {

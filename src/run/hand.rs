@@ -1,5 +1,7 @@
 //! What executing works with, and what it comes to.
 
+use std::sync::{Arc, Mutex, PoisonError};
+
 use chrono::{DateTime, Utc};
 
 use super::error::RunError;
@@ -38,6 +40,8 @@ pub(super) struct Hand {
     pub hub: Hub,
     pub job_no: i64,
     pub run_no: i64,
+    /// How the last calls went.
+    pub streak: Arc<Streak>,
     /// Whether the contacts listing fell short of the vendor's count: then a create looks for its marker first.
     pub listing_fell_short: bool,
 }
@@ -58,5 +62,48 @@ pub(super) fn note(
                 what: format!("a step stopped: {error}"),
             });
         }
+    }
+}
+
+/// So many lost answers, or refusals in the same words, one after the other are no longer about single records.
+const TOO_MANY_IN_A_ROW: u32 = 10;
+
+/// How the last calls of a run went: a vendor that is ill, or an account that is, ends the run instead of spoiling record after record.
+#[derive(Debug, Default)]
+pub(super) struct Streak(Mutex<Row>);
+
+#[derive(Debug, Default)]
+struct Row {
+    lost: u32,
+    refused: u32,
+    said: String,
+}
+
+impl Streak {
+    /// Notes a call that was carried out.
+    pub(super) fn went_well(&self) {
+        *self.row() = Row::default();
+    }
+
+    /// Notes a lost answer; returns whether it is one too many.
+    pub(super) fn lost_touch(&self) -> bool {
+        let mut row = self.row();
+        row.lost += 1;
+        row.lost >= TOO_MANY_IN_A_ROW
+    }
+
+    /// Notes a refusal; returns whether it is one too many in the same words.
+    pub(super) fn was_refused(&self, said: &str) -> bool {
+        let mut row = self.row();
+        if row.said != said {
+            row.said = said.to_owned();
+            row.refused = 0;
+        }
+        row.refused += 1;
+        row.refused >= TOO_MANY_IN_A_ROW
+    }
+
+    fn row(&self) -> std::sync::MutexGuard<'_, Row> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::apis::highlevel::{self, CustomField, Keys, Search};
 use crate::model::{Contact, ContactId, FieldKey, LocationId, Reading};
 use crate::net::{CallError, Purpose};
+use crate::plan::same;
 use crate::store::findings;
 use crate::store::jobs::{self};
 use crate::store::mirror;
@@ -86,6 +87,11 @@ impl Hub {
                     .await?;
                 Ok(false)
             }
+            // Something is wrong with this one contact; it is left as it is known, and the others go on.
+            Err(CallError::Refused { .. } | CallError::BadReply { .. }) => {
+                tracing::warn!(contact.id = %id, "HighLevel cannot show contact {id}");
+                Ok(true)
+            }
             Err(error) => Err(of_hub(world, error)),
         }
     }
@@ -115,7 +121,10 @@ impl Hub {
             .value
             .rows
             .into_iter()
-            .filter(|contact| contact.fields.get(marker).and_then(Option::as_deref) == Some(key))
+            .filter(|contact| {
+                let seen = contact.fields.get(marker).and_then(Option::as_deref);
+                seen.is_some_and(|seen| same(marker, seen, key))
+            })
             .collect();
         self.take_in(world, hits.clone(), Reading::Search, date_ms)
             .await?;

@@ -1,6 +1,7 @@
 //! The nine moves, in order.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use chrono::TimeDelta;
 use tracing::Instrument;
@@ -25,7 +26,7 @@ use super::lease::Lease;
 use super::leavers::{self, Leavers};
 use super::recover::{self, Recovered};
 use super::refresh::{self, Refreshed};
-use super::seat;
+use super::seat::{self, Seat};
 use super::summary;
 use super::world::{Ask, Tick, World};
 
@@ -36,7 +37,7 @@ const DAY: TimeDelta = TimeDelta::hours(24);
 /// Steps that are dropped in one commit.
 const STEPS_A_COMMIT: usize = 4_000;
 /// Chunks of stale steps that a run takes away at most.
-const SWEEP_CHUNKS: u32 = 25;
+const SWEEP_CHUNKS: u32 = 1_000;
 /// Plans that nobody can approve any more lose their steps after this.
 const STALE_PLANS: TimeDelta = TimeDelta::hours(48);
 
@@ -109,7 +110,9 @@ pub(super) async fn run_job(world: &World, ask: &Ask) -> Result<Done, RunError> 
         ..Course::default()
     };
     let span = tracing::info_span!("run", job.name = %world.job.name, run.no = run_no);
-    let outcome = moves(world, ask, state, &mut course).instrument(span).await;
+    let outcome = moves(world, ask, &folder, state, &mut course)
+        .instrument(span)
+        .await;
     match outcome {
         Ok(outcome) => {
             let report = summary::report(world, ask, &course, began, outcome).await?;
@@ -168,6 +171,7 @@ async fn sweep(world: &World, job_no: i64, before_ms: i64) -> Result<(), RunErro
 async fn moves(
     world: &World,
     ask: &Ask,
+    folder: &std::path::Path,
     state: JobState,
     course: &mut Course,
 ) -> Result<RunOutcome, RunError> {
@@ -197,12 +201,16 @@ async fn moves(
             hub: hub.clone(),
             job_no: state.no,
             run_no: course.run_no,
+            streak: Arc::default(),
             listing_fell_short: false,
         };
         course.recovered = recover::recover(&hand).await?;
     }
 
-    // Gather.
+    // Gather. One reader of a source at a time, a dry run or not, until it is known who left: a walk that looks abandoned is then nobody's.
+    let source = format!("source-{}", world.job.name);
+    let lease = Lease::take(folder, &source, &ask.holder, Some(&world.stop)).await?;
+    let state = reload(world).await?;
     let now = world.clock.now();
     let leave_allowed = allowed.contains(&GuardKind::Leave);
     let absent = absent(world, state.no)?;
@@ -215,7 +223,7 @@ async fn moves(
         .store
         .write(move |db| runs::note_pass(db, run_no, full))
         .await?;
-    let gathered = gather::gather(world, &seat, &state, full, &ask.holder).await?;
+    let gathered = gather::gather(world, &seat, &state, full).await?;
     let complete = matches!(gathered.ended, Some(Ended::Complete));
     let cut = cut_of(gathered.ended.as_ref());
     let total = gathered.total.unwrap_or(gathered.listed);
@@ -240,6 +248,8 @@ async fn moves(
     )
     .await?;
 
+    drop(lease);
+
     // Refresh.
     let mut refreshed = refresh::refresh(world, &hub, ask, state.no, hub_full).await?;
     let cut = cut.or_else(|| cut_of(refreshed.ended.as_ref()));
@@ -254,7 +264,7 @@ async fn moves(
             .write(move |db| runs::note_full_due(db, job_no, served_ms))
             .await?;
     }
-    refresh::look_for_the_lost(world, &hub).await?;
+    refresh::look_for_the_lost(world, &hub, &state).await?;
     if world.stop.is_asked() {
         course.refreshed = Some(refreshed);
         return Ok(RunOutcome::Stopped);
@@ -270,6 +280,7 @@ async fn moves(
     } else {
         Look::All
     };
+    let is_new = is_new(world, &state, &seat);
     let desk = Desk {
         job: world.job.clone(),
         mapping: world.mapping.clone(),
@@ -280,6 +291,7 @@ async fn moves(
         look,
         mirror_complete: refreshed.complete,
         run_no: course.run_no,
+        may_learn: !is_new || allowed.contains(&GuardKind::First),
     };
     course.draft = draft::draft(world, desk.clone(), ask.apply).await?;
     let creates = course.draft.tally.of(GuardKind::Create);
@@ -304,7 +316,7 @@ async fn moves(
                 "{count} contacts were read because keys of theirs were unknown"
             ));
         }
-        refresh::look_for_the_lost(world, &hub).await?;
+        refresh::look_for_the_lost(world, &hub, &state).await?;
         course.draft = draft::draft(world, desk, ask.apply).await?;
     }
     course.refreshed = Some(refreshed);
@@ -323,7 +335,7 @@ async fn moves(
         let beyond = plans::beyond_first(&world.store.reader()?, plan_no, limit)?;
         drop_places(world, plan_no, &beyond, "beyond --limit").await?;
     }
-    course.findings = guard(world, ask, &state, course, &allowed, roster).await?;
+    course.findings = guard(world, ask, &state, course, &allowed, roster, is_new).await?;
     let holding = held(&course.findings, world.job.strict);
     hold(world, plan_no, &holding).await?;
     course.announced = summary::announce(world, &hub, plan_no, ask.apply).await?;
@@ -361,6 +373,7 @@ async fn moves(
         digest: digest.as_str().to_owned(),
         mapping: world.digest.as_str().to_owned(),
         approves: !first_held,
+        channel: seat.broadcaster.to_string(),
         planned_tick: tick,
         generation: course
             .gathered
@@ -442,6 +455,7 @@ async fn carry_out(
         hub,
         job_no,
         run_no: course.run_no,
+        streak: Arc::default(),
         listing_fell_short: !course.looked_twice
             && course.refreshed.as_ref().is_some_and(Refreshed::fell_short),
     };
@@ -465,6 +479,12 @@ fn check_clock(world: &World, ask: &Ask, course: &mut Course) -> Result<(), RunE
     }
     course.remarks.push(format!("`apply` would refuse: {what}"));
     Ok(())
+}
+
+/// Returns whether no person looked at this job yet: its mapping is new, or another channel stands behind the same account.
+fn is_new(world: &World, state: &JobState, seat: &Seat) -> bool {
+    state.approved.as_ref() != Some(&world.digest)
+        || state.channel.as_deref() != Some(seat.broadcaster.as_str())
 }
 
 /// Returns the records that are absent and not confirmed yet.
@@ -605,6 +625,7 @@ async fn guard(
     course: &Course,
     allowed: &BTreeSet<GuardKind>,
     roster: u64,
+    is_new: bool,
 ) -> Result<Vec<GuardFound>, RunError> {
     let reader = world.store.reader()?;
     let since_ms = world.now_ms() - DAY.num_milliseconds();
@@ -626,13 +647,12 @@ async fn guard(
             today.set(kind, plans::sent_since(&reader, state.no, kind, since_ms)?);
         }
     }
-    let first = state.approved.as_ref() != Some(&world.digest);
     Ok(guards(
         &world.job.limits,
         &would,
         &today,
         roster,
-        first,
+        is_new,
         allowed,
     ))
 }

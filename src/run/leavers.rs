@@ -15,6 +15,8 @@ use super::world::{Tick, World};
 
 /// A record that is absent from a listing is looked up no sooner than this after it: replicas flap.
 const CONFIRM_AFTER: TimeDelta = TimeDelta::minutes(2);
+/// Look-ups without an answer, one after the other, after which Twitch itself is taken to be out of touch.
+const UNCLEAR_IN_A_ROW: u32 = 3;
 /// So many absent records are looked up one by one whatever the size of the channel.
 pub(super) const LOOK_UP_AT_LEAST: u64 = 10;
 /// A second listing proves absence when it began this long after the first, in ms.
@@ -62,6 +64,7 @@ pub(super) async fn confirm(
     let one_by_one = leavers.candidates <= pages.max(LOOK_UP_AT_LEAST);
     let now_ms = world.now_ms();
     let mut after = String::new();
+    let mut unclear = 0;
     loop {
         let rows = walks::missing(&reader, state.no, &after, CHUNK)?;
         let Some(last) = rows.last() else { break };
@@ -72,7 +75,7 @@ pub(super) async fn confirm(
             if world.stop.is_asked() {
                 break;
             }
-            match verdict(world, seat, &row, walked, one_by_one, now_ms).await? {
+            match verdict(world, seat, &row, walked, one_by_one, now_ms, &mut unclear).await? {
                 Some(true) => absent.push(row),
                 Some(false) => settled.push((row.no, Presence::In)),
                 None => {}
@@ -126,6 +129,7 @@ async fn verdict(
     walked: Option<i64>,
     one_by_one: bool,
     now_ms: i64,
+    unclear: &mut u32,
 ) -> Result<Option<bool>, RunError> {
     if let Some(began_ms) = walked
         && began_ms >= row.walk_began_ms + SECOND_LISTING_MS
@@ -136,15 +140,23 @@ async fn verdict(
         return Ok(None);
     }
     let probe = twitch::follows(&seat.broadcaster, &row.key);
-    let answer = world
-        .spoke_line
-        .send(&probe, Purpose::Confirmation)
-        .await
-        .map_err(|error| RunError::of_call(&world.job.name, &world.spoke.name, error))?;
-    Ok(Some(match answer.value {
-        twitch::Follows::NotFollowing => true,
-        twitch::Follows::Following(_) => false,
-    }))
+    match world.spoke_line.send(&probe, Purpose::Confirmation).await {
+        Ok(answer) => {
+            *unclear = 0;
+            Ok(Some(match answer.value {
+                twitch::Follows::NotFollowing => true,
+                twitch::Follows::Following(_) => false,
+            }))
+        }
+        // One record that Twitch cannot answer for waits; several in a row are not about single records.
+        Err(
+            CallError::OutOfTouch { .. } | CallError::Refused { .. } | CallError::BadReply { .. },
+        ) if *unclear + 1 < UNCLEAR_IN_A_ROW => {
+            *unclear += 1;
+            Ok(None)
+        }
+        Err(error) => Err(RunError::of_call(&world.job.name, &world.spoke.name, error)),
+    }
 }
 
 /// Returns which of these accounts still exist, and which nobody can tell: one bad id makes Twitch answer 500 for its whole batch.
@@ -163,11 +175,13 @@ async fn existing(world: &World, rows: &[Missing]) -> Result<Existing, RunError>
             Ok(answer) => existing
                 .known
                 .extend(answer.value.into_iter().map(|user| user.id)),
-            Err(CallError::OutOfTouch { .. }) if batch.len() > 1 => {
+            Err(CallError::OutOfTouch { .. } | CallError::Refused { .. }) if batch.len() > 1 => {
                 let (left, right) = batch.split_at(batch.len() / 2);
                 batches.extend([left.to_vec(), right.to_vec()]);
             }
-            Err(CallError::OutOfTouch { .. }) if rows.len() > 1 => existing.unclear.extend(ids),
+            Err(CallError::OutOfTouch { .. } | CallError::Refused { .. }) => {
+                existing.unclear.extend(ids)
+            }
             Err(error) => return Err(RunError::of_call(&world.job.name, &world.spoke.name, error)),
         }
     }

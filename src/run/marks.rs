@@ -53,7 +53,7 @@ pub(super) async fn lose_touch(
     steps: Vec<Step>,
     why: String,
     refusal: bool,
-) -> Result<(), RunError> {
+) -> Result<Parcel, RunError> {
     let now_ms = hand.world.now_ms();
     hand.world
         .store
@@ -67,7 +67,12 @@ pub(super) async fn lose_touch(
             Ok(())
         })
         .await?;
-    Ok(())
+    if hand.streak.lost_touch() {
+        return Ok(Parcel::Ended(Executed::OutOfTouch(
+            "one answer after the other is lost".to_owned(),
+        )));
+    }
+    Ok(Parcel::Through)
 }
 
 /// Drops steps that the vendor surely did not carry out, and says how the error ends the run.
@@ -104,7 +109,7 @@ pub(super) async fn drop_step(hand: &Hand, step: &Step, why: &str) -> Result<Par
         .store
         .write(move |db| {
             if step.change.kind() == StepKind::Create {
-                links::release_link(db, location_no, namespace, &step.key)?;
+                links::release_link(db, location_no, namespace, &step.key, job_no)?;
             }
             forget_claims(db, &step, job_no)?;
             plans::move_step(db, &step, Event::Drop, Some(&why), now_ms)?;
@@ -139,12 +144,13 @@ pub(super) async fn set_aside(
         hand.world.now_ms(),
     );
     let (job_no, run_no, step) = (hand.job_no, hand.run_no, step.clone());
+    let said = what.clone();
     let definitions = definitions_name(&hand.world.hub.location);
     hand.world
         .store
         .write(move |db| {
             if step.change.kind() == StepKind::Create {
-                links::release_link(db, location_no, namespace, &step.key)?;
+                links::release_link(db, location_no, namespace, &step.key, job_no)?;
             }
             forget_claims(db, &step, job_no)?;
             if matches!(step.change.kind(), StepKind::Create | StepKind::Update) {
@@ -164,7 +170,35 @@ pub(super) async fn set_aside(
             findings::note_findings(db, job_no, &[finding])
         })
         .await?;
+    if event == Event::Refuse && hand.streak.was_refused(&said) {
+        // Not about these records: none of them is set aside for it.
+        let job = hand.world.job.name.clone();
+        hand.world
+            .store
+            .write(move |db| findings::forget_refusals(db, &job))
+            .await?;
+        return Ok(Parcel::Ended(Executed::OutOfTouch(format!(
+            "HighLevel refuses one record after the other: {said}"
+        ))));
+    }
     Ok(Parcel::Through)
+}
+
+/// A write says "not found": that may be about something in its body, so a fresh look decides whether the contact is gone.
+pub(super) async fn not_found(
+    hand: &Hand,
+    step: &Step,
+    contact: &ContactId,
+) -> Result<Parcel, RunError> {
+    if hand
+        .hub
+        .look_at(&hand.world, contact, Purpose::Confirmation)
+        .await?
+    {
+        let what = "HighLevel says that something in it is not found".to_owned();
+        return set_aside(hand, step, Event::Refuse, what).await;
+    }
+    gone(hand, step, contact).await
 }
 
 /// The contact does not exist any more: its marker is looked for, so that the next plan can tell a merge from a deletion.

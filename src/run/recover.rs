@@ -271,7 +271,7 @@ async fn absent(hand: &Hand, step: &Step, recovered: &mut Recovered) -> Result<(
         hand.world
             .store
             .write(move |db| {
-                links::release_link(db, location_no, namespace, &step.key)?;
+                links::release_link(db, location_no, namespace, &step.key, job_no)?;
                 plans::move_step(db, &step, Event::Refuse, None, now_ms)?;
                 findings::note_findings(db, job_no, &[noted])
             })

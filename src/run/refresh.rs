@@ -8,7 +8,7 @@ use chrono::DateTime;
 use crate::apis::highlevel::{SEARCH_LIMIT, Search, SearchCursor};
 use crate::model::{Cut, Ended, Reading};
 use crate::net::Purpose;
-use crate::store::jobs::{self, LocationState};
+use crate::store::jobs::{self, JobState, LocationState};
 use crate::store::mirror;
 
 use super::bits::{Bits, hash_of};
@@ -112,6 +112,7 @@ pub(super) async fn refresh(
     if shared && !full && !never_complete {
         return Ok(refreshed);
     }
+    forget_old_keys(world, hub, &state, &match_keys).await?;
     if !state.complete_keys.is_empty() && never_complete {
         index_new_keys(world, hub).await?;
     }
@@ -142,6 +143,49 @@ pub(super) async fn refresh(
     refreshed.complete = refreshed.location.complete_ms.is_some()
         && has_all(&refreshed.location.complete_keys, &match_keys);
     Ok(refreshed)
+}
+
+/// Forgets the match keys that no job names any more: contacts that come meanwhile are kept without them, so they are new when they come back.
+async fn forget_old_keys(
+    world: &World,
+    hub: &Hub,
+    state: &LocationState,
+    match_keys: &[String],
+) -> Result<(), RunError> {
+    if state
+        .complete_keys
+        .iter()
+        .all(|key| match_keys.contains(key))
+    {
+        return Ok(());
+    }
+    let location_no = hub.location_no;
+    let kept: Vec<String> = state
+        .complete_keys
+        .iter()
+        .filter(|key| match_keys.contains(key))
+        .cloned()
+        .collect();
+    let gone: Vec<String> = state
+        .complete_keys
+        .iter()
+        .filter(|key| !match_keys.contains(key))
+        .cloned()
+        .collect();
+    world
+        .store
+        .write(move |db| jobs::keep_match_keys(db, location_no, &kept))
+        .await?;
+    for key in gone {
+        while {
+            let key = key.clone();
+            world
+                .store
+                .write(move |db| mirror::forget_key(db, location_no, &key))
+                .await?
+        } {}
+    }
+    Ok(())
 }
 
 async fn index_new_keys(world: &World, hub: &Hub) -> Result<(), RunError> {
@@ -229,10 +273,20 @@ async fn incremental(
 }
 
 /// Looks for the markers of records whose contact is newly gone, so that the plan can tell a merge from a deletion.
-pub(super) async fn look_for_the_lost(world: &World, hub: &Hub) -> Result<(), RunError> {
+pub(super) async fn look_for_the_lost(
+    world: &World,
+    hub: &Hub,
+    state: &JobState,
+) -> Result<(), RunError> {
     let reader = world.store.reader()?;
     let namespace = world.job.source.namespace();
-    for key in mirror::lost_keys(&reader, hub.location_no, namespace)? {
+    for key in mirror::lost_keys(
+        &reader,
+        hub.location_no,
+        state.no,
+        namespace,
+        state.planned_tick,
+    )? {
         hub.look_for_marker(world, &key, Purpose::Confirmation)
             .await?;
     }

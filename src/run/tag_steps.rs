@@ -18,7 +18,7 @@ use super::contact_steps::is_still_linked;
 use super::error::RunError;
 use super::hand::{AT_ONCE, Executed, Hand, NOT_LINKED, Parcel, note};
 use super::hub::Hub;
-use super::marks::{drop_step, gone, lose_touch, replan, set_aside, stopped_by};
+use super::marks::{drop_step, lose_touch, not_found, replan, set_aside, stopped_by};
 use super::world::Tick;
 /// Full calls without a refusal after which the batch doubles.
 pub(super) const CLEAN_CALLS: i64 = 10;
@@ -171,6 +171,7 @@ pub(super) async fn tag_call(
     let before = claim_before(hand, &steps, tag_move).await?;
     match world.hub_line.send(&call, purpose).await {
         Ok(answer) => {
+            hand.streak.went_well();
             let date_ms = world.date_ms(answer.date);
             let again = answer.tries > 1;
             tagged(
@@ -185,10 +186,7 @@ pub(super) async fn tag_call(
             )
             .await
         }
-        Err(CallError::Unsure { why, .. }) => {
-            lose_touch(hand, steps, why, false).await?;
-            Ok(Parcel::Through)
-        }
+        Err(CallError::Unsure { why, .. }) => lose_touch(hand, steps, why, false).await,
         Err(CallError::Refused { said, .. }) => match steps.as_slice() {
             [only] => set_aside(hand, &only.clone(), Event::Refuse, said).await,
             _ => {
@@ -209,7 +207,7 @@ pub(super) async fn tag_call(
                     contact: Some(contact),
                     ..
                 },
-            ] => gone(hand, &steps[0].clone(), &contact.clone()).await,
+            ] => not_found(hand, &steps[0].clone(), &contact.clone()).await,
             _ => {
                 let (location_no, sent) = (
                     hand.hub.location_no,
@@ -357,7 +355,7 @@ pub(super) async fn tagged(
         .await?;
     for step in lost {
         if let Some(contact) = step.contact.clone() {
-            gone(hand, &step, &contact).await?;
+            not_found(hand, &step, &contact).await?;
         }
     }
     for (step, said) in refused {

@@ -100,7 +100,7 @@ pub fn note_findings(db: &Connection, job_no: i64, findings: &[Finding]) -> Resu
         "INSERT INTO finding (job_no, key, kind, field, hash, what, run_no) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
          ON CONFLICT (job_no, key, kind, field) DO UPDATE SET hash = excluded.hash, what = excluded.what, run_no = excluded.run_no
          WHERE finding.hash != excluded.hash
-            OR (SELECT ended_ms FROM run WHERE no = finding.run_no) IS NULL",
+            OR (SELECT summary FROM run WHERE no = finding.run_no) IS NULL",
     )?;
     for Finding {
         key,
@@ -135,7 +135,7 @@ pub fn has_any(db: &Connection, job_no: i64, key: &RecordKey) -> Result<bool, St
 pub fn is_told(db: &Connection, job_no: i64, finding: &Finding) -> Result<bool, StoreError> {
     Ok(db
         .prepare_cached(
-            "SELECT EXISTS (SELECT 1 FROM finding f JOIN run r ON r.no = f.run_no AND r.ended_ms IS NOT NULL
+            "SELECT EXISTS (SELECT 1 FROM finding f JOIN run r ON r.no = f.run_no AND r.summary IS NOT NULL
              WHERE f.job_no = ?1 AND f.key = ?2 AND f.kind = ?3 AND f.field = ?4 AND f.hash = ?5)",
         )?
         .query_row(

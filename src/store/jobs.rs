@@ -13,6 +13,8 @@ pub struct JobState {
     pub no: i64,
     /// The mapping that a person let through guard *first*.
     pub approved: Option<Digest>,
+    /// Whose listing it was when a person did, by the source's own id.
+    pub channel: Option<String>,
     /// The mapping that was last journaled.
     pub mapping: Option<Digest>,
     /// Changes up to this tick were planned.
@@ -91,7 +93,7 @@ pub fn find_job(db: &Connection, name: &JobName) -> Result<Option<JobState>, Sto
     let state = db
         .prepare_cached(
             "SELECT no, approved, mapping, planned_tick, generation, last_walk_began_ms, complete_walk_no, complete_began_ms,
-                    complete_total, complete_gap, gap_cuts, added_since, debt, debt_passes, last_full_due_ms, roster_size, gap_cut_ms
+                    complete_total, complete_gap, gap_cuts, added_since, debt, debt_passes, last_full_due_ms, roster_size, gap_cut_ms, channel
              FROM job WHERE name = ?1",
         )?
         .query_row([name.as_str()], |row| {
@@ -119,6 +121,7 @@ pub fn find_job(db: &Connection, name: &JobName) -> Result<Option<JobState>, Sto
                 last_full_due_ms: row.get(14)?,
                 roster_size: row.get(15)?,
                 gap_cut_ms: row.get(16)?,
+                channel: row.get(17)?,
             })
         })
         .optional()?;
@@ -180,6 +183,19 @@ pub fn note_contacts_complete(
         "UPDATE location SET complete_ms = ?2, complete_gap = ?3, watermark_ms = coalesce(watermark_ms, ?4), complete_keys = ?5,
            gap_cuts = 0, gap_cut_ms = NULL WHERE no = ?1",
         params![location_no, ended_ms, gap, watermark_ms, json_list(match_keys)],
+    )?;
+    Ok(())
+}
+
+/// Notes which match keys are left of those that the last Complete contacts walk read.
+pub fn keep_match_keys(
+    db: &Connection,
+    location_no: i64,
+    match_keys: &[String],
+) -> Result<(), StoreError> {
+    db.execute(
+        "UPDATE location SET complete_keys = ?2 WHERE no = ?1",
+        params![location_no, json_list(match_keys)],
     )?;
     Ok(())
 }

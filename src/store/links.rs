@@ -6,27 +6,31 @@ use crate::model::{Namespace, RecordKey, Tag};
 
 use super::error::StoreError;
 
-/// Claims the link of a record before its contact is created; returns whether it was free.
+/// Claims the link of a record for a job before its contact is created; returns whether it was free.
 ///
-/// `replace` lets the claim take the place of a link to a contact that is gone.
+/// A claim of another job stands: its create is under way or its answer was lost. `replace` lets the claim take the place of a link to a contact
+/// that is gone.
 pub fn claim_link(
     db: &Connection,
     location_no: i64,
     namespace: Namespace,
     key: &RecordKey,
+    job_no: i64,
     replace: bool,
 ) -> Result<bool, StoreError> {
     let changed = db
         .prepare_cached(
-            "INSERT INTO link (location_no, namespace, key, contact_no, state) VALUES (?1, ?2, ?3, NULL, 'claimed')
-             ON CONFLICT (location_no, namespace, key) DO UPDATE SET contact_no = NULL, state = 'claimed'
-             WHERE link.state = 'claimed' OR ?4",
+            "INSERT INTO link (location_no, namespace, key, contact_no, state, claimed_by) VALUES (?1, ?2, ?3, NULL, 'claimed', ?4)
+             ON CONFLICT (location_no, namespace, key) DO UPDATE SET contact_no = NULL, state = 'claimed', claimed_by = excluded.claimed_by
+             WHERE (link.state = 'claimed' AND link.claimed_by = excluded.claimed_by)
+                OR (?5 AND link.state != 'claimed'
+                    AND (SELECT gone_ms FROM mirror WHERE no = link.contact_no) IS NOT NULL)",
         )?
-        .execute(params![location_no, namespace.as_str(), key.as_str(), replace])?;
+        .execute(params![location_no, namespace.as_str(), key.as_str(), job_no, replace])?;
     Ok(changed == 1)
 }
 
-/// Links a record to a contact; returns whether it could be: neither may be linked to another.
+/// Links a record to a contact; returns whether it could be: neither may be linked to another that is still there.
 pub fn link(
     db: &Connection,
     location_no: i64,
@@ -34,15 +38,23 @@ pub fn link(
     key: &RecordKey,
     contact_no: i64,
 ) -> Result<bool, StoreError> {
-    if owner(db, namespace, contact_no)?.is_some_and(|owner| owner != key.as_str()) {
+    let owner: Option<String> = db
+        .prepare_cached("SELECT key FROM link WHERE contact_no = ?1 AND namespace = ?2")?
+        .query_row(params![contact_no, namespace.as_str()], |row| row.get(0))
+        .optional()?;
+    if owner.is_some_and(|owner| owner != key.as_str()) {
         return Ok(false);
     }
-    db.prepare_cached(
-        "INSERT INTO link (location_no, namespace, key, contact_no, state) VALUES (?1, ?2, ?3, ?4, 'linked')
-         ON CONFLICT (location_no, namespace, key) DO UPDATE SET contact_no = excluded.contact_no, state = 'linked'",
-    )?
-    .execute(params![location_no, namespace.as_str(), key.as_str(), contact_no])?;
-    Ok(true)
+    let changed = db
+        .prepare_cached(
+            "INSERT INTO link (location_no, namespace, key, contact_no, state) VALUES (?1, ?2, ?3, ?4, 'linked')
+             ON CONFLICT (location_no, namespace, key) DO UPDATE
+             SET contact_no = excluded.contact_no, state = 'linked', claimed_by = NULL
+             WHERE link.state != 'linked' OR link.contact_no = excluded.contact_no
+                OR (SELECT gone_ms FROM mirror WHERE no = link.contact_no) IS NOT NULL",
+        )?
+        .execute(params![location_no, namespace.as_str(), key.as_str(), contact_no])?;
+    Ok(changed == 1)
 }
 
 /// Returns the key of the record that a contact is linked to, a buried link included.
@@ -71,17 +83,18 @@ pub fn bury(
     Ok(())
 }
 
-/// Forgets a claimed link whose create surely never happened.
+/// Forgets a link that a job claimed and whose create surely never happened.
 pub fn release_link(
     db: &Connection,
     location_no: i64,
     namespace: Namespace,
     key: &RecordKey,
+    job_no: i64,
 ) -> Result<(), StoreError> {
     db.prepare_cached(
-        "DELETE FROM link WHERE location_no = ?1 AND namespace = ?2 AND key = ?3 AND state = 'claimed'",
+        "DELETE FROM link WHERE location_no = ?1 AND namespace = ?2 AND key = ?3 AND state = 'claimed' AND claimed_by = ?4",
     )?
-    .execute(params![location_no, namespace.as_str(), key.as_str()])?;
+    .execute(params![location_no, namespace.as_str(), key.as_str(), job_no])?;
     Ok(())
 }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::model::{Contact, ContactId, FieldKey, Namespace, Reading, Tag};
-use crate::plan::{Mirrored, Sent, TagStamp, Written};
+use crate::plan::{Mirrored, Sent, TagStamp, Written, match_key};
 
 use super::error::StoreError;
 use super::jobs::next_tick;
@@ -47,7 +47,7 @@ struct Stored {
 /// Takes in contacts as a page or an answer showed them; returns their rows' numbers, which are small and dense.
 ///
 /// `date_ms` is the `Date` of the answer. What a write of ours touched within [`INDEX_LAG_MS`] before it is not believed to a list or search row, and
-/// neither is a row of a contact that the vendor said is gone, unless the row itself is younger.
+/// neither is a row of a contact that the vendor said is gone, unless the row itself is younger. Later than that it is there again.
 pub fn ingest(
     db: &Connection,
     location_no: i64,
@@ -112,6 +112,7 @@ fn take_in(
     };
     if let Some(gone_ms) = stored.gone_ms
         && !reading.is_fresh()
+        && date_ms < gone_ms + INDEX_LAG_MS
         && contact
             .date_updated
             .is_none_or(|updated| updated.timestamp_millis() <= gone_ms)
@@ -182,10 +183,11 @@ fn reindex(
     keeping: &Keeping,
 ) -> Result<(), StoreError> {
     for key in &keeping.match_fields {
-        let (before, after) = (
-            old.get(key).cloned().flatten(),
-            new.get(key).cloned().flatten(),
-        );
+        let value_in = |seen: &BTreeMap<FieldKey, Option<String>>| {
+            let value = seen.get(key)?.as_deref()?;
+            Some(match_key(key, value))
+        };
+        let (before, after) = (value_in(old), value_in(new));
         if let Some(value) = &before
             && before != after
         {
@@ -210,6 +212,7 @@ fn index_value(
     keeping: &Keeping,
 ) -> Result<(), StoreError> {
     if keeping.match_fields.contains(key) {
+        let value = match_key(key, value);
         db.prepare_cached(
             "INSERT OR IGNORE INTO mirror_key (location_no, field, value, contact_no) VALUES (?1, ?2, ?3, ?4)",
         )?
@@ -244,6 +247,16 @@ pub fn index_chunk(
         }
     }
     Ok(rows.last().map(|(no, _)| *no))
+}
+
+/// Takes a field's values out of the index, some at a time; returns whether any are left.
+pub fn forget_key(db: &Connection, location_no: i64, field: &str) -> Result<bool, StoreError> {
+    let deleted = db.execute(
+        "DELETE FROM mirror_key WHERE (location_no, field, value, contact_no) IN (
+           SELECT location_no, field, value, contact_no FROM mirror_key WHERE location_no = ?1 AND field = ?2 LIMIT 4000)",
+        params![location_no, field],
+    )?;
+    Ok(deleted == 4_000)
 }
 
 /// What a write of ours did to a contact.
@@ -494,17 +507,23 @@ pub fn expected(
     id.map(parsed_contact).transpose()
 }
 
-/// Returns the records whose linked contact is gone and not buried yet, at most 1,000.
+/// Returns a job's records whose linked contact was found to be gone since a tick and that are not buried yet, at most 1,000.
 pub fn lost_keys(
     db: &Connection,
     location_no: i64,
+    job_no: i64,
     namespace: Namespace,
+    since_tick: i64,
 ) -> Result<Vec<String>, StoreError> {
     let mut statement = db.prepare_cached(
-        "SELECT l.key FROM mirror m INDEXED BY mirror_gone JOIN link l ON l.contact_no = m.no AND l.namespace = ?2
-         WHERE m.location_no = ?1 AND m.gone_ms IS NOT NULL AND l.state = 'linked' ORDER BY l.key LIMIT 1000",
+        "SELECT l.key FROM mirror m INDEXED BY mirror_gone CROSS JOIN link l ON l.contact_no = m.no AND l.namespace = ?2
+         JOIN roster r ON r.job_no = ?3 AND r.key = l.key
+         WHERE m.location_no = ?1 AND m.gone_ms IS NOT NULL AND m.tick > ?4 AND l.state = 'linked' ORDER BY l.key LIMIT 1000",
     )?;
-    let rows = statement.query_map(params![location_no, namespace.as_str()], |row| row.get(0))?;
+    let rows = statement.query_map(
+        params![location_no, namespace.as_str(), job_no, since_tick],
+        |row| row.get(0),
+    )?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 

@@ -57,6 +57,9 @@ pub struct Step {
     pub looked_ms: Option<i64>,
 }
 
+/// Ended plans whose unsent steps are kept, so that the last reports can be made again.
+const KEPT_WHOLE: i64 = 3;
+
 /// Begins a plan as a draft.
 pub fn begin_plan(
     db: &Connection,
@@ -467,14 +470,15 @@ pub fn end_killed_plans(db: &Connection, job_no: i64, now_ms: i64) -> Result<boo
     let dropped = db.execute(
         "UPDATE step SET mark = 'dropped', why = 'the run was stopped', marked_ms = ?2 WHERE (plan_no, seq) IN (
            SELECT s.plan_no, s.seq FROM plan p CROSS JOIN step s INDEXED BY step_todo ON s.plan_no = p.no
-           WHERE p.job_no = ?1 AND p.state = 'journaled' AND s.mark = 'planned' LIMIT ?3)",
+           WHERE p.job_no = ?1 AND p.state IN ('journaled', 'ended') AND s.mark = 'planned' LIMIT ?3)",
         params![job_no, now_ms, CHUNK],
     )?;
     if i64::try_from(dropped) == Ok(CHUNK) {
         return Ok(true);
     }
     db.execute(
-        "UPDATE plan SET state = 'ended' WHERE job_no = ?1 AND state IN ('journaled', 'draft')",
+        "UPDATE plan SET state = 'ended' WHERE job_no = ?1 AND (state = 'journaled'
+           OR (state = 'draft' AND run_no IN (SELECT no FROM run WHERE job_no = ?1 AND (mode = 'apply' OR ended_ms IS NOT NULL))))",
         [job_no],
     )?;
     Ok(false)
@@ -551,21 +555,44 @@ pub fn sent_since(
     Ok(count.unsigned_abs())
 }
 
-/// Deletes some steps of plans of a job that nobody can approve any more and that journaled nothing; returns whether any may be left.
+/// Deletes some steps that nobody needs any more: of stored plans older than `before_ms`, of stored plans that a newer one with the same digest replaces, and, of
+/// ended plans but the newest `KEPT_WHOLE`, those that were never sent. Returns whether any may be left.
+///
+/// A job that waits for its approval journals all its steps as held at every run; without this they would fill the disk.
 pub fn sweep_plans(db: &Connection, job_no: i64, before_ms: i64) -> Result<bool, StoreError> {
-    let old: Option<i64> = db
+    let stored: Option<i64> = db
         .query_row(
-            "SELECT no FROM plan WHERE job_no = ?1 AND state IN ('draft', 'stored', 'served') AND made_ms < ?2
-               AND EXISTS (SELECT 1 FROM step WHERE step.plan_no = plan.no) ORDER BY no LIMIT 1",
+            "SELECT no FROM plan p WHERE job_no = ?1 AND state IN ('stored', 'served')
+               AND (made_ms < ?2 OR EXISTS (
+                 SELECT 1 FROM plan n WHERE n.job_no = ?1 AND n.digest = p.digest AND n.state = 'stored' AND n.no > p.no))
+               AND EXISTS (SELECT 1 FROM step WHERE step.plan_no = p.no) ORDER BY no LIMIT 1",
             params![job_no, before_ms],
             |row| row.get(0),
         )
         .optional()?;
-    match old {
-        Some(plan_no) => {
-            delete_steps(db, plan_no)?;
-            Ok(true)
-        }
-        None => Ok(false),
+    if let Some(plan_no) = stored {
+        delete_steps(db, plan_no)?;
+        return Ok(true);
     }
+    let ended: Option<i64> = db
+        .query_row(
+            "SELECT no FROM plan WHERE job_no = ?1 AND state = 'ended' AND no < (
+               SELECT no FROM plan WHERE job_no = ?1 AND state = 'ended' ORDER BY no DESC LIMIT 1 OFFSET ?2)
+             ORDER BY no LIMIT 1",
+            params![job_no, KEPT_WHOLE],
+            |row| row.get(0),
+        )
+        .optional()?;
+    let Some(plan_no) = ended else {
+        return Ok(false);
+    };
+    let deleted = db.execute(
+        "DELETE FROM step WHERE plan_no = ?1 AND seq IN (
+           SELECT seq FROM step WHERE plan_no = ?1 AND mark IN ('held', 'dropped', 'planned') AND tries = 0 LIMIT ?2)",
+        params![plan_no, CHUNK],
+    )?;
+    if i64::try_from(deleted).unwrap_or(0) < CHUNK {
+        set_plan_state(db, plan_no, "swept")?;
+    }
+    Ok(true)
 }

@@ -162,7 +162,7 @@ pub fn row_of(
     match_values: &[(FieldKey, String)],
 ) -> Result<Row, StoreError> {
     let key = listing.record.key.as_str();
-    let link = linked(db, location_no, namespace, key)?;
+    let (link, claimed_by) = linked(db, location_no, namespace, key)?;
     let found = match &link {
         Linked::To(contact) if !contact.gone => Vec::new(),
         Linked::Tombstone(_) => Vec::new(),
@@ -172,18 +172,19 @@ pub fn row_of(
     };
     let claims = match &link {
         Linked::To(contact) | Linked::Tombstone(contact) => claims(db, contact.no, job_no)?,
-        Linked::Claimed | Linked::No => match found.iter().flat_map(|found| &found.contacts).next()
-        {
+        Linked::Claimed | Linked::No => match free_candidate(&found) {
             Some(only) => claims(db, only.contact.no, job_no)?,
             None => Vec::new(),
         },
     };
-    let unsettled: bool = db
+    let open_step: bool = db
         .prepare_cached(
             "SELECT EXISTS (SELECT 1 FROM step s JOIN plan p ON p.no = s.plan_no
              WHERE s.key = ?2 AND s.mark IN ('sent', 'unknown', 'asks') AND p.job_no = ?1)",
         )?
         .query_row(params![job_no, key], |row| row.get(0))?;
+    // A create of another job for the same record is under way, or its answer was lost.
+    let unsettled = open_step || claimed_by.is_some_and(|other| other != job_no);
     let refused = db
         .prepare_cached(
             "SELECT hash FROM finding WHERE job_no = ?1 AND key = ?2 AND kind = 'refused'",
@@ -208,23 +209,33 @@ fn linked(
     location_no: i64,
     namespace: Namespace,
     key: &str,
-) -> Result<Linked, StoreError> {
-    let link: Option<(Option<i64>, String)> = db
-        .prepare_cached("SELECT contact_no, state FROM link WHERE location_no = ?1 AND namespace = ?2 AND key = ?3")?
-        .query_row(params![location_no, namespace.as_str(), key], |row| Ok((row.get(0)?, row.get(1)?)))
+) -> Result<(Linked, Option<i64>), StoreError> {
+    let link: Option<(Option<i64>, String, Option<i64>)> = db
+        .prepare_cached(
+            "SELECT contact_no, state, claimed_by FROM link WHERE location_no = ?1 AND namespace = ?2 AND key = ?3",
+        )?
+        .query_row(params![location_no, namespace.as_str(), key], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+        })
         .optional()?;
     Ok(match link {
-        None => Linked::No,
-        Some((None, _)) => Linked::Claimed,
-        Some((Some(no), state)) => {
+        None => (Linked::No, None),
+        Some((None, _, claimed_by)) => (Linked::Claimed, claimed_by),
+        Some((Some(no), state, _)) => {
             let contact = Box::new(mirrored(db, no)?);
             if state == "tombstone" {
-                Linked::Tombstone(contact)
+                (Linked::Tombstone(contact), None)
             } else {
-                Linked::To(contact)
+                (Linked::To(contact), None)
             }
         }
     })
+}
+
+/// Returns the first contact that a rule found and that belongs to no other record.
+fn free_candidate(found: &[Candidates]) -> Option<&Candidate> {
+    let mut contacts = found.iter().flat_map(|found| &found.contacts);
+    contacts.find(|candidate| !candidate.taken)
 }
 
 fn candidates(
@@ -283,12 +294,7 @@ fn claims(db: &Connection, contact_no: i64, job_no: i64) -> Result<Vec<Claim>, S
 pub fn shown(row: &Row) -> String {
     let contact = match &row.link {
         Linked::To(contact) | Linked::Tombstone(contact) => Some(contact.as_ref()),
-        Linked::Claimed | Linked::No => row
-            .found
-            .iter()
-            .flat_map(|found| &found.contacts)
-            .map(|found| &found.contact)
-            .next(),
+        Linked::Claimed | Linked::No => free_candidate(&row.found).map(|found| &found.contact),
     };
     let fields: BTreeMap<_, _> = contact
         .map(|contact| contact.seen.clone())

@@ -115,6 +115,8 @@ pub struct Journaled {
     pub mapping: String,
     /// Whether a person let the mapping through guard *first*.
     pub approves: bool,
+    /// Whose listing it is, by the source's own id.
+    pub channel: String,
     /// Every change up to this tick was planned.
     pub planned_tick: i64,
     /// Rows of walks up to this one are the roster now.
@@ -128,6 +130,7 @@ pub fn journal(db: &Connection, job_no: i64, journaled: &Journaled) -> Result<()
         digest,
         mapping,
         approves,
+        channel,
         planned_tick,
         generation,
     } = journaled;
@@ -136,8 +139,9 @@ pub fn journal(db: &Connection, job_no: i64, journaled: &Journaled) -> Result<()
         params![plan_no, digest],
     )?;
     db.execute(
-        "UPDATE job SET mapping = ?2, approved = CASE WHEN ?3 THEN ?2 ELSE approved END, planned_tick = ?4, generation = ?5 WHERE no = ?1",
-        params![job_no, mapping, approves, planned_tick, generation],
+        "UPDATE job SET mapping = ?2, approved = CASE WHEN ?3 THEN ?2 ELSE approved END,
+           channel = CASE WHEN ?3 THEN ?6 ELSE channel END, planned_tick = ?4, generation = ?5 WHERE no = ?1",
+        params![job_no, mapping, approves, planned_tick, generation, channel],
     )?;
     Ok(())
 }

@@ -353,14 +353,14 @@ fn fold(
     Ok(if was_in { Folded::Known } else { Folded::Back })
 }
 
-/// Deletes what walks that never ended left in staging; their rows may have moved since.
-pub fn sweep_staging(db: &Connection, before_ms: i64) -> Result<(), StoreError> {
-    db.execute(
+/// Deletes some of what a job's walks that never ended left in staging, because their rows may have moved since; returns whether any is left.
+pub fn sweep_staging(db: &Connection, job_no: i64, before_ms: i64) -> Result<bool, StoreError> {
+    let deleted = db.execute(
         "DELETE FROM staging WHERE no IN (
-           SELECT s.no FROM staging s JOIN walk w ON w.no = s.walk_no WHERE w.page_ms < ?1 LIMIT 4000)",
-        [before_ms],
+           SELECT s.no FROM staging s JOIN walk w ON w.no = s.walk_no WHERE w.job_no = ?1 AND w.page_ms < ?2 LIMIT ?3)",
+        params![job_no, before_ms, CHUNK as i64],
     )?;
-    Ok(())
+    Ok(deleted == CHUNK)
 }
 
 /// Marks roster rows as absent from a Complete walk.
@@ -459,17 +459,18 @@ pub fn count_missing(db: &Connection, job_no: i64) -> Result<i64, StoreError> {
 pub fn settle_missing(db: &Connection, rows: &[(i64, Presence)]) -> Result<(), StoreError> {
     for (no, presence) in rows {
         let tick = next_tick(db)?;
-        if *presence != Presence::In {
+        let settled = db
+            .prepare_cached(
+                "UPDATE roster SET missing_walk = NULL, pending = CASE WHEN state = ?2 THEN NULL ELSE ?2 END,
+                   tick = CASE WHEN ?2 = 'in' THEN tick ELSE ?3 END WHERE no = ?1 AND missing_walk IS NOT NULL",
+            )?
+            .execute(params![no, presence.word(), tick])?;
+        if settled == 1 && *presence != Presence::In {
             db.prepare_cached(
                 "UPDATE job SET roster_size = roster_size - 1 WHERE no = (SELECT job_no FROM roster WHERE no = ?1)",
             )?
             .execute([no])?;
         }
-        db.prepare_cached(
-            "UPDATE roster SET missing_walk = NULL, pending = CASE WHEN state = ?2 THEN NULL ELSE ?2 END,
-               tick = CASE WHEN ?2 = 'in' THEN tick ELSE ?3 END WHERE no = ?1",
-        )?
-        .execute(params![no, presence.word(), tick])?;
     }
     Ok(())
 }

@@ -208,7 +208,13 @@ impl<'a> Desk<'a> {
                 self.now_ms,
             )?;
             if step.change.kind() == StepKind::Create {
-                links::release_link(self.db, self.location_no, self.job.source.namespace(), key)?;
+                links::release_link(
+                    self.db,
+                    self.location_no,
+                    self.job.source.namespace(),
+                    key,
+                    self.job_no,
+                )?;
             }
         }
         findings::clear_findings(self.db, self.job_no, key, FindingKind::Asks, &[])?;

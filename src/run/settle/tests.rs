@@ -189,7 +189,14 @@ impl Desktop {
             };
             plans::add_steps(db, &[step])?;
             let location = jobs::location_state(db, &job.location)?;
-            links::claim_link(db, location.no, job.source.namespace(), &record(key), false)?;
+            links::claim_link(
+                db,
+                location.no,
+                job.source.namespace(),
+                &record(key),
+                1,
+                false,
+            )?;
             Ok(())
         })
         .await;

@@ -35,6 +35,7 @@ CREATE TABLE job (
   no INTEGER PRIMARY KEY,
   name TEXT NOT NULL UNIQUE,
   approved TEXT,                        -- digest of the mapping that a person let through guard first
+  channel TEXT,                         -- whose listing it was then
   mapping TEXT,                         -- digest of the mapping that was last planned and journaled
   planned_tick INTEGER NOT NULL DEFAULT 0,
   generation INTEGER NOT NULL DEFAULT 0, -- rows of walks up to this one are the roster
@@ -134,6 +135,7 @@ CREATE TABLE link (
   key TEXT NOT NULL,
   contact_no INTEGER REFERENCES mirror (no), -- NULL while a create is under way
   state TEXT NOT NULL CHECK (state IN ('claimed', 'linked', 'tombstone')),
+  claimed_by INTEGER REFERENCES job (no), -- the job whose create is under way
   PRIMARY KEY (location_no, namespace, key),
   CHECK ((state = 'claimed') = (contact_no IS NULL))
 ) STRICT, WITHOUT ROWID;
@@ -188,7 +190,7 @@ CREATE TABLE plan (
   no INTEGER PRIMARY KEY,
   run_no INTEGER NOT NULL UNIQUE REFERENCES run (no),
   job_no INTEGER NOT NULL REFERENCES job (no),
-  state TEXT NOT NULL CHECK (state IN ('draft', 'stored', 'journaled', 'ended', 'served')),
+  state TEXT NOT NULL CHECK (state IN ('draft', 'stored', 'journaled', 'ended', 'swept', 'served')),
   digest TEXT,
   mapping TEXT NOT NULL,
   shown TEXT NOT NULL DEFAULT '[]',     -- guards that the report showed, JSON list of words

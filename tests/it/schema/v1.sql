@@ -41,6 +41,7 @@ CREATE TABLE job (
   no INTEGER PRIMARY KEY,
   name TEXT NOT NULL UNIQUE,
   approved TEXT,                        -- digest of the mapping that a person let through guard first
+  channel TEXT,                         -- whose listing it was then
   mapping TEXT,                         -- digest of the mapping that was last planned and journaled
   planned_tick INTEGER NOT NULL DEFAULT 0,
   generation INTEGER NOT NULL DEFAULT 0, -- rows of walks up to this one are the roster
@@ -51,6 +52,7 @@ CREATE TABLE job (
   complete_total INTEGER,               -- the vendor's total on that walk's first page
   complete_gap INTEGER,                 -- listed minus total at its end
   gap_cuts INTEGER NOT NULL DEFAULT 0,  -- full walks cut for the gap alone, in a row
+  gap_cut_ms INTEGER,                   -- when the last of them began; NULL: the last full walk added up
   added_since INTEGER NOT NULL DEFAULT 0, -- keys first seen in passes begun after it
   roster_size INTEGER NOT NULL DEFAULT 0, -- records that are in, counting what the last walks found
   debt INTEGER NOT NULL DEFAULT 0,
@@ -68,6 +70,7 @@ CREATE TABLE link (
   key TEXT NOT NULL,
   contact_no INTEGER REFERENCES mirror (no), -- NULL while a create is under way
   state TEXT NOT NULL CHECK (state IN ('claimed', 'linked', 'tombstone')),
+  claimed_by INTEGER REFERENCES job (no), -- the job whose create is under way
   PRIMARY KEY (location_no, namespace, key),
   CHECK ((state = 'claimed') = (contact_no IS NULL))
 ) STRICT, WITHOUT ROWID;
@@ -77,6 +80,8 @@ CREATE TABLE location (
   watermark_ms INTEGER,                 -- the vendor's Date at which the last ended walk began; NULL: never walked
   complete_ms INTEGER,                  -- when the last full contacts walk ended Complete; NULL: never
   complete_gap INTEGER,                 -- listed minus total at its end
+  gap_cuts INTEGER NOT NULL DEFAULT 0,  -- full contacts walks cut for the gap alone, in a row
+  gap_cut_ms INTEGER,                   -- when the last of them ended; NULL: the last one added up
   complete_keys TEXT NOT NULL DEFAULT '[]', -- the match keys that walk already read, JSON list
   batch_size INTEGER NOT NULL DEFAULT 100 CHECK (batch_size BETWEEN 1 AND 500), -- contacts per bulk tag call, learned
   clean_calls INTEGER NOT NULL DEFAULT 0,
@@ -106,7 +111,7 @@ CREATE TABLE plan (
   no INTEGER PRIMARY KEY,
   run_no INTEGER NOT NULL UNIQUE REFERENCES run (no),
   job_no INTEGER NOT NULL REFERENCES job (no),
-  state TEXT NOT NULL CHECK (state IN ('draft', 'stored', 'journaled', 'ended', 'served')),
+  state TEXT NOT NULL CHECK (state IN ('draft', 'stored', 'journaled', 'ended', 'swept', 'served')),
   digest TEXT,
   mapping TEXT NOT NULL,
   shown TEXT NOT NULL DEFAULT '[]',     -- guards that the report showed, JSON list of words
