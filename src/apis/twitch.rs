@@ -1,6 +1,7 @@
 //! Twitch: the token, the followers of a channel, and users.
 //!
-//! Source: Twitch reference sections 2, 3 and 7. Rows are read leniently, because deleted accounts leave blank ones behind.
+//! Source: Twitch API Reference (Get Channel Followers, Get Users) and Validating Tokens. Rows are read leniently, because deleted accounts
+//! leave blank ones behind.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -13,12 +14,6 @@ use super::Odd;
 use super::loose::Loose;
 use crate::model::{Record, RecordKey};
 use crate::net::{Call, Method, Unreadable};
-
-/// The address of the API.
-pub const BASE_URL: &str = "https://api.twitch.tv/helix";
-
-/// The address of the login host, which [`validate`] goes to.
-pub const AUTH_BASE_URL: &str = "https://id.twitch.tv/oauth2";
 
 /// The scope that listing followers takes.
 pub const FOLLOWERS_SCOPE: &str = "moderator:read:followers";
@@ -90,7 +85,7 @@ pub struct User {
     pub display_name: Option<String>,
 }
 
-/// Asks what the line's token is good for. Goes to the login host ([`AUTH_BASE_URL`]); Twitch wants it hourly and at start.
+/// Asks what the line's token is good for. Goes to the login host (`auth_url` of the account); Twitch wants it hourly and at start.
 pub fn validate() -> Call<Token> {
     #[derive(Deserialize)]
     struct Wire {
@@ -295,7 +290,7 @@ fn page_of(
 
 fn record(key: RecordKey, row: &Follower<'_>, followed_at: Option<DateTime<Utc>>) -> Record {
     let mut attributes = BTreeMap::from([("user_id".to_owned(), key.as_str().to_owned())]);
-    // A blank login or name is "unknown", never a value to write (Twitch reference section 7).
+    // A blank login or name is "unknown", never a value to write (issue 717 of Twitch's tracker).
     for (name, value) in [
         ("user_login", &row.user_login),
         ("user_name", &row.user_name),
@@ -320,7 +315,7 @@ fn cursor(pagination: Option<&Value>) -> Option<String> {
     (!text.is_empty()).then(|| text.to_owned())
 }
 
-/// Returns the rows of an answer. `null` was seen where an empty list is documented (Twitch reference section 1).
+/// Returns the rows of an answer. `null` was seen where an empty list is documented (issue 30 of Twitch's tracker).
 fn rows(data: Value) -> Result<Vec<Value>, Unreadable> {
     match data {
         Value::Array(rows) => Ok(rows),

@@ -6,7 +6,7 @@ use std::path::Path;
 use chrono::{DateTime, Utc};
 use rusqlite::Connection;
 
-use crate::config::{self, Account, Config, Problems};
+use crate::config::{self, Account};
 use crate::model::{AccountName, FieldKey, Job, Missing};
 use crate::plan::due;
 use crate::plan::wanted::{Mapping, mapping_hash};
@@ -21,28 +21,36 @@ use super::worlds::secret;
 /// Runs `check`: everything is looked at, and all that is wrong is said at once.
 pub(super) fn check(shell: &mut Shell, path: Option<&Path>) -> Result<Exit, CliError> {
     let path = config::find(path);
-    let config = match config::load(&path) {
-        Ok(config) => config,
-        Err(problems) => return Err(of_problems(problems)),
-    };
+    let (config, problems) = config::load_partly(&path)?;
     let mut found = Found::default();
     let now = shell.clock.now();
+    let is_whole = problems.0.is_empty();
     for (name, account) in &config.accounts {
-        found.account(&config, name, account);
+        // A job that cannot be read may use any account.
+        let is_used = !is_whole
+            || config
+                .jobs
+                .values()
+                .any(|job| job.from == *name || job.to == *name);
+        found.account(name, account, is_used);
     }
     let state = found.state(&config.state);
     for job in config.jobs.values() {
         found.job(job, state.as_ref(), now);
     }
-    if config.jobs.is_empty() {
+    if config.jobs.is_empty() && is_whole {
         found.wrong(
             "no job is configured; put a job file into the folder that `schedules` in ghl-sync.toml names",
             Exit::BadConfig,
         );
     }
-    let Found {
-        mut lines, wrongs, ..
-    } = found;
+    let Found { mut lines, wrongs } = found;
+    if !is_whole {
+        // Where every command tells of them; what else was found stands below.
+        shell.complain(&CliError::Config(problems));
+        shell.progress.say(&lines.join("\n"));
+        return Ok(Exit::BadConfig);
+    }
     lines.insert(0, path.display().to_string());
     match wrongs.len() {
         0 => lines.push("all is well, as far as can be told without a call".to_owned()),
@@ -51,10 +59,6 @@ pub(super) fn check(shell: &mut Shell, path: Option<&Path>) -> Result<Exit, CliE
     }
     shell.say(&lines.join("\n"))?;
     Ok(exit::first_of(wrongs.into_iter()))
-}
-
-fn of_problems(problems: Problems) -> CliError {
-    CliError::Config(problems)
 }
 
 /// What was found so far.
@@ -74,7 +78,7 @@ impl Found {
         self.wrongs.push(exit);
     }
 
-    fn account(&mut self, config: &Config, name: &AccountName, account: &Account) {
+    fn account(&mut self, name: &AccountName, account: &Account, is_used: bool) {
         let what = match account {
             Account::HighLevel(account) => format!(
                 "HighLevel location {} at {}",
@@ -85,10 +89,6 @@ impl Found {
                 account.client_id, account.base_url
             ),
         };
-        let is_used = config
-            .jobs
-            .values()
-            .any(|job| job.from == *name || job.to == *name);
         let source = account.token();
         match secret(source) {
             Ok(_) => self.well(format!("account {name}: {what}, token in {source}")),
@@ -218,4 +218,55 @@ fn can_write(folder: &Path) -> Result<(), String> {
                 folder.display()
             )
         })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{self, Write};
+    use std::sync::{Arc, Mutex};
+
+    use super::super::progress::Progress;
+    use super::*;
+    use crate::model::Clock;
+
+    /// What a command said.
+    #[derive(Clone, Default)]
+    struct Said(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Said {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn secrets_and_state_are_looked_at_even_when_a_file_has_a_problem() {
+        let folder = std::env::temp_dir().join(format!("ghl-sync-whole-{}", std::process::id()));
+        fs::create_dir_all(folder.join("schedules")).unwrap();
+        let main = folder.join("ghl-sync.toml");
+        fs::write(
+            &main,
+            "[accounts.main]\nservice = 'highlevel'\nlocation = 'L0c'\ntoken = 'file:nowhere'\ntipo = 1\n",
+        )
+        .unwrap();
+        fs::write(folder.join("schedules/a.toml"), "name = 'A b'\n").unwrap();
+        fs::write(folder.join("state"), "not a folder").unwrap();
+        let said = Said::default();
+        let mut shell = Shell::new(
+            Box::new(io::sink()),
+            Progress::quiet(Box::new(said.clone())),
+            Clock::system(),
+        );
+        let exit = check(&mut shell, Some(&main)).unwrap();
+        let text = String::from_utf8(said.0.lock().unwrap().clone()).unwrap();
+        fs::remove_dir_all(&folder).unwrap();
+        assert_eq!(exit, Exit::BadConfig, "{text}");
+        for part in ["tipo", "schedules/a.toml:1", "nowhere", "WRONG  state"] {
+            assert!(text.contains(part), "no {part} in:\n{text}");
+        }
+    }
 }

@@ -79,7 +79,7 @@ pub fn of_run_error(error: &RunError) -> Exit {
 pub fn of_report(report: &Report, exit_code: bool) -> Exit {
     let ended = match &report.outcome {
         Outcome::Finished => Exit::Done,
-        Outcome::Stopped | Outcome::Failed(_) => Exit::Failed,
+        Outcome::Stopped => Exit::Failed,
         Outcome::Spent | Outcome::OutOfTouch(_) => Exit::OutOfTouch,
     };
     let finds = match report.mode {
@@ -203,7 +203,6 @@ mod tests {
         assert_eq!(of_report(&run, false), Exit::WaitsForAPerson);
         for (outcome, exit) in [
             (Outcome::Stopped, Exit::Failed),
-            (Outcome::Failed("the disk is full".to_owned()), Exit::Failed),
             (Outcome::Spent, Exit::OutOfTouch),
             (
                 Outcome::OutOfTouch("no answer".to_owned()),

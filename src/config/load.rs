@@ -40,6 +40,18 @@ pub fn find(named: Option<&Path>) -> PathBuf {
 ///
 /// Errors: every problem of every file, in the order of the files and their lines.
 pub fn load(path: &Path) -> Result<Config, Problems> {
+    let (config, problems) = load_partly(path)?;
+    if problems.0.is_empty() {
+        Ok(config)
+    } else {
+        Err(problems)
+    }
+}
+
+/// Loads like [`load`] what can be loaded, with all problems beside it: accounts and jobs with a problem of their own are left out.
+///
+/// Errors: the main file cannot be read or parsed, so that neither the accounts nor the place of the state are known; every problem of every file.
+pub fn load_partly(path: &Path) -> Result<(Config, Problems), Problems> {
     let folder = path.parent().unwrap_or(Path::new(""));
     let folder = folder.strip_prefix(".").unwrap_or(folder);
     let main = read(plain(path))?;
@@ -90,6 +102,7 @@ pub fn load(path: &Path) -> Result<Config, Problems> {
     across::check(&sketches);
 
     let jobs: Vec<Option<Job>> = sketches.into_iter().map(|(_, sketch)| sketch.job).collect();
+    let is_parsed = main_root.is_some();
     drop(main_root);
     drop(main_table);
     drop(tables);
@@ -99,21 +112,25 @@ pub fn load(path: &Path) -> Result<Config, Problems> {
     // The sort is stable: problems of one file stay in the order of its lines.
     of_jobs.sort_by(|one, other| one.file.cmp(&other.file));
     problems.extend(of_jobs);
-    if !problems.is_empty() {
+    if !is_parsed {
         return Err(Problems(problems));
     }
-    let whole = |job: Option<Job>| job.expect("a job file without a problem is a job");
+    if problems.is_empty() {
+        let are_whole = jobs.iter().all(Option::is_some);
+        assert!(are_whole, "a job file without a problem is a job");
+    }
     let jobs: BTreeMap<JobName, Job> = jobs
         .into_iter()
-        .map(whole)
+        .flatten()
         .map(|job| (job.name.clone(), job))
         .collect();
-    Ok(Config {
+    let config = Config {
         path: path.to_owned(),
         state,
         accounts: accounts.into_whole(),
         jobs,
-    })
+    };
+    Ok((config, Problems(problems)))
 }
 
 /// Returns the job files of a folder by name: `*.toml`, without hidden ones and examples.

@@ -23,7 +23,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 pub use account::{Account, HighLevelAccount, SecretSource, TwitchAccount};
-pub use load::{find, load};
+pub use load::{find, load, load_partly};
 pub use problem::{Problem, Problems};
 
 use crate::model::{AccountName, Job, JobName};

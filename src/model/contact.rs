@@ -59,7 +59,7 @@ pub struct StandardKey {
 /// The standard fields a job may map to.
 ///
 /// `name` is left out on purpose (a contact with `name` alone is refused, and how it is split is undocumented), and so are `tags`
-/// (they have their own calls), `dnd` and `type`. Source: HighLevel reference section 6.1.
+/// (they have their own calls), `dnd` and `type`. Source: the bodies of create and update in HighLevel's OpenAPI files.
 pub const STANDARD_KEYS: &[StandardKey] = &[
     StandardKey {
         key: "firstName",

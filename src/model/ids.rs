@@ -131,7 +131,7 @@ id!(
 id!(
     /// A tag as HighLevel keeps it: lower case, trimmed, 1 to 100 characters, no line break.
     ///
-    /// Source: HighLevel lower-cases tags on save (reference section 10). [`Tag::new`] does the same.
+    /// Source: HighLevel lower-cases tags on save, as several independent clients report. [`Tag::new`] does the same.
     Tag, "tag", "1 to 100 characters in lower case without line breaks or spaces around",
     |raw| {
         let length = raw.chars().count();

@@ -16,8 +16,6 @@ pub enum Method {
     Post,
     /// Changes.
     Put,
-    /// Removes.
-    Delete,
 }
 
 impl fmt::Display for Method {
@@ -26,7 +24,6 @@ impl fmt::Display for Method {
             Method::Get => "GET",
             Method::Post => "POST",
             Method::Put => "PUT",
-            Method::Delete => "DELETE",
         })
     }
 }
@@ -137,7 +134,7 @@ impl<T> Call<T> {
         match self.method {
             Method::Get => true,
             Method::Post => self.path == "/contacts/search",
-            Method::Put | Method::Delete => false,
+            Method::Put => false,
         }
     }
 
@@ -182,7 +179,6 @@ mod tests {
         assert_eq!(kind(Method::Post, "/contacts/"), CallKind::Write);
         assert_eq!(kind(Method::Post, "/contacts/x/search"), CallKind::Write);
         assert_eq!(kind(Method::Put, "/contacts/search"), CallKind::Write);
-        assert_eq!(kind(Method::Delete, "/contacts/search"), CallKind::Write);
     }
 
     #[test]

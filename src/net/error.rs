@@ -28,7 +28,7 @@ pub enum CallError {
     },
     /// The vendor refused the request for what it holds. Set the row aside.
     ///
-    /// A 422 to a create does not prove that nothing was made (HighLevel reference section 11, issue 64).
+    /// A 422 to a create does not prove that nothing was made (issue 64 of HighLevel's tracker).
     Refused {
         /// The route.
         call: &'static str,

@@ -2,7 +2,7 @@
 //!
 //! Pure, and of this process alone: times come in as milliseconds since the Unix epoch.
 
-/// Calls under way at the start; third parties report 429s at modest parallelism (HighLevel reference section 4).
+/// Calls under way at the start; several clients of HighLevel report 429s at modest parallelism.
 const AT_START: u32 = 5;
 /// Calls under way at most.
 const AT_MOST: u32 = 20;

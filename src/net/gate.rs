@@ -212,7 +212,7 @@ impl Gate {
         inner.answered.notify_waiters();
         let one_window = Duration::from_millis(match inner.vendor {
             Vendor::HighLevel => inner.known().window_ms,
-            // A second or two bring back ten or twenty points (Twitch reference section 4).
+            // A second or two bring back ten or twenty points (800 a minute, Twitch API Concepts, Rate Limits).
             Vendor::Twitch => 2_000,
         });
         let wait = match pause {

@@ -6,10 +6,10 @@ use chrono::{DateTime, Utc};
 
 use super::tally::Vendor;
 
-/// HighLevel's burst window when an answer names the allowance alone (reference section 4).
+/// HighLevel's burst window when an answer names the allowance alone (its page on rate limits).
 const USUAL_INTERVAL_MS: u64 = 10_000;
 
-/// What is planned for of the points a minute that Twitch promises: 600 of 800, where 429s were seen to begin (reference section 4).
+/// What is planned for of the points a minute that Twitch promises: 600 of 800, where 429s were seen to begin (issue 597 of Twitch's tracker).
 const TWITCH_SHARE_PERCENT: u64 = 75;
 
 /// How many calls are allowed in a window of time.

@@ -68,7 +68,7 @@ pub enum Verdict {
 /// Says what an answer means. Pure, so that every row of the vendors' error tables has a test.
 ///
 /// The body decides when it parses: HighLevel wraps a 422 in a 400, says "not found" with 400, and has four different meanings of 401.
-/// Source: HighLevel reference sections 4, 5 and 11.2; Twitch reference sections 2.1, 4, 5.3 and 8.
+/// Source: HighLevel's OpenAPI files and the messages that several of its clients report; Twitch API Reference, Rate Limits and Validating Tokens.
 pub fn judge(vendor: Vendor, kind: CallKind, status: u16, hints: &Hints, body: &[u8]) -> Verdict {
     if looks_like_html(body) {
         return failed(kind, format!("{status} with a web page instead of JSON"));
@@ -101,7 +101,7 @@ fn refused(vendor: Vendor, kind: CallKind, status: u16, hints: &Hints, body: &Va
     if status == 429 {
         return too_fast(vendor, hints, body);
     }
-    // Official advice: retry once; if it fails again the service behind is down (Twitch reference section 4).
+    // Official advice: retry once; if it fails again the service behind is down (as quoted in twitch4j).
     if (vendor, kind, status) == (Vendor::Twitch, CallKind::Read, 503) {
         return Verdict::RetryOnce(failure_text(status, body));
     }
@@ -122,7 +122,7 @@ fn too_fast(vendor: Vendor, hints: &Hints, body: &Value) -> Verdict {
             }
             Verdict::Wait(hints.retry_after.map_or(Pause::OneWindow, Pause::For))
         }
-        // A 429 with points left is a quota of another kind, which no waiting cures (Twitch reference section 4).
+        // A 429 with points left is a quota of another kind, which no waiting cures (issue 958 of Twitch's tracker).
         Vendor::Twitch if hints.remaining.is_some_and(|points| points > 0) => Verdict::Refuse {
             status: 429,
             said: message(body),

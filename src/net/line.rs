@@ -146,16 +146,6 @@ impl Line {
         })
     }
 
-    /// Returns whom the line reaches.
-    pub fn vendor(&self) -> Vendor {
-        self.parts.vendor
-    }
-
-    /// Returns what the line may be used for.
-    pub fn reach(&self) -> Reach {
-        self.parts.reach
-    }
-
     /// Returns the counts of calls, which other lines may share.
     pub fn tally(&self) -> &Tally {
         &self.parts.tally

@@ -23,7 +23,7 @@ const LONGEST_WAIT: TimeDelta = TimeDelta::minutes(5);
 /// A hold that reaches further than this is not believed: the clock was moved.
 const LONGEST_HOLD: TimeDelta = TimeDelta::hours(25);
 
-/// The vendor's day: 24 hours from its first call (HighLevel reference section 4).
+/// The vendor's day: 24 hours from its first call (seen in recorded traffic).
 const DAY: TimeDelta = TimeDelta::hours(24);
 
 /// By how much calls are spaced wider than allowed, in thousandths: 100 calls in 10 s become one in 103 ms.
@@ -43,9 +43,9 @@ pub(crate) enum Taken {
 /// Returns the row of a bucket that nobody used yet, with the limits that the vendor documents.
 pub(crate) fn fresh(vendor: Vendor) -> Bucket {
     let (window_max, window_ms, day_limit) = match vendor {
-        // "100 requests per 10 s" and "200,000 per day" (HighLevel reference section 4).
+        // "100 requests per 10 s" and "200,000 per day" (HighLevel, Rate Limits page).
         Vendor::HighLevel => (100, 10_000, Some(200_000)),
-        // 600 of the promised 800 points a minute (Twitch reference section 4).
+        // 600 of the promised 800 points a minute (Twitch API Concepts, Rate Limits; issue 597 of Twitch's tracker).
         Vendor::Twitch => (600, 60_000, None),
     };
     Bucket {

@@ -6,6 +6,7 @@ use crate::model::{Change, ContactId, FieldChange, FieldKey, GuardKind, Missing,
 
 use super::matching::{Match, matching};
 use super::row::{Claim, Mirrored, Presence, Row, Wanted, WantedField};
+use super::same::{same, same_or_both_empty};
 
 /// The parts of a job and of the world that bear on every row alike.
 #[derive(Clone, Copy, Debug)]
@@ -413,36 +414,4 @@ fn tags(
     if !add.is_empty() {
         step(Change::AddTags { tags: add });
     }
-}
-
-/// Returns the form of a value by which contacts are found: what [`same`] takes for the same has the same form.
-pub fn match_key(key: &FieldKey, value: &str) -> String {
-    match key.as_str() {
-        "email" => value.trim().to_lowercase(),
-        "phone" => value.chars().filter(char::is_ascii_digit).collect(),
-        _ => value.trim().to_owned(),
-    }
-}
-
-/// Returns whether two values of a field are the same to the vendor.
-///
-/// E-mail addresses compare without case, phone numbers by their digits, everything else after trimming.
-pub fn same(key: &FieldKey, left: &str, right: &str) -> bool {
-    match key.as_str() {
-        "email" => left.trim().to_lowercase() == right.trim().to_lowercase(),
-        "phone" => {
-            let digits = |text: &str| {
-                text.chars()
-                    .filter(char::is_ascii_digit)
-                    .collect::<String>()
-            };
-            digits(left) == digits(right)
-        }
-        _ => left.trim() == right.trim(),
-    }
-}
-
-/// Returns whether two values are the same, where `None` and blank are both empty.
-pub fn same_or_both_empty(key: &FieldKey, left: Option<&str>, right: Option<&str>) -> bool {
-    same(key, left.unwrap_or_default(), right.unwrap_or_default())
 }

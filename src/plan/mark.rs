@@ -127,14 +127,6 @@ impl Mark {
             ) => Err(BadMove { from, event }),
         }
     }
-
-    /// Returns whether the step is over and says nothing about the future.
-    pub fn is_settled(self) -> bool {
-        match self {
-            Mark::Done | Mark::Refused | Mark::Dropped | Mark::Held => true,
-            Mark::Planned | Mark::Sent | Mark::Unknown | Mark::Asks => false,
-        }
-    }
 }
 
 #[cfg(test)]

@@ -10,15 +10,13 @@ mod mark;
 mod matching;
 mod order;
 mod row;
+mod same;
 pub mod spelling;
 pub mod template;
 mod walk;
 pub mod wanted;
 
-pub use diff::{
-    Conflict, Planned, Remember, Terms, Verdict, Wait, match_key, plan_row, same,
-    same_or_both_empty,
-};
+pub use diff::{Conflict, Planned, Remember, Terms, Verdict, Wait, plan_row};
 pub use guard::{Finding as GuardFound, Tally, guards, held};
 pub use mark::{BadMove, Event, Mark};
 pub use matching::{Match, matching};
@@ -27,6 +25,7 @@ pub use row::{
     Candidate, Candidates, Claim, Linked, Mirrored, Presence, Row, Sent, TagStamp, Wanted,
     WantedField, Written,
 };
+pub use same::{date_of_birth, match_key, same, same_or_both_empty};
 
 pub use walk::judged;
 

@@ -27,7 +27,7 @@ pub enum Moment {
     Join,
     /// It left the source.
     Leave,
-    /// It came back in this very pass; afterwards it is [`Moment::Join`].
+    /// It is in the source again, and was out before. It stays here until it leaves again, because tags are states.
     Return,
     /// Its account was suspended or deleted.
     Gone,
@@ -157,8 +157,6 @@ impl Mapping {
                 self.collect("on.leave.add_tags", &leave.add, &row, &mut wanted.remove)?;
                 if moment == Moment::Return {
                     self.collect("on.return.add_tags", &returns.add, &row, &mut wanted.add)?;
-                    let remove = &mut wanted.remove;
-                    self.collect("on.return.remove_tags", &returns.remove, &row, remove)?;
                 }
             }
             Moment::Leave => {

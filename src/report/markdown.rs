@@ -65,7 +65,7 @@ fn head(report: &Report, out: &mut dyn Write) -> io::Result<()> {
         report.began_at.format("%Y-%m-%d %H:%M:%S UTC")
     )?;
     match &report.outcome {
-        Outcome::OutOfTouch(why) | Outcome::Failed(why) => writeln!(out, "\n{}", escaped(why)),
+        Outcome::OutOfTouch(why) => writeln!(out, "\n{}", escaped(why)),
         Outcome::Finished | Outcome::Stopped | Outcome::Spent => Ok(()),
     }
 }

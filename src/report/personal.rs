@@ -31,7 +31,7 @@ pub(super) fn hidden_report(report: &Report) -> Report {
     hide_in(&mut report.hub.ended);
     report.hub.note.iter_mut().for_each(hide_in);
     match &mut report.outcome {
-        Outcome::OutOfTouch(why) | Outcome::Failed(why) => hide_in(why),
+        Outcome::OutOfTouch(why) => hide_in(why),
         Outcome::Finished | Outcome::Stopped | Outcome::Spent => {}
     }
     report

@@ -221,8 +221,6 @@ pub enum NewsKind {
     Unsettled,
     /// A custom field that the job names and the location lacks.
     MissingField,
-    /// A permission that the job needs and the token lacks.
-    MissingScope,
 }
 
 impl NewsKind {
@@ -236,7 +234,6 @@ impl NewsKind {
             NewsKind::BadRow => "bad row",
             NewsKind::Unsettled => "unsettled",
             NewsKind::MissingField => "missing field",
-            NewsKind::MissingScope => "missing scope",
         }
     }
 }
@@ -253,8 +250,6 @@ pub enum Outcome {
     Spent,
     /// A vendor could not be reached; says which and why.
     OutOfTouch(String),
-    /// It could not go on; says why.
-    Failed(String),
 }
 
 /// One step, as a report shows it.

@@ -99,7 +99,6 @@ fn unfinished(report: &Report) -> Vec<String> {
         Outcome::Stopped => parts.push("stopped by you".to_owned()),
         Outcome::Spent => parts.push("the day's calls are spent".to_owned()),
         Outcome::OutOfTouch(_) => parts.push("a service did not answer as it should".to_owned()),
-        Outcome::Failed(_) => parts.push("it could not go on".to_owned()),
     }
     parts
 }
@@ -154,7 +153,6 @@ fn took(report: &Report) -> String {
 pub fn next_command(report: &Report) -> Option<String> {
     let job = &report.job;
     match (&report.outcome, report.mode) {
-        (Outcome::Failed(_), _) => Some("ghl-sync check".to_owned()),
         (Outcome::OutOfTouch(_) | Outcome::Spent | Outcome::Stopped, Mode::Would) => {
             Some(format!("ghl-sync plan {job}"))
         }

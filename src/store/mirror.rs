@@ -12,7 +12,7 @@ use super::jobs::next_tick;
 
 /// For this long after a write no page of the list or of search is believed about what it touched, in ms.
 ///
-/// Source: search lags "a few seconds" officially, up to about a minute reported (HighLevel reference section 8.5); five minutes is our
+/// Source: search lags "a few seconds" officially, up to about a minute reported by several clients; five minutes is our
 /// margin.
 pub const INDEX_LAG_MS: i64 = 5 * 60 * 1000;
 
@@ -466,7 +466,7 @@ pub fn note_gone(
     Ok(())
 }
 
-/// Returns the number and the id of a contact's mirror row.
+/// Returns the number of a contact's mirror row; `None` when the mirror does not have it.
 pub fn find_contact(
     db: &Connection,
     location_no: i64,

@@ -321,15 +321,6 @@ pub fn steps_after(
     )
 }
 
-/// Returns one step.
-pub fn step(db: &Connection, plan_no: i64, seq: i64) -> Result<Option<Step>, StoreError> {
-    Ok(
-        select(db, "s.plan_no = ?1 AND s.seq = ?2", &[&plan_no, &seq])?
-            .into_iter()
-            .next(),
-    )
-}
-
 fn select(
     db: &Connection,
     condition: &str,

@@ -358,9 +358,9 @@ pub fn close_linked(
     Ok(())
 }
 
-/// Makes the states that walks found those of the roster, a chunk at a time; returns whether any are left.
+/// Makes the states that walks found those of the roster, a chunk at a time; returns whether any may be left.
 ///
-/// With `only_joined` (guard *leave* or *return* holds) nothing is accepted.
+/// Only for rows that move to one of `states`: whoever calls leaves out those that a guard holds.
 pub fn accept_pending(
     db: &Connection,
     job_no: i64,

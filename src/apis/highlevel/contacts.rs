@@ -15,7 +15,7 @@ use crate::apis::loose::Loose;
 use crate::model::{Contact, ContactId, FieldKey, IfUnsure, LocationId, Reading, Tag};
 use crate::net::{Call, Method, Unreadable};
 
-/// The most contacts of one list page (reference section 7.2).
+/// The most contacts of one list page (HighLevel's OpenAPI file of contacts).
 pub const LIST_LIMIT: u16 = 100;
 
 /// One page of contacts.
@@ -83,7 +83,7 @@ pub fn list(
 ) -> Call<Page<ListCursor>> {
     let limit = limit.clamp(1, LIST_LIMIT);
     let keys = Arc::clone(keys);
-    // Location and limit go with every page: without them it is a 403 (reference section 7.2).
+    // Location and limit go with every page: without them it is a 403 (issue 11353 of n8n).
     let mut call = Call::new(Method::Get, "GET /contacts/", "/contacts/", move |bytes| {
         list_page(bytes, limit, &keys)
     })
@@ -174,7 +174,7 @@ pub fn update(
         .version(VERSION))
 }
 
-/// Returns whether the key is one of those of which a contact must have one (reference section 11.4).
+/// Returns whether the key is one of those of which a contact must have one (a 422 that several clients report; no page says so).
 fn identifies(key: &FieldKey) -> bool {
     matches!(key.as_str(), "firstName" | "lastName" | "email" | "phone")
 }
@@ -252,7 +252,7 @@ fn list_page(bytes: &[u8], limit: u16, keys: &Keys) -> Result<Page<ListCursor>, 
             start_after: start_after.timestamp_millis(),
             start_after_id: id.to_owned(),
         }),
-        // A full page whose cursor is missing or half: the last row is the cursor (reference section 7.2).
+        // A full page whose cursor is missing or half: the last row is the cursor (HighLevel's OpenAPI file of contacts).
         _ if page.listed >= u64::from(limit) => Some(last.ok_or_else(|| {
             Unreadable::Shape("a full page of contacts carries no cursor".to_owned())
         })?),

@@ -39,6 +39,8 @@ pub struct CustomField {
 }
 
 /// Reads a location. Needs `locations.readonly`.
+///
+/// No run needs it yet. The tests use it as the plainest read there is: to hold the client against the sandbox's location, and to fill a bucket.
 pub fn location(id: &LocationId) -> Call<Location> {
     #[derive(Deserialize)]
     struct Reply {
@@ -56,7 +58,7 @@ pub fn location(id: &LocationId) -> Call<Location> {
     #[serde(rename_all = "camelCase")]
     struct Settings {
         allow_duplicate_contact: Option<bool>,
-        /// On the wire, not in the specification (reference section 7.9).
+        /// On the wire, not in the specification: seen in recorded traffic.
         contact_unique_identifiers: Option<Vec<String>>,
     }
     let path = format!("/locations/{id}");

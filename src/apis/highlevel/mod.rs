@@ -1,7 +1,7 @@
 //! HighLevel: locations, custom fields, contacts and their tags, API version 2021-07-28.
 //!
-//! Source: HighLevel reference sections 6 to 10. Encoding goes by an allow-list per endpoint, because an unknown property is refused;
-//! decoding takes what is there, because absent, `null` and `""` mean the same.
+//! Source: HighLevel's OpenAPI files, its Contacts Search API page, and recorded traffic. Encoding goes by an allow-list per endpoint,
+//! because an unknown property is refused; decoding takes what is there, because absent, `null` and `""` mean the same.
 
 mod contacts;
 mod keys;
@@ -11,14 +11,11 @@ mod search;
 mod tags;
 
 pub use contacts::{CannotWrite, LIST_LIMIT, ListCursor, Page, create, get, list, update};
-pub use keys::{Keys, same_value};
+pub use keys::Keys;
 pub use location::{CustomField, Location, create_custom_field, custom_fields, location};
 pub use row::decode;
 pub use search::{SEARCH_LIMIT, Search, SearchCursor};
-pub use tags::{BulkTags, MAX_BULK, TagMove, TagOutcome, bulk_tags};
+pub use tags::{BulkTags, TagMove, TagOutcome, bulk_tags};
 
-/// The address of both API versions.
-pub const BASE_URL: &str = "https://services.leadconnectorhq.com";
-
-/// The `Version` header we are written against: the best observed one, without an announced end (reference section 1).
+/// The `Version` header we are written against: the best observed one, without an announced end (HighLevel, Versioning page).
 pub const VERSION: &str = "2021-07-28";

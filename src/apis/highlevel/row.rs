@@ -6,11 +6,12 @@ use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::keys::{Keys, date_of_birth};
+use super::keys::Keys;
 use crate::apis::loose::Loose;
 use crate::model::{Contact, ContactId, FieldKey, Reading, Tag};
+use crate::plan::date_of_birth;
 
-/// A contact in any answer; every key may be missing and of any type (reference sections 6 and 19).
+/// A contact in any answer; every key may be missing and of any type.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 #[derive(Default)]
@@ -108,7 +109,7 @@ impl Row<'_> {
             "lastName" => &self.last_name,
             "email" => &self.email,
             "phone" => &self.phone,
-            // Search and list call it `address` (reference section 6.3).
+            // Search and list call it `address` (seen in recorded traffic).
             "address1" if self.address1.is_present() => &self.address1,
             "address1" => &self.address,
             "city" => &self.city,

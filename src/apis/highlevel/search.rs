@@ -12,7 +12,7 @@ use super::keys::Keys;
 use crate::model::{FieldKey, LocationId, Reading};
 use crate::net::{Call, Method, Unreadable};
 
-/// The most contacts of one search page (reference section 8.1).
+/// The most contacts of one search page (HighLevel, Contacts Search API page).
 pub const SEARCH_LIMIT: u16 = 500;
 
 /// Where the next page begins: `[sort value, contact id]` of the last row, as the vendor wrote it.
@@ -69,14 +69,9 @@ impl Search {
         Search::new(vec![not_before("dateAdded", since)], "dateAdded", "asc")
     }
 
-    /// Lists the newest contacts first.
-    pub fn newest() -> Search {
-        Search::new(Vec::new(), "dateAdded", "desc")
-    }
-
     /// Looks for the contacts whose custom field of this id is exactly `value`.
     ///
-    /// A filter by name matches nothing (issue 42), so it goes by id. Values over 75 characters are refused by the vendor.
+    /// A filter by name matches nothing (issue 42 of HighLevel's tracker), so it goes by id. Values over 75 characters are refused by the vendor.
     pub fn with_custom_field(id: &str, value: &str) -> Search {
         let filter = equals(&format!("customFields.{id}"), value);
         Search::new(vec![filter], "dateAdded", "asc")
@@ -175,7 +170,7 @@ mod tests {
     use super::*;
     use crate::model::{ContactId, Tag};
 
-    /// A search row as it was recorded on 2026-07-17 (reference section 6.2).
+    /// A search row as it was recorded on 2026-07-17.
     const RECORDED: &str = r#"{"id":"TY3N","phoneLabel":null,"country":"US","address":null,"source":null,"type":"lead","locationId":"AYg6",
      "website":null,"dnd":false,"state":null,"businessName":null,"customFields":[],"tags":["Twitch Follower"],
      "dateAdded":"2026-07-17T10:38:22.661Z","additionalEmails":[],"phone":"+15551234567","companyName":null,
@@ -225,14 +220,9 @@ mod tests {
             marker["filters"],
             json!([{"field": "customFields.OBj0", "operator": "eq", "value": "11111"}])
         );
-        let newest = body(Search::newest().limit(9_999));
-        assert_eq!(newest["pageLimit"], 500);
-        assert_eq!(
-            newest["sort"],
-            json!([{"field": "dateAdded", "direction": "desc"}])
-        );
-        assert_eq!(newest.get("filters"), None);
-        let all = body(Search::by_added());
+        let all = body(Search::by_added().limit(9_999));
+        assert_eq!(all["pageLimit"], 500);
+        assert_eq!(all.get("filters"), None);
         assert_eq!(
             all["sort"],
             json!([{"field": "dateAdded", "direction": "asc"}])

@@ -11,9 +11,6 @@ use crate::apis::loose::Loose;
 use crate::model::{ContactId, IfUnsure, LocationId, Tag};
 use crate::net::{Call, Method, Unreadable, said};
 
-/// The most contacts we put into one call. The vendor documents no limit (reference section 7.5); batches grow up to this.
-pub const MAX_BULK: usize = 500;
-
 /// What a bulk call does with its tags.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TagMove {
@@ -30,8 +27,6 @@ pub enum TagOutcome {
     Done {
         /// The tags that the contact did not have before; empty when the answer does not say.
         added: BTreeSet<Tag>,
-        /// The tags that it had; empty when the answer does not say.
-        removed: BTreeSet<Tag>,
         /// All tags before the call; `None` when the answer does not say.
         before: Option<BTreeSet<Tag>>,
     },
@@ -107,7 +102,6 @@ fn outcome(response: &Value) -> Option<(ContactId, TagOutcome)> {
         #[serde(default)]
         message: Loose<'a>,
         tags_added: Option<Vec<Loose<'a>>>,
-        tags_removed: Option<Vec<Loose<'a>>>,
         old_tags: Option<Vec<Loose<'a>>>,
     }
     let wire = Wire::deserialize(response).ok()?;
@@ -117,7 +111,6 @@ fn outcome(response: &Value) -> Option<(ContactId, TagOutcome)> {
     let outcome = if wire.kind.text() == Some("success") {
         TagOutcome::Done {
             added: tag_set(wire.tags_added.as_deref().unwrap_or_default()),
-            removed: tag_set(wire.tags_removed.as_deref().unwrap_or_default()),
             before: wire.old_tags.as_deref().map(tag_set),
         }
     } else if ["deleted", "does not belong", "not found"]
@@ -178,7 +171,6 @@ mod tests {
             .unwrap();
         let done = |added: &[&str], before: Option<&[&str]>| TagOutcome::Done {
             added: tags(added),
-            removed: BTreeSet::new(),
             before: before.map(tags),
         };
         let expected = [
