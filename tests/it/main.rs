@@ -15,6 +15,7 @@ mod leaving;
 mod life;
 mod lost;
 mod mirror;
+mod nights;
 mod privacy;
 mod process;
 mod program;

@@ -61,7 +61,11 @@ fn the_four_meanings_of_highlevels_401() {
     for version in ["version header was not found.", "version header is invalid"] {
         assert_eq!(judge(version), Verdict::Version(version.to_owned()));
     }
-    assert_eq!(judge("who are you"), refuse(401, "who are you"));
+    // Whatever else a 401 says is about the account, not about one record.
+    assert_eq!(
+        judge("who are you"),
+        Verdict::NoAccess("who are you".to_owned())
+    );
 }
 
 #[test]
