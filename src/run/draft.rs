@@ -305,15 +305,17 @@ fn one(
             waiting,
         });
     }
-    // What a guard may hold is not learned from: the record is looked at again once it is through.
+    // A mapping that nobody let through teaches nothing, and no claim is given up for a step that a guard may hold.
     let is_settled = steps.iter().all(|step| !step.change.kind().calls())
         && listing.was.is_none_or(|was| was == listing.presence);
-    if let Some(no) = contact_no.filter(|_| desk.may_learn && is_settled) {
-        chunk.remember.extend(
-            remember
-                .into_iter()
-                .map(|what| (no, listing.transition, what)),
-        );
+    if let Some(no) = contact_no.filter(|_| desk.may_learn) {
+        let learned = remember.into_iter().filter(|what| match what {
+            Remember::Agreed { .. } | Remember::Claim(_) => true,
+            Remember::Unclaim(_) => is_settled,
+        });
+        chunk
+            .remember
+            .extend(learned.map(|what| (no, listing.transition, what)));
     }
     for Planned {
         change,
