@@ -23,7 +23,7 @@ const ROWS_A_COMMIT: usize = 2_000;
 const RESUME_WITHIN_MS: i64 = 24 * 60 * 60 * 1000;
 /// How many contacts that a full walk did not show are looked at one by one in a run.
 const LOOK_AT_MOST: usize = 1_000;
-/// Search counts no further than this; a total at or above it proves nothing. Source: HighLevel reference section 8.2.
+/// Search counts no further than this; a total at or above it proves nothing. Source: whether search counts beyond 10,000 is not documented.
 const SEARCH_COUNTS_TO: u64 = 10_000;
 
 /// Where a full walk goes on.

@@ -161,7 +161,7 @@ impl RunError {
 /// Says what to do about a token that lacks the scope for a route.
 ///
 /// A private integration takes further scopes and keeps its token; a Twitch token has the scopes it was made with.
-/// Source: HighLevel reference (scopes), Twitch reference section 5.
+/// Source: HighLevel, Scopes page; Twitch, Authentication pages.
 fn scope_advice(call: &str) -> String {
     let scope = match call {
         call if call.starts_with("GET /channels/followers") => {

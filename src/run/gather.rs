@@ -20,7 +20,7 @@ use super::world::{Tick, World};
 
 /// A page may be as old as this when it is believed that nobody older is new: replicas lag and rows flap.
 ///
-/// Source: Twitch reference section 2.3 (30 to 60 s seen); ten minutes is our margin.
+/// Source: 30 to 60 s were seen by users of the endpoint; ten minutes is our margin.
 const FOLLOW_MARGIN: TimeDelta = TimeDelta::minutes(10);
 /// How long a walk of followers may rest before it starts over; cursors are not promised to live.
 const RESUME_WITHIN_MS: i64 = 5 * 60 * 1000;

@@ -7,15 +7,16 @@ use chrono::TimeDelta;
 use tracing::Instrument;
 
 use crate::model::{Cut, Ended, GuardKind, StepKind};
-use crate::plan::{GuardFound, Presence, Tally, guards, held};
+use crate::plan::{GuardFound, held};
 use crate::report::Outcome as RunOutcome;
 use crate::store::jobs::{self, JobState};
-use crate::store::plans::{self, Approved};
-use crate::store::rows::{self, Look};
+use crate::store::plans::{self};
+use crate::store::rows::Look;
 use crate::store::runs::{self, Journaled};
 use crate::store::walks;
 
 use super::Done;
+use super::consent::{self, ApprovedOutcome};
 use super::draft::{self, Desk, Draft};
 use super::error::RunError;
 use super::execute;
@@ -26,16 +27,9 @@ use super::lease::Lease;
 use super::leavers::{self, Leavers};
 use super::recover::{self, Recovered};
 use super::refresh::{self, Refreshed};
-use super::seat::{self, Seat};
+use super::seat::{self};
 use super::summary;
 use super::world::{Ask, Tick, World};
-
-/// How long a stored plan may be approved.
-const APPROVABLE: TimeDelta = TimeDelta::hours(24);
-/// The span that the daily limits of guards look back over.
-const DAY: TimeDelta = TimeDelta::hours(24);
-/// Steps that are dropped in one commit.
-const STEPS_A_COMMIT: usize = 4_000;
 /// Chunks of stale steps that a run takes away at most.
 const SWEEP_CHUNKS: u32 = 1_000;
 /// Plans that nobody can approve any more lose their steps after this.
@@ -57,14 +51,6 @@ pub(super) struct Course {
     pub lacking: Vec<crate::model::FieldKey>,
     pub remarks: Vec<String>,
     pub looked_twice: bool,
-}
-
-/// What became of an approved plan.
-#[derive(Clone, Debug, Default)]
-pub(super) struct ApprovedOutcome {
-    pub newer: u64,
-    pub no_longer: u64,
-    pub examples: Vec<String>,
 }
 
 /// Runs the job; see [`super::run_job`].
@@ -175,7 +161,7 @@ async fn moves(
     state: JobState,
     course: &mut Course,
 ) -> Result<RunOutcome, RunError> {
-    let approved = approval(world, ask, &state).await?;
+    let approved = consent::approval(world, ask, &state).await?;
     let mut allowed = ask.allow.clone();
     if let Some(approved) = &approved {
         allowed.insert(GuardKind::First);
@@ -280,7 +266,7 @@ async fn moves(
     } else {
         Look::All
     };
-    let is_new = is_new(world, &state, &seat);
+    let is_new = consent::is_new(world, &state, &seat);
     let desk = Desk {
         job: world.job.clone(),
         mapping: world.mapping.clone(),
@@ -329,15 +315,15 @@ async fn moves(
 
     // Guards.
     if let Some(approved) = &approved {
-        course.approved = Some(keep_approved(world, plan_no, approved).await?);
+        course.approved = Some(consent::keep_approved(world, plan_no, approved).await?);
     }
     if let Some(limit) = ask.limit {
         let beyond = plans::beyond_first(&world.store.reader()?, plan_no, limit)?;
-        drop_places(world, plan_no, &beyond, "beyond --limit").await?;
+        consent::drop_places(world, plan_no, &beyond, "beyond --limit").await?;
     }
-    course.findings = guard(world, ask, &state, course, &allowed, roster, is_new).await?;
+    course.findings = consent::guard(world, ask, &state, course, &allowed, roster, is_new).await?;
     let holding = held(&course.findings, world.job.strict);
-    hold(world, plan_no, &holding).await?;
+    consent::hold(world, plan_no, &holding).await?;
     course.announced = summary::announce(world, &hub, plan_no, ask.apply).await?;
     if !ask.apply {
         let shown: Vec<String> = course
@@ -391,7 +377,7 @@ async fn moves(
             }
         })
         .await?;
-    accept(world, job_no, &holding).await?;
+    consent::accept(world, job_no, &holding).await?;
 
     // Execute.
     let executed = carry_out(world, &hub, course, job_no, &holding).await;
@@ -481,12 +467,6 @@ fn check_clock(world: &World, ask: &Ask, course: &mut Course) -> Result<(), RunE
     Ok(())
 }
 
-/// Returns whether no person looked at this job yet: its mapping is new, or another channel stands behind the same account.
-fn is_new(world: &World, state: &JobState, seat: &Seat) -> bool {
-    state.approved.as_ref() != Some(&world.digest)
-        || state.channel.as_deref() != Some(seat.broadcaster.as_str())
-}
-
 /// Returns the records that are absent and not confirmed yet.
 fn absent(world: &World, job_no: i64) -> Result<Absent, RunError> {
     let reader = world.store.reader()?;
@@ -539,159 +519,6 @@ async fn reload(world: &World) -> Result<JobState, RunError> {
         .store
         .write(move |db| jobs::job_state(db, &name))
         .await?)
-}
-
-async fn approval(
-    world: &World,
-    ask: &Ask,
-    state: &JobState,
-) -> Result<Option<Approved>, RunError> {
-    let Some(prefix) = ask.approve.clone() else {
-        return Ok(None);
-    };
-    let (job, refuse) = (&world.job.name, |why: String| {
-        Err(RunError::Approval { why })
-    });
-    let reader = world.store.reader()?;
-    let Some(approved) = plans::find_approved(&reader, state.no, &prefix)? else {
-        return refuse(format!(
-            "{job} has no stored plan with the digest {prefix}; run `ghl-sync plan {job}` and approve the digest it prints"
-        ));
-    };
-    let age = world.clock.now().timestamp_millis() - approved.made_ms;
-    if approved.served {
-        return refuse(format!(
-            "the plan {prefix} of {job} was carried out already; run `ghl-sync plan {job}` for what is left"
-        ));
-    }
-    if age > APPROVABLE.num_milliseconds() {
-        return refuse(format!(
-            "the plan {prefix} of {job} is older than 24 hours; run `ghl-sync plan {job}` and approve the new digest"
-        ));
-    }
-    if approved.mapping != world.digest {
-        return refuse(format!(
-            "{job} was edited after the plan {prefix}; run `ghl-sync plan {job}` and approve the new digest"
-        ));
-    }
-    Ok(Some(approved))
-}
-
-async fn keep_approved(
-    world: &World,
-    plan_no: i64,
-    approved: &Approved,
-) -> Result<ApprovedOutcome, RunError> {
-    let (newer, gone, examples) = {
-        let reader = world.store.reader()?;
-        let examples = plans::no_longer_held(&reader, plan_no, approved.plan_no, 20)?
-            .into_iter()
-            .map(|step| format!("{} of {}", step.change.kind(), step.key))
-            .collect();
-        let newer = plans::not_in(&reader, plan_no, approved.plan_no)?;
-        let gone = plans::count_not_in(&reader, approved.plan_no, plan_no)?;
-        (newer, gone, examples)
-    };
-    drop_places(world, plan_no, &newer, "not in the approved plan").await?;
-    Ok(ApprovedOutcome {
-        newer: newer.len() as u64,
-        no_longer: gone,
-        examples,
-    })
-}
-
-/// Drops steps in chunks, so that no transaction keeps others waiting.
-async fn drop_places(
-    world: &World,
-    plan_no: i64,
-    places: &[i64],
-    why: &'static str,
-) -> Result<(), RunError> {
-    for chunk in places.chunks(STEPS_A_COMMIT) {
-        let (chunk, now_ms) = (chunk.to_vec(), world.now_ms());
-        world
-            .store
-            .write(move |db| plans::drop_steps(db, plan_no, &chunk, why, now_ms))
-            .await?;
-    }
-    Ok(())
-}
-
-/// Looks which guards stand against the plan as it is now (after `--approve` and `--limit`).
-async fn guard(
-    world: &World,
-    ask: &Ask,
-    state: &JobState,
-    course: &Course,
-    allowed: &BTreeSet<GuardKind>,
-    roster: u64,
-    is_new: bool,
-) -> Result<Vec<GuardFound>, RunError> {
-    let reader = world.store.reader()?;
-    let since_ms = world.now_ms() - DAY.num_milliseconds();
-    let mut would = course.draft.tally.clone();
-    if ask.limit.is_some() || course.approved.is_some() {
-        for kind in [GuardKind::Create, GuardKind::Update, GuardKind::Tag] {
-            would.set(
-                kind,
-                plans::count_guarded(&reader, course.draft.plan_no, kind)?,
-            );
-        }
-    }
-    let leave = would.of(GuardKind::Leave) + course.leavers.candidates;
-    would.set(GuardKind::Leave, leave);
-    // Only a guard that has something to say is asked for its day: after a large one counting it takes a while.
-    let mut today = Tally::default();
-    for kind in GuardKind::ALL {
-        if would.of(kind) > 0 {
-            today.set(kind, plans::sent_since(&reader, state.no, kind, since_ms)?);
-        }
-    }
-    Ok(guards(
-        &world.job.limits,
-        &would,
-        &today,
-        roster,
-        is_new,
-        allowed,
-    ))
-}
-
-async fn hold(world: &World, plan_no: i64, holding: &BTreeSet<GuardKind>) -> Result<(), RunError> {
-    if holding.is_empty() {
-        return Ok(());
-    }
-    let now_ms = world.now_ms();
-    let mut after = Some(0);
-    while let Some(from) = after {
-        let kinds: Vec<GuardKind> = holding.iter().copied().collect();
-        after = world
-            .store
-            .write(move |db| plans::hold(db, plan_no, &kinds, from, now_ms))
-            .await?;
-    }
-    Ok(())
-}
-
-/// Makes what walks found the roster's own, except what a guard holds.
-async fn accept(world: &World, job_no: i64, holding: &BTreeSet<GuardKind>) -> Result<(), RunError> {
-    let mut states = Vec::new();
-    if !holding.contains(&GuardKind::Return) {
-        states.push(Presence::In);
-    }
-    if !holding.contains(&GuardKind::Leave) {
-        states.extend([Presence::Out, Presence::Gone]);
-    }
-    loop {
-        let states = states.clone();
-        if !world
-            .store
-            .write(move |db| rows::accept_pending(db, job_no, &states))
-            .await?
-        {
-            return Ok(());
-        }
-    }
 }
 
 /// The kinds whose steps cost calls, for whoever counts them.

@@ -161,7 +161,7 @@ async fn verdict(
 
 /// Returns which of these accounts still exist, and which nobody can tell: one bad id makes Twitch answer 500 for its whole batch.
 ///
-/// Source: Twitch reference section 8 (bisect the batch).
+/// Source: seen by users of Get Users (issue 592 of the vendor's tracker).
 async fn existing(world: &World, rows: &[Missing]) -> Result<Existing, RunError> {
     let mut existing = Existing::default();
     let mut batches = vec![rows.to_vec()];

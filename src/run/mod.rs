@@ -1,6 +1,7 @@
 //! Floor 5: one run of a job, in nine moves.
 
 mod bits;
+mod consent;
 mod contact_steps;
 mod contacts;
 mod draft;

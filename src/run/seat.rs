@@ -9,7 +9,7 @@ use crate::store::jobs::{self};
 
 use super::error::RunError;
 use super::world::World;
-/// How long a token validation is kept. Source: "every hour" (Twitch reference section 5.4).
+/// How long a token validation is kept. Source: "every hour" (Twitch, Validating Tokens).
 const VALIDATION_MS: i64 = 60 * 60 * 1000;
 /// How long the user id of a login is kept.
 const CHANNEL_MS: i64 = 24 * 60 * 60 * 1000;

@@ -22,7 +22,7 @@ use super::news::{news, remarks};
 use super::tag_steps::tag_calls;
 use super::world::{Ask, World};
 
-/// HighLevel's daily allowance until the vendor told us another. Source: HighLevel reference section 4.
+/// HighLevel's daily allowance until the vendor told us another. Source: HighLevel, rate limits page.
 const DAY_LIMIT: u64 = 200_000;
 /// What the gate leaves between two calls beyond the vendor's own spacing.
 const SPACING: f64 = 1.03;
