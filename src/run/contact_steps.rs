@@ -18,13 +18,14 @@ use super::error::RunError;
 use super::hand::{Hand, NOT_LINKED, Parcel};
 use super::marks::{drop_step, gone, lose_touch, not_found, send_marks, set_aside, stopped_by};
 
-/// Creates a contact: claim and `sent` in one commit, the call, then answer, link, claims and mirror row in one commit.
+/// Sends a lost create once more, because it was looked for twice and is not there.
 pub(super) async fn create_again(hand: &Hand, step: &Step) -> Result<(), RunError> {
     match create(hand, step, Purpose::Recovery).await? {
         Parcel::Through | Parcel::Ended(_) => Ok(()),
     }
 }
 
+/// Creates a contact: claim and `sent` in one commit, the call, then answer, link, claims and mirror row in one commit.
 pub(super) async fn create(hand: &Hand, step: &Step, purpose: Purpose) -> Result<Parcel, RunError> {
     let Change::Create { fields, tags } = &step.change else {
         return Err(RunError::Bug {
