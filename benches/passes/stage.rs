@@ -16,7 +16,7 @@ use super::child::{self, Measured, Order, Vendors};
 use super::control;
 
 /// A pass that takes longer is killed, so that a benchmark ends whatever happens.
-const LONGEST_PASS: Duration = Duration::from_secs(600);
+const LONGEST_PASS: Duration = Duration::from_secs(1_200);
 
 /// The job that is measured: what `ghl-sync init` writes, less the schedule.
 pub(crate) const JOB: &str = r#"
