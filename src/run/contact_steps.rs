@@ -139,15 +139,7 @@ pub(super) async fn created(
                 date_ms,
                 &keeping,
             )?;
-            let no = mirror::confirm(
-                db,
-                hub.location_no,
-                &contact.id,
-                None,
-                &wrote,
-                date_ms,
-                &keeping,
-            )?;
+            let no = mirror::confirm(db, hub.location_no, &contact.id, &wrote, date_ms)?;
             links::link(db, hub.location_no, namespace, &step.key, no)?;
             for tag in &wrote.added {
                 links::claim_ours(db, no, tag, job_no, step.transition)?;
@@ -301,15 +293,7 @@ pub(super) async fn update(hand: &Hand, step: &Step) -> Result<Parcel, RunError>
                         date_ms,
                         &keeping,
                     )?;
-                    mirror::confirm(
-                        db,
-                        hub.location_no,
-                        &contact,
-                        None,
-                        &wrote,
-                        date_ms,
-                        &keeping,
-                    )?;
+                    mirror::confirm(db, hub.location_no, &contact, &wrote, date_ms)?;
                     plans::move_step(db, &step, Event::Ack, why.as_deref(), now_ms)?;
                     Ok(())
                 })

@@ -41,8 +41,6 @@ pub(super) struct Recovered {
     pub waiting: u64,
     /// Creates that only a person can settle, new in this run.
     pub asks: Vec<Finding>,
-    /// Creates that the vendor refused and that are surely not there.
-    pub refused: Vec<Finding>,
 }
 
 /// The young end of the index.
@@ -276,7 +274,6 @@ async fn absent(hand: &Hand, step: &Step, recovered: &mut Recovered) -> Result<(
                 findings::note_findings(db, job_no, &[noted])
             })
             .await?;
-        recovered.refused.push(finding);
         return Ok(());
     }
     if step.tries >= 2 {

@@ -1,7 +1,6 @@
 //! Tag changes: many contacts in one call.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use rusqlite::Connection;
 use tokio::task::JoinSet;
@@ -314,12 +313,7 @@ pub(super) async fn tagged(
             None => left.push(step),
         }
     }
-    let (hub, keeping, now_ms, job_no) = (
-        hand.hub.clone(),
-        Arc::clone(&hand.world.keeping),
-        hand.world.now_ms(),
-        hand.job_no,
-    );
+    let (hub, now_ms, job_no) = (hand.hub.clone(), hand.world.now_ms(), hand.job_no);
     let earlier = before.clone();
     let answered = i64::try_from(settled.len() + lost.len() + refused.len()).unwrap_or(1);
     hand.world
@@ -329,7 +323,6 @@ pub(super) async fn tagged(
                 note_tagged(
                     db,
                     &hub,
-                    &keeping,
                     job_no,
                     step,
                     tag_move,
@@ -380,11 +373,9 @@ pub(super) async fn tagged(
     Ok(Parcel::Through)
 }
 
-#[expect(clippy::too_many_arguments, reason = "one contact of one answer")]
 pub(super) fn note_tagged(
     db: &Connection,
     hub: &Hub,
-    keeping: &mirror::Keeping,
     job_no: i64,
     step: &Step,
     tag_move: TagMove,
@@ -414,7 +405,7 @@ pub(super) fn note_tagged(
         }
         _ => {}
     }
-    mirror::confirm(db, hub.location_no, contact, None, &wrote, date_ms, keeping)?;
+    mirror::confirm(db, hub.location_no, contact, &wrote, date_ms)?;
     Ok(())
 }
 

@@ -190,30 +190,14 @@ pub struct Wrote {
     pub removed: BTreeSet<Tag>,
 }
 
-/// Notes a confirmed write: what was sent, what the answer showed, and when; the mirror then holds what is true.
-///
-/// `answer` is the contact as the answer showed it, when it did (bulk tag calls do not). Returns the mirror row.
+/// Notes a confirmed write: what was sent, what the mirror shows after the answer was taken in, and when. Returns the mirror row.
 pub fn confirm(
     db: &Connection,
     location_no: i64,
     id: &ContactId,
-    answer: Option<&Contact>,
     wrote: &Wrote,
     date_ms: i64,
-    keeping: &Keeping,
 ) -> Result<i64, StoreError> {
-    if let Some(answer) = answer {
-        let row = one_stored(db, location_no, &answer.id)?;
-        take_in(
-            db,
-            location_no,
-            answer,
-            row,
-            Reading::Write,
-            date_ms,
-            keeping,
-        )?;
-    }
     let Some(stored) = one_stored(db, location_no, id)? else {
         return Err(StoreError::Corrupt {
             what: format!("contact {id} was written but is not in the mirror"),
