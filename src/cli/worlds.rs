@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::config::{Account, Config, HighLevelAccount, SecretSource, TwitchAccount};
 use crate::model::{AccountName, Clock, Job, JobName};
-use crate::net::{Gate, Line, LineParts, Reach, Reserve, Secret, Tally, Timeouts, Vendor};
+use crate::net::{Auth, Gate, Line, LineParts, Reach, Reserve, Secret, Tally, Timeouts, Vendor};
 use crate::plan::wanted::{Mapping, mapping_hash};
 use crate::run::{RunError, Stop, Watch, World, keeping_of};
 use crate::store::{Store, StoreError};
@@ -105,7 +105,8 @@ impl Worlds {
                 Line::new(LineParts {
                     vendor,
                     base_url: base_url.to_owned(),
-                    token: token.clone(),
+                    auth: Auth::Fixed(token.clone()),
+                    proxy: None,
                     client_id,
                     gate,
                     clock: self.clock.clone(),
@@ -162,6 +163,7 @@ impl Worlds {
             spoke,
             spoke_line,
             auth_line,
+            validated_ms: Arc::default(),
             stop,
             watch,
         })

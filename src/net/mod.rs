@@ -4,6 +4,7 @@
 //! pure; how fast and how much may be sent is decided by the [`Gate`] of the vendor bucket. Nothing in here knows what a contact or a
 //! follower looks like: that is `apis`.
 
+pub mod auth;
 mod call;
 mod chance;
 mod error;
@@ -21,6 +22,7 @@ mod tally;
 mod testing;
 
 pub(crate) use call::json;
+pub use auth::{App, Auth, AuthError, Grant, Keeper, KeeperParts, TokenKind};
 pub use call::{Call, CallKind, Method, Unreadable};
 pub use error::CallError;
 pub use gate::{Gate, Permit, Shut};
