@@ -10,10 +10,10 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::chance::Chance;
 use super::gate::Gate;
-use super::secret::Secret;
 use super::send;
 use super::tally::{Tally, Vendor};
 use crate::model::Clock;
+use crate::model::Secret;
 
 /// What a line may be used for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

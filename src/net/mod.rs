@@ -20,6 +20,7 @@ mod tally;
 #[cfg(test)]
 mod testing;
 
+pub use crate::model::Secret;
 pub(crate) use call::json;
 pub use call::{Call, CallKind, Method, Unreadable};
 pub use error::CallError;
@@ -29,6 +30,6 @@ pub use judge::{Pause, Verdict, judge};
 pub use line::{BadLine, Line, LineParts, Reach, Timeouts};
 pub use pace::Reserve;
 pub use said::said;
-pub use secret::{Secret, SecretError};
+pub use secret::{SecretError, resolve};
 pub use send::Answer;
 pub use tally::{Counted, Purpose, Tally, Vendor};

@@ -8,10 +8,10 @@ use tokio::net::TcpListener;
 
 use super::super::gate::Gate;
 use super::super::line::Timeouts;
-use super::super::secret::Secret;
 use super::super::tally::Tally;
 use super::super::testing::{Folder, leaping};
 use super::*;
+use crate::model::Secret;
 
 /// What the server does with a request.
 #[derive(Clone)]
