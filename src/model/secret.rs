@@ -1,8 +1,10 @@
-//! A secret that is never printed.
+//! A secret that is at hand, and that it is never printed.
 
 use std::fmt;
 
-/// A token, a password or a code; prints as `***`.
+use sha2::{Digest, Sha256};
+
+/// A token or password; prints as `***`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
 
@@ -12,20 +14,19 @@ impl Secret {
         Secret(text.into())
     }
 
-    /// Returns the secret itself, for the header or the form it goes into and nothing else.
+    /// Returns the secret itself, for the header it goes into and nothing else.
     pub fn reveal(&self) -> &str {
         &self.0
     }
 
     /// Returns the first 12 hex characters of the secret's SHA-256: tells two tokens apart without showing either.
     pub fn fingerprint(&self) -> String {
-        use sha2::{Digest, Sha256};
         let hash = Sha256::digest(self.0.as_bytes());
         hash.iter().take(6).map(|b| format!("{b:02x}")).collect()
     }
 
     /// Returns `text` without the secret in it, should a vendor have echoed it.
-    pub fn scrub(&self, text: &str) -> String {
+    pub(crate) fn scrub(&self, text: &str) -> String {
         if self.0.is_empty() {
             text.to_owned()
         } else {

@@ -21,6 +21,7 @@ mod tally;
 #[cfg(test)]
 mod testing;
 
+pub use crate::model::Secret;
 pub(crate) use call::json;
 pub use auth::{App, Auth, AuthError, Grant, Keeper, KeeperParts, TokenKind};
 pub use call::{Call, CallKind, Method, Unreadable};
@@ -31,6 +32,6 @@ pub use judge::{Pause, Verdict, judge};
 pub use line::{BadLine, Line, LineParts, Reach, Timeouts};
 pub use pace::Reserve;
 pub use said::said;
-pub use secret::{Secret, SecretError};
+pub use secret::{SecretError, resolve};
 pub use send::Answer;
 pub use tally::{Counted, Purpose, Tally, Vendor};
