@@ -156,7 +156,9 @@ async fn run(order: &Order) -> Result<Measured, Failure> {
     let writing = Arc::new(Mutex::new(Writing::default()));
     let tally: Arc<OnceLock<Tally>> = Arc::default();
     let watch = watch(&writing, &tally);
-    let world = Worlds::open(config, clock)?.world(&name, reach, stop.clone(), watch)?;
+    let world = Worlds::open(config, clock)
+        .await?
+        .world(&name, reach, stop.clone(), watch)?;
     tally.get_or_init(|| world.hub_line.tally().clone());
     if let Some(limit) = order.stop_after {
         tokio::spawn(async move {

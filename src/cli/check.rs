@@ -14,9 +14,9 @@ use crate::store::{STATE_FILE, Store, StoreError, jobs};
 
 use super::error::CliError;
 use super::exit::{self, Exit};
+use super::logins::{not_logged_in, secret};
 use super::shell::Shell;
 use super::status::moment;
-use super::worlds::{not_logged_in, secret};
 
 /// Runs `check`: everything is looked at, and all that is wrong is said at once.
 pub(super) fn check(shell: &mut Shell, path: Option<&Path>) -> Result<Exit, CliError> {

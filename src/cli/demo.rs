@@ -35,7 +35,7 @@ pub(super) async fn demo(shell: &mut Shell, args: &Demo) -> Result<Exit, CliErro
     let Some(job) = config.jobs.keys().next().cloned() else {
         return Err(CliError::usage("the demo has no job"));
     };
-    let worlds = Worlds::open(config, stage.clock())?;
+    let worlds = Worlds::open(config, stage.clock()).await?;
     let mut play = Play {
         shell,
         stage,

@@ -7,6 +7,7 @@ mod demo;
 mod error;
 pub mod exit;
 mod interrupt;
+mod logins;
 mod logs;
 pub mod progress;
 mod runs;

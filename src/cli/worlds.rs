@@ -3,42 +3,56 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::config::{
-    Account, Config, HighLevelAccount, HubLogin, SecretSource, TwitchAccount, TwitchLogin,
-};
+use tracing::warn;
+
+use crate::config::{Account, Config, HighLevelAccount, SecretSource, TwitchAccount};
 use crate::model::{AccountName, Clock, Job, JobName};
-use crate::net::{Gate, Line, LineParts, Reach, Reserve, Secret, Tally, Timeouts, Vendor, resolve};
+use crate::net::{Gate, Reach, Tally};
 use crate::plan::wanted::{Mapping, mapping_hash};
 use crate::run::{RunError, Stop, Watch, World, keeping_of};
-use crate::store::{Store, StoreError};
+use crate::store::{Key, Store, Vault};
 
-/// What is left of HighLevel's day to the tenant's other tools when the account does not say, in percent.
-const USUAL_RESERVE: u8 = 5;
+use super::error::CliError;
+use super::logins::secret;
 
-/// The state, the secrets and the gates of one process, and the configuration that they come from.
+/// The state, the logins and the gates of one process, and the configuration that they come from.
 ///
 /// Jobs whose accounts are in one vendor bucket share its gate.
 #[derive(Debug)]
 pub struct Worlds {
     config: Config,
     store: Store,
+    vault: Vault,
     clock: Clock,
     gates: BTreeMap<String, Gate>,
     seed: u64,
 }
 
 impl Worlds {
-    /// Opens the state of a configuration.
+    /// Opens the state of a configuration, and encrypts stored logins that are not yet, when there is a key.
     ///
-    /// Errors: as [`Store::open`].
-    pub fn open(config: Config, clock: Clock) -> Result<Worlds, StoreError> {
+    /// Errors: `Usage` for a key that cannot be had; the state cannot be opened.
+    pub async fn open(config: Config, clock: Clock) -> Result<Worlds, CliError> {
+        let key = key("token_key", config.token_key.as_ref())?;
+        let old_key = key_beside(&key, config.old_token_key.as_ref())?;
         let store = Store::open(&config.state)?;
+        let vault = Vault::new(store.clone(), key, old_key);
+        match vault.tidy().await {
+            Ok(true) => {}
+            Ok(false) => warn!(
+                "stored logins are encrypted now, but another process is in the way of wiping what they were before; the next start tries again"
+            ),
+            Err(error) => warn!(
+                "what stored logins were before they were encrypted could not be wiped ({error}); the next start tries again"
+            ),
+        }
         // Spreads the pauses of processes that start in the same second.
         let seed =
             u64::from(std::process::id()) << 32 | u64::from(clock.now().timestamp_subsec_nanos());
         Ok(Worlds {
             config,
             store,
+            vault,
             clock,
             gates: BTreeMap::new(),
             seed,
@@ -55,11 +69,29 @@ impl Worlds {
         &self.store
     }
 
-    /// Makes the world of one run of a job; its lines count calls anew.
+    /// Returns the stored logins.
+    pub fn vault(&self) -> &Vault {
+        &self.vault
+    }
+
+    /// Returns the time.
+    pub fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    pub(super) fn gates(&mut self) -> &mut BTreeMap<String, Gate> {
+        &mut self.gates
+    }
+
+    pub(super) fn seed(&self) -> u64 {
+        self.seed
+    }
+
+    /// Makes the world of one run of a job; its lines count calls anew, and secrets are read anew.
     ///
     /// With [`Reach::ReadsOnly`] no line of it can write to a vendor.
     ///
-    /// Errors: `Setup` for a secret that cannot be had, an address or a token that no call can be made with.
+    /// Errors: `Setup` for a secret that cannot be had, or an address that no call can be made to.
     pub fn world(
         &mut self,
         name: &JobName,
@@ -82,77 +114,21 @@ impl Worlds {
         })?;
         let hub = self.highlevel(&job)?;
         let spoke = self.twitch(&job)?;
-        let setup = |account: &AccountName, what: String| RunError::Setup {
-            job: job.name.clone(),
-            account: Some(account.clone()),
-            what,
+        let setup = |account: &AccountName| {
+            let (job, account) = (job.name.clone(), Some(account.clone()));
+            move |what| RunError::Setup { job, account, what }
         };
-        let hub_token = match &hub.login {
-            HubLogin::Fixed(source) => secret(source),
-            HubLogin::Kept | HubLogin::App(_) => Err(not_logged_in("highlevel", &hub.name)),
-            HubLogin::Agency(agency) => Err(not_logged_in("highlevel", agency)),
-        }
-        .map_err(|what| setup(&hub.name, what))?;
-        let spoke_token = match &spoke.login {
-            TwitchLogin::Fixed(source) => secret(source),
-            TwitchLogin::Kept => Err(not_logged_in("twitch", &spoke.name)),
-        }
-        .map_err(|what| setup(&spoke.name, what))?;
-
-        let hub_gate = self.gate(Vendor::HighLevel, bucket_of_hub(&hub), reserve(&hub));
-        let spoke_gate = self.gate(Vendor::Twitch, bucket_of_spoke(&spoke), Reserve::Percent(0));
-        // The login host has limits of its own, and calls to it are rare.
-        let auth_gate = self.gate(
-            Vendor::Twitch,
-            format!("twitch-auth:{}", spoke.client_id),
-            Reserve::Percent(0),
-        );
         let tally = Tally::default();
-        let line =
-            |account: &AccountName, vendor, base_url: &str, token: &Secret, gate, client_id| {
-                Line::new(LineParts {
-                    vendor,
-                    base_url: base_url.to_owned(),
-                    token: token.clone(),
-                    client_id,
-                    gate,
-                    clock: self.clock.clone(),
-                    tally: tally.clone(),
-                    reach,
-                    timeouts: Timeouts::default(),
-                    seed: self.seed,
-                })
-                .map_err(|bad| RunError::Setup {
-                    job: job.name.clone(),
-                    account: Some(account.clone()),
-                    what: bad.to_string(),
-                })
-            };
-        let client_id = Some(spoke.client_id.clone());
-        let hub_line = line(
-            &hub.name,
-            Vendor::HighLevel,
-            &hub.base_url,
-            &hub_token,
-            hub_gate,
-            None,
-        )?;
-        let spoke_line = line(
-            &spoke.name,
-            Vendor::Twitch,
-            &spoke.base_url,
-            &spoke_token,
-            spoke_gate,
-            client_id,
-        )?;
-        let auth_line = line(
-            &spoke.name,
-            Vendor::Twitch,
-            &spoke.auth_url,
-            &spoke_token,
-            auth_gate,
-            None,
-        )?;
+        let to = Account::HighLevel(hub.clone());
+        let hub_auth = self.auth(&to).map_err(setup(&hub.name))?;
+        let hub_line = self.line(&to, reach, hub_auth, &tally);
+        let hub_line = hub_line.map_err(setup(&hub.name))?;
+        let from = Account::Twitch(spoke.clone());
+        let spoke_auth = self.auth(&from).map_err(setup(&spoke.name))?;
+        let spoke_line = self.line(&from, reach, spoke_auth.clone(), &tally);
+        let spoke_line = spoke_line.map_err(setup(&spoke.name))?;
+        let auth_line = self.token_line(&from, spoke_auth, &tally);
+        let auth_line = auth_line.map_err(setup(&spoke.name))?;
         let of_location = self
             .config
             .jobs
@@ -170,20 +146,10 @@ impl Worlds {
             spoke,
             spoke_line,
             auth_line,
+            validated_ms: Arc::default(),
             stop,
             watch,
         })
-    }
-
-    /// Returns the gate of a bucket, the same one for all who ask; the first decides what is reserved.
-    fn gate(&mut self, vendor: Vendor, bucket: String, reserve: Reserve) -> Gate {
-        let (store, clock, seed) = (&self.store, &self.clock, self.seed);
-        self.gates
-            .entry(bucket.clone())
-            .or_insert_with(|| {
-                Gate::new(store.clone(), clock.clone(), vendor, bucket, reserve, seed)
-            })
-            .clone()
     }
 
     fn highlevel(&self, job: &Job) -> Result<HighLevelAccount, RunError> {
@@ -205,31 +171,30 @@ impl Worlds {
     }
 }
 
-/// Gets the secret behind `source`.
+/// Reads the key that a key of the main file names; `None` when it names none.
 ///
-/// Errors: why it cannot be had, for people; never the secret.
-pub(super) fn secret(source: &SecretSource) -> Result<Secret, String> {
-    resolve(source).map_err(|error| error.to_string())
+/// Errors: `Usage`, with what to do.
+pub(super) fn key(name: &str, source: Option<&SecretSource>) -> Result<Option<Key>, CliError> {
+    let Some(source) = source else {
+        return Ok(None);
+    };
+    let usage = |what: String| CliError::usage(format!("`{name}` in ghl-sync.toml: {what}"));
+    let text = secret(source).map_err(usage)?;
+    let key = Key::read(&text).map_err(|error| usage(format!("{source}: {error}")))?;
+    Ok(Some(key))
 }
 
-/// Says that there is no login yet, and how to get one; `service` is the word after `auth`.
-pub(super) fn not_logged_in(service: &str, account: &AccountName) -> String {
-    format!("not logged in: run `ghl-sync auth {service} --account {account}`")
-}
-
-/// A token that was renewed is still the same tenant's: buckets go by account, so that the limits heard with the old one hold.
-fn bucket_of_hub(account: &HighLevelAccount) -> String {
-    format!("highlevel:{}:{}", account.location, account.name)
-}
-
-fn bucket_of_spoke(account: &TwitchAccount) -> String {
-    format!("twitch:{}:{}", account.client_id, account.name)
-}
-
-fn reserve(account: &HighLevelAccount) -> Reserve {
-    account
-        .reserve
-        .map_or(Reserve::Percent(USUAL_RESERVE), Reserve::Calls)
+/// Reads the key before, which is of use only beside the present one.
+fn key_beside(
+    present: &Option<Key>,
+    source: Option<&SecretSource>,
+) -> Result<Option<Key>, CliError> {
+    if present.is_none() && source.is_some() {
+        return Err(CliError::usage(
+            "`old_token_key` in ghl-sync.toml stands alone; name the present key as `token_key`, it takes over what the old one encrypted",
+        ));
+    }
+    key("old_token_key", source)
 }
 
 fn no_account(job: &Job, account: &AccountName, service: &str) -> RunError {

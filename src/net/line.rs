@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+use super::auth::{Auth, AuthError, TokenKind};
 use super::chance::Chance;
 use super::gate::Gate;
-use super::auth::{Auth, AuthError, TokenKind};
 use super::send;
 use super::tally::{Tally, Vendor};
 use crate::model::Clock;

@@ -22,8 +22,8 @@ mod tally;
 mod testing;
 
 pub use crate::model::Secret;
-pub(crate) use call::json;
 pub use auth::{App, Auth, AuthError, Grant, Keeper, KeeperParts, TokenKind};
+pub(crate) use call::json;
 pub use call::{Call, CallKind, Method, Unreadable};
 pub use error::CallError;
 pub use gate::{Gate, Permit, Shut};

@@ -165,8 +165,9 @@ impl RunError {
             CallError::NoPermission { said, token, .. } => setup(format!(
                 "this Twitch user may not see the channel's followers ({said}); let the broadcaster make them a moderator again, or {}",
                 match token.command() {
-                    None => "use a token of the broadcaster, with the scope moderator:read:followers"
-                        .to_owned(),
+                    None =>
+                        "use a token of the broadcaster, with the scope moderator:read:followers"
+                            .to_owned(),
                     Some(command) => format!("log in as the broadcaster with `{command}`"),
                 }
             )),

@@ -128,7 +128,13 @@ mod tests {
 
     #[test]
     fn a_key_is_64_hex_digits_and_never_printed() {
-        for wrong in ["", "abc", &"g".repeat(64), &"+1".repeat(32), &"a".repeat(63)] {
+        for wrong in [
+            "",
+            "abc",
+            &"g".repeat(64),
+            &"+1".repeat(32),
+            &"a".repeat(63),
+        ] {
             assert_eq!(Key::read(&Secret::new(wrong)).unwrap_err(), NotAKey);
         }
         let shown = format!("{:?}", key("a"));

@@ -173,7 +173,11 @@ pub(super) fn save(db: &Connection, row: &Stored) -> Result<(), StoreError> {
 }
 
 /// Notes that a renewal is about to be sent, unless an older one is noted: the first is the one whose answer was lost.
-pub(super) fn renewing(db: &Connection, account: &AccountName, at_ms: i64) -> Result<(), StoreError> {
+pub(super) fn renewing(
+    db: &Connection,
+    account: &AccountName,
+    at_ms: i64,
+) -> Result<(), StoreError> {
     db.prepare_cached(
         "UPDATE token SET renewing_ms = coalesce(renewing_ms, ?2) WHERE account = ?1",
     )?

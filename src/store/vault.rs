@@ -73,9 +73,7 @@ impl fmt::Display for VaultError {
                 f,
                 "the stored login is encrypted with key {key_id}, and `token_key` in ghl-sync.toml is key {ours}; name the other one as `old_token_key`, or log in again"
             ),
-            VaultError::Damaged { .. } => {
-                f.write_str("the stored login is damaged; log in again")
-            }
+            VaultError::Damaged { .. } => f.write_str("the stored login is damaged; log in again"),
             VaultError::State(error) => error.fmt(f),
         }
     }
@@ -146,9 +144,7 @@ impl Vault {
         };
         let plain = serde_json::to_vec(&pair).expect("a pair of texts is always JSON");
         let stored = self.sealed(login.facts.clone(), &plain);
-        self.store
-            .write(move |db| tokens::save(db, &stored))
-            .await
+        self.store.write(move |db| tokens::save(db, &stored)).await
     }
 
     /// Notes that a renewal is about to be sent.
@@ -202,7 +198,10 @@ impl Vault {
         let all = tokens::stored(&db)?;
         let is_asked = jobs::kept(&db, SCRUB, i64::MIN)?.is_some_and(|value| value == "1");
         drop(db);
-        if all.iter().any(|row| !is_ours(row) && self.opened(row).is_ok()) {
+        if all
+            .iter()
+            .any(|row| !is_ours(row) && self.opened(row).is_ok())
+        {
             let vault = self.clone();
             self.store.write(move |db| vault.reseal(db)).await?;
         } else if !is_asked {
@@ -213,9 +212,7 @@ impl Vault {
             .await
             .map_err(|_| StoreError::Stopped)??;
         if wiped {
-            self.store
-                .write(|db| jobs::keep(db, SCRUB, "0", 0))
-                .await?;
+            self.store.write(|db| jobs::keep(db, SCRUB, "0", 0)).await?;
         }
         Ok(wiped)
     }

@@ -120,7 +120,9 @@ impl AuthError {
                 };
             }
             CallError::Login(error) => return error,
-            CallError::NotFound { .. } | CallError::Duplicate { .. } | CallError::NotSent { .. } => {
+            CallError::NotFound { .. }
+            | CallError::Duplicate { .. }
+            | CallError::NotSent { .. } => {
                 return AuthError::Refused {
                     said: error.to_string(),
                     command,
@@ -135,7 +137,13 @@ impl AuthError {
             AuthError::ClientSecret { said }
         } else if has(&["invalid client", "client id", "clientid", "client_id"]) {
             AuthError::ClientId { said }
-        } else if has(&["refresh token", "invalid grant", "invalid_grant", "invalid token", "invalid jwt"]) {
+        } else if has(&[
+            "refresh token",
+            "invalid grant",
+            "invalid_grant",
+            "invalid token",
+            "invalid jwt",
+        ]) {
             AuthError::Lost { why: said, command }
         } else {
             AuthError::Refused { said, command }
@@ -219,16 +227,30 @@ mod tests {
             };
             AuthError::of_call(error, "ghl-sync auth twitch")
         };
-        for lost in ["Invalid refresh token", "Invalid grant", "Invalid grant: refresh token is invalid"] {
+        for lost in [
+            "Invalid refresh token",
+            "Invalid grant",
+            "Invalid grant: refresh token is invalid",
+        ] {
             let error = of(lost);
             assert!(matches!(error, AuthError::Lost { .. }), "{lost}");
             assert!(error.to_string().contains("`ghl-sync auth twitch`"));
         }
-        for secret in ["missing client secret", "invalid client secret", "Invalid client credentials!"] {
-            assert!(matches!(of(secret), AuthError::ClientSecret { .. }), "{secret}");
+        for secret in [
+            "missing client secret",
+            "invalid client secret",
+            "Invalid client credentials!",
+        ] {
+            assert!(
+                matches!(of(secret), AuthError::ClientSecret { .. }),
+                "{secret}"
+            );
         }
         assert!(matches!(of("invalid client"), AuthError::ClientId { .. }));
-        assert!(matches!(of("Location is not active"), AuthError::Inactive { .. }));
+        assert!(matches!(
+            of("Location is not active"),
+            AuthError::Inactive { .. }
+        ));
         assert!(matches!(of("Bad Request"), AuthError::Refused { .. }));
     }
 }

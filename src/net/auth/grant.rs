@@ -121,6 +121,9 @@ mod tests {
         }
         let grant = read(br#"{"access_token":"geheim","refresh_token":"auch"}"#).unwrap();
         let shown = format!("{grant:?}");
-        assert!(!shown.contains("geheim") && !shown.contains("auch"), "{shown}");
+        assert!(
+            !shown.contains("geheim") && !shown.contains("auch"),
+            "{shown}"
+        );
     }
 }

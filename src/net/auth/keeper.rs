@@ -381,11 +381,7 @@ impl Keeper {
     }
 
     /// Makes a token of the location from the agency's login; the lock is held.
-    async fn mint(
-        &self,
-        agency: &Arc<Keeper>,
-        location: &LocationId,
-    ) -> Result<Login, AuthError> {
+    async fn mint(&self, agency: &Arc<Keeper>, location: &LocationId) -> Result<Login, AuthError> {
         let of_agency = |error| AuthError::Agency {
             account: agency.account().clone(),
             error: Box::new(error),
@@ -460,11 +456,7 @@ impl Keeper {
     }
 
     /// Sorts the failure of a renewal, and notes what it means for the stored login.
-    async fn not_renewed(
-        &self,
-        error: CallError,
-        unanswered: Option<DateTime<Utc>>,
-    ) -> AuthError {
+    async fn not_renewed(&self, error: CallError, unanswered: Option<DateTime<Utc>>) -> AuthError {
         let account = &self.parts.account;
         let vault = &self.parts.vault;
         let error = AuthError::of_call(error, &self.command());

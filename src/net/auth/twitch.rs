@@ -101,8 +101,8 @@ pub fn revoke(client_id: &str, token: &Secret) -> Call<()> {
 }
 
 fn token_call(client_id: &str, client_secret: Option<&Secret>) -> Call<Grant> {
-    let call = Call::new(Method::Post, "POST /token", "/token", grant::read)
-        .form("client_id", client_id);
+    let call =
+        Call::new(Method::Post, "POST /token", "/token", grant::read).form("client_id", client_id);
     match client_secret {
         Some(secret) => call.secret_form("client_secret", secret),
         None => call,

@@ -9,10 +9,10 @@ use tokio::net::TcpListener;
 use super::super::auth::Auth;
 use super::super::gate::Gate;
 use super::super::line::Timeouts;
-use crate::model::Secret;
 use super::super::tally::Tally;
 use super::super::testing::{Folder, leaping};
 use super::*;
+use crate::model::Secret;
 
 /// What the server does with a request.
 #[derive(Clone)]

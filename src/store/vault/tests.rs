@@ -40,7 +40,11 @@ impl Folder {
         for entry in fs::read_dir(&self.0).unwrap() {
             let path = entry.unwrap().path();
             let bytes = fs::read(&path).unwrap();
-            let holds = |text: &str| bytes.windows(text.len()).any(|part| part == text.as_bytes());
+            let holds = |text: &str| {
+                bytes
+                    .windows(text.len())
+                    .any(|part| part == text.as_bytes())
+            };
             if holds(ACCESS) || holds(REFRESH) {
                 leaks.push(path.file_name().unwrap().to_string_lossy().into_owned());
             }
@@ -103,7 +107,10 @@ async fn the_first_unanswered_renewal_is_remembered_until_a_pair_comes() {
     }
     vault.lose(&main, "spent").await.unwrap();
     let facts = vault.load(&main).unwrap().unwrap().facts;
-    assert_eq!((facts.renewing, facts.lost.as_deref()), (None, Some("spent")));
+    assert_eq!(
+        (facts.renewing, facts.lost.as_deref()),
+        (None, Some("spent"))
+    );
     vault.save(&login("main")).await.unwrap();
     assert_eq!(vault.load(&main).unwrap(), Some(login("main")));
 }
@@ -160,7 +167,11 @@ async fn a_reader_in_the_way_puts_the_wiping_off_to_the_next_start() {
 async fn a_changed_key_opens_with_the_old_one_beside_it_and_alone_afterwards() {
     let folder = Folder::new("changed");
     let main = account("main");
-    folder.vault(Some("a"), None).save(&login("main")).await.unwrap();
+    folder
+        .vault(Some("a"), None)
+        .save(&login("main"))
+        .await
+        .unwrap();
     let lost = folder.vault(Some("b"), None);
     lost.tidy().await.unwrap();
     let error = lost.load(&main).unwrap_err();

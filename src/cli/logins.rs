@@ -1,0 +1,247 @@
+//! From an account of the configuration to the lines to its vendor and the token that they carry.
+
+use std::sync::Arc;
+
+use crate::config::{
+    Account, AgencyAccount, HighLevelAccount, HubApp, HubLogin, SecretSource, TwitchAccount,
+    TwitchLogin,
+};
+use crate::model::{AccountName, Secret};
+use crate::net::{
+    App, Auth, Gate, Keeper, KeeperParts, Line, LineParts, Reach, Reserve, Tally, Timeouts, Vendor,
+    resolve,
+};
+
+use super::worlds::Worlds;
+
+/// What is left of HighLevel's day to the tenant's other tools when the account does not say, in percent.
+const USUAL_RESERVE: u8 = 5;
+
+/// Where a line goes.
+struct Address {
+    vendor: Vendor,
+    base_url: String,
+    client_id: Option<String>,
+    bucket: String,
+    reserve: Reserve,
+}
+
+impl Worlds {
+    /// Makes a line to the API of an account; `tally` counts its calls.
+    ///
+    /// Errors: why there is none, for people, without the account's name: a secret that cannot be had, an address that no call can be made to.
+    pub fn line(
+        &mut self,
+        account: &Account,
+        reach: Reach,
+        auth: Auth,
+        tally: &Tally,
+    ) -> Result<Line, String> {
+        let address = match account {
+            Account::HighLevel(account) => of_hub(account),
+            Account::Agency(account) => of_agency(account),
+            Account::Twitch(account) => Address {
+                vendor: Vendor::Twitch,
+                base_url: account.base_url.clone(),
+                client_id: Some(account.client_id.clone()),
+                bucket: format!("twitch:{}:{}", account.client_id, account.name),
+                reserve: Reserve::Percent(0),
+            },
+        };
+        self.line_to(address, reach, auth, tally)
+    }
+
+    /// Makes a line to where an account's tokens are made and checked.
+    ///
+    /// Errors: as [`Worlds::line`].
+    pub fn token_line(
+        &mut self,
+        account: &Account,
+        auth: Auth,
+        tally: &Tally,
+    ) -> Result<Line, String> {
+        let address = match account {
+            Account::HighLevel(account) => of_hub(account),
+            Account::Agency(account) => of_agency(account),
+            // The login host has limits of its own, and calls to it are rare.
+            Account::Twitch(account) => Address {
+                vendor: Vendor::Twitch,
+                base_url: account.auth_url.clone(),
+                client_id: None,
+                bucket: format!("twitch-auth:{}", account.client_id),
+                reserve: Reserve::Percent(0),
+            },
+        };
+        self.line_to(address, Reach::Tokens, auth, tally)
+    }
+
+    /// Returns whose token the calls of an account carry: read or stored as of now.
+    ///
+    /// Errors: as [`Worlds::line`].
+    pub fn auth(&mut self, account: &Account) -> Result<Auth, String> {
+        match (account.token(), self.keeper(account)?) {
+            (Some(source), _) => Ok(Auth::Fixed(secret(source)?)),
+            (None, Some(keeper)) => Ok(Auth::Kept(keeper)),
+            (None, None) => Ok(Auth::Nobody),
+        }
+    }
+
+    /// Makes the keeper of an account's stored login; `None` for an account whose token is kept elsewhere.
+    ///
+    /// Errors: as [`Worlds::line`]; for a location of an agency, what is wrong with the agency's account.
+    pub fn keeper(&mut self, account: &Account) -> Result<Option<Arc<Keeper>>, String> {
+        let (name, app) = match account {
+            Account::HighLevel(HighLevelAccount {
+                name,
+                location,
+                login,
+                ..
+            }) => {
+                let app = match login {
+                    HubLogin::Fixed(_) => return Ok(None),
+                    HubLogin::Kept => App::Integration,
+                    HubLogin::App(app) => App::Location {
+                        client_id: app.client_id.clone(),
+                        client_secret: client_secret(&app.client_secret)?,
+                        location: location.clone(),
+                    },
+                    HubLogin::Agency(agency) => App::Minted {
+                        agency: self.agency(agency)?,
+                        location: location.clone(),
+                    },
+                };
+                (name, app)
+            }
+            Account::Agency(AgencyAccount {
+                name,
+                app:
+                    HubApp {
+                        client_id,
+                        client_secret: source,
+                        ..
+                    },
+                ..
+            }) => {
+                let app = App::Agency {
+                    client_id: client_id.clone(),
+                    client_secret: client_secret(source)?,
+                };
+                (name, app)
+            }
+            Account::Twitch(TwitchAccount {
+                name,
+                client_id,
+                client_secret: source,
+                login,
+                ..
+            }) => match login {
+                TwitchLogin::Fixed(_) => return Ok(None),
+                TwitchLogin::Kept => {
+                    let app = App::Twitch {
+                        client_id: client_id.clone(),
+                        client_secret: source.as_ref().map(client_secret).transpose()?,
+                    };
+                    (name, app)
+                }
+            },
+        };
+        let line = self.token_line(account, Auth::Nobody, &Tally::default())?;
+        Ok(Some(Arc::new(Keeper::new(KeeperParts {
+            account: name.clone(),
+            vault: self.vault().clone(),
+            state: self.config().state.clone(),
+            line,
+            app,
+            clock: self.clock().clone(),
+        }))))
+    }
+
+    fn agency(&mut self, name: &AccountName) -> Result<Arc<Keeper>, String> {
+        let account = self.config().accounts.get(name).cloned();
+        let keeper = match &account {
+            Some(account @ Account::Agency(_)) => self
+                .keeper(account)
+                .map_err(|what| format!("its agency's account {name}: {what}"))?,
+            Some(Account::HighLevel(_) | Account::Twitch(_)) | None => None,
+        };
+        keeper.ok_or_else(|| format!("there is no highlevel.agency account {name}"))
+    }
+
+    fn line_to(
+        &mut self,
+        address: Address,
+        reach: Reach,
+        auth: Auth,
+        tally: &Tally,
+    ) -> Result<Line, String> {
+        let Address {
+            vendor,
+            base_url,
+            client_id,
+            bucket,
+            reserve,
+        } = address;
+        Line::new(LineParts {
+            vendor,
+            base_url,
+            auth,
+            client_id,
+            gate: self.gate(vendor, bucket, reserve),
+            clock: self.clock().clone(),
+            tally: tally.clone(),
+            reach,
+            proxy: self.config().proxy.clone(),
+            timeouts: Timeouts::default(),
+            seed: self.seed(),
+        })
+        .map_err(|bad| bad.to_string())
+    }
+
+    /// Returns the gate of a bucket, the same one for all who ask; the first decides what is reserved.
+    fn gate(&mut self, vendor: Vendor, bucket: String, reserve: Reserve) -> Gate {
+        let (store, clock, seed) = (self.store().clone(), self.clock().clone(), self.seed());
+        self.gates()
+            .entry(bucket.clone())
+            .or_insert_with(|| Gate::new(store, clock, vendor, bucket, reserve, seed))
+            .clone()
+    }
+}
+
+/// A token that was renewed is still the same tenant's: buckets go by account, so that the limits heard with the old one hold.
+fn of_hub(account: &HighLevelAccount) -> Address {
+    Address {
+        vendor: Vendor::HighLevel,
+        base_url: account.base_url.clone(),
+        client_id: None,
+        bucket: format!("highlevel:{}:{}", account.location, account.name),
+        reserve: account
+            .reserve
+            .map_or(Reserve::Percent(USUAL_RESERVE), Reserve::Calls),
+    }
+}
+
+fn of_agency(account: &AgencyAccount) -> Address {
+    Address {
+        vendor: Vendor::HighLevel,
+        base_url: account.base_url.clone(),
+        client_id: None,
+        bucket: format!("highlevel-agency:{}", account.name),
+        reserve: Reserve::Percent(0),
+    }
+}
+
+/// Gets the secret behind `source`.
+///
+/// Errors: why it cannot be had, for people; never the secret.
+pub(super) fn secret(source: &SecretSource) -> Result<Secret, String> {
+    resolve(source).map_err(|error| error.to_string())
+}
+
+fn client_secret(source: &SecretSource) -> Result<Secret, String> {
+    secret(source).map_err(|what| format!("client_secret: {what}"))
+}
+
+/// Says that there is no login yet, and how to get one; `service` is the word after `auth`.
+pub(super) fn not_logged_in(service: &str, account: &AccountName) -> String {
+    format!("not logged in: run `ghl-sync auth {service} --account {account}`")
+}
