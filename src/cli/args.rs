@@ -243,6 +243,9 @@ pub struct Sandbox {
     /// How many times the vendors' rate is allowed; 1 is their own
     #[arg(long, value_name = "TIMES", default_value_t = 1_000.0, value_parser = speed)]
     pub speed: f64,
+    /// Make the Twitch application a confidential one with this secret; without it, it is a public one
+    #[arg(long, value_name = "TEXT")]
+    pub twitch_secret: Option<String>,
 }
 
 /// The form of a report.

@@ -6,7 +6,7 @@ use std::path::Path;
 use chrono::{DateTime, Utc};
 use rusqlite::Connection;
 
-use crate::config::{self, Account};
+use crate::config::{self, Account, HubLogin};
 use crate::model::{AccountName, FieldKey, Job, Missing};
 use crate::plan::due;
 use crate::plan::wanted::{Mapping, mapping_hash};
@@ -16,7 +16,7 @@ use super::error::CliError;
 use super::exit::{self, Exit};
 use super::shell::Shell;
 use super::status::moment;
-use super::worlds::secret;
+use super::worlds::{not_logged_in, secret};
 
 /// Runs `check`: everything is looked at, and all that is wrong is said at once.
 pub(super) fn check(shell: &mut Shell, path: Option<&Path>) -> Result<Exit, CliError> {
@@ -84,12 +84,24 @@ impl Found {
                 "HighLevel location {} at {}",
                 account.location, account.base_url
             ),
+            Account::Agency(account) => format!("HighLevel agency at {}", account.base_url),
             Account::Twitch(account) => format!(
                 "Twitch client {} at {}",
                 account.client_id, account.base_url
             ),
         };
-        let source = account.token();
+        let Some(source) = account.token() else {
+            let (service, who) = match account {
+                Account::HighLevel(account) => match &account.login {
+                    HubLogin::Agency(agency) => ("highlevel", agency),
+                    HubLogin::Fixed(_) | HubLogin::Kept | HubLogin::App(_) => ("highlevel", name),
+                },
+                Account::Agency(_) => ("highlevel", name),
+                Account::Twitch(_) => ("twitch", name),
+            };
+            let login = not_logged_in(service, who);
+            return self.well(format!("account {name}: {what}; {login}"));
+        };
         match secret(source) {
             Ok(_) => self.well(format!("account {name}: {what}, token in {source}")),
             Err(why) if is_used => self.wrong(

@@ -1,4 +1,4 @@
-//! `sandbox`: the vendors as a process of their own, for benchmarks.
+//! `sandbox`: the vendors as a process of their own, for benchmarks and for trying logins by hand.
 
 use std::io::{self, Read};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -8,8 +8,8 @@ use serde_json::json;
 use tokio::sync::oneshot;
 
 use crate::sandbox::{
-    BROADCASTER_ID, BROADCASTER_LOGIN, HIGHLEVEL_TOKEN, LOCATION_ID, Sandbox, Settings,
-    TWITCH_CLIENT_ID, TWITCH_TOKEN,
+    BROADCASTER_ID, BROADCASTER_LOGIN, COMPANY_ID, HIGHLEVEL_CLIENT_ID, HIGHLEVEL_CLIENT_SECRET,
+    HIGHLEVEL_TOKEN, LOCATION_ID, Sandbox, Settings, TWITCH_CLIENT_ID, TWITCH_TOKEN,
 };
 
 use super::args;
@@ -36,8 +36,15 @@ pub(super) async fn serve(shell: &mut Shell, args: &args::Sandbox) -> Result<Exi
         fields: true,
         call_log: CALL_LOG,
         keep_bodies: false,
+        twitch_client_secret: args.twitch_secret.clone(),
+        any_loopback_port: true,
         ..Settings::default()
     };
+    // Another port of the loopback host does as well.
+    let redirects = (
+        settings.twitch_redirects.first().cloned(),
+        settings.highlevel_redirects.first().cloned(),
+    );
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, args.port));
     let sandbox = Sandbox::start_on(address, settings)
         .await
@@ -48,11 +55,18 @@ pub(super) async fn serve(shell: &mut Shell, args: &args::Sandbox) -> Result<Exi
     let line = json!({
         "highlevel_url": sandbox.highlevel_url(),
         "helix_url": sandbox.helix_url(),
-        "auth_url": format!("{}/oauth2", sandbox.id_url()),
+        "auth_url": sandbox.auth_url(),
+        "authorize_url": sandbox.authorize_url(),
         "control_url": sandbox.control_url(),
         "location": LOCATION_ID,
+        "company": COMPANY_ID,
         "highlevel_token": HIGHLEVEL_TOKEN,
+        "highlevel_client_id": HIGHLEVEL_CLIENT_ID,
+        "highlevel_client_secret": HIGHLEVEL_CLIENT_SECRET,
+        "highlevel_redirect_uri": redirects.1,
         "twitch_client_id": TWITCH_CLIENT_ID,
+        "twitch_client_secret": args.twitch_secret,
+        "twitch_redirect_uri": redirects.0,
         "twitch_token": TWITCH_TOKEN,
         "broadcaster_id": BROADCASTER_ID,
         "broadcaster_login": BROADCASTER_LOGIN,

@@ -1,12 +1,13 @@
 //! From the configuration to what a run works with.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::Arc;
 
-use crate::config::{Account, Config, HighLevelAccount, SecretSource, TwitchAccount};
+use crate::config::{
+    Account, Config, HighLevelAccount, HubLogin, SecretSource, TwitchAccount, TwitchLogin,
+};
 use crate::model::{AccountName, Clock, Job, JobName};
-use crate::net::{Gate, Line, LineParts, Reach, Reserve, Secret, Tally, Timeouts, Vendor};
+use crate::net::{Gate, Line, LineParts, Reach, Reserve, Secret, Tally, Timeouts, Vendor, resolve};
 use crate::plan::wanted::{Mapping, mapping_hash};
 use crate::run::{RunError, Stop, Watch, World, keeping_of};
 use crate::store::{Store, StoreError};
@@ -81,15 +82,22 @@ impl Worlds {
         })?;
         let hub = self.highlevel(&job)?;
         let spoke = self.twitch(&job)?;
-        let token = |account: &AccountName, source: &SecretSource| {
-            secret(source).map_err(|what| RunError::Setup {
-                job: job.name.clone(),
-                account: Some(account.clone()),
-                what,
-            })
+        let setup = |account: &AccountName, what: String| RunError::Setup {
+            job: job.name.clone(),
+            account: Some(account.clone()),
+            what,
         };
-        let hub_token = token(&hub.name, &hub.token)?;
-        let spoke_token = token(&spoke.name, &spoke.token)?;
+        let hub_token = match &hub.login {
+            HubLogin::Fixed(source) => secret(source),
+            HubLogin::Kept | HubLogin::App(_) => Err(not_logged_in("highlevel", &hub.name)),
+            HubLogin::Agency(agency) => Err(not_logged_in("highlevel", agency)),
+        }
+        .map_err(|what| setup(&hub.name, what))?;
+        let spoke_token = match &spoke.login {
+            TwitchLogin::Fixed(source) => secret(source),
+            TwitchLogin::Kept => Err(not_logged_in("twitch", &spoke.name)),
+        }
+        .map_err(|what| setup(&spoke.name, what))?;
 
         let hub_gate = self.gate(Vendor::HighLevel, bucket_of_hub(&hub), reserve(&hub));
         let spoke_gate = self.gate(Vendor::Twitch, bucket_of_spoke(&spoke), Reserve::Percent(0));
@@ -181,14 +189,18 @@ impl Worlds {
     fn highlevel(&self, job: &Job) -> Result<HighLevelAccount, RunError> {
         match self.config.accounts.get(&job.to) {
             Some(Account::HighLevel(account)) => Ok(account.clone()),
-            Some(Account::Twitch(_)) | None => Err(no_account(job, &job.to, "highlevel")),
+            Some(Account::Agency(_) | Account::Twitch(_)) | None => {
+                Err(no_account(job, &job.to, "highlevel"))
+            }
         }
     }
 
     fn twitch(&self, job: &Job) -> Result<TwitchAccount, RunError> {
         match self.config.accounts.get(&job.from) {
             Some(Account::Twitch(account)) => Ok(account.clone()),
-            Some(Account::HighLevel(_)) | None => Err(no_account(job, &job.from, "twitch")),
+            Some(Account::HighLevel(_) | Account::Agency(_)) | None => {
+                Err(no_account(job, &job.from, "twitch"))
+            }
         }
     }
 }
@@ -197,8 +209,12 @@ impl Worlds {
 ///
 /// Errors: why it cannot be had, for people; never the secret.
 pub(super) fn secret(source: &SecretSource) -> Result<Secret, String> {
-    // The path of a file works from the current folder already.
-    Secret::resolve(&source.to_string(), Path::new("")).map_err(|error| error.to_string())
+    resolve(source).map_err(|error| error.to_string())
+}
+
+/// Says that there is no login yet, and how to get one; `service` is the word after `auth`.
+pub(super) fn not_logged_in(service: &str, account: &AccountName) -> String {
+    format!("not logged in: run `ghl-sync auth {service} --account {account}`")
 }
 
 /// A token that was renewed is still the same tenant's: buckets go by account, so that the limits heard with the old one hold.

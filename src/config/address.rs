@@ -1,47 +1,89 @@
-//! Addresses that tokens may be sent to.
+//! Addresses that tokens may be sent to, and those that a login or a connection passes through.
 
 use std::net::{IpAddr, Ipv6Addr};
 
-/// Checks an address: `https`, or `http` on this machine alone, because tokens travel with every call.
+/// Checks an address: `https`, or `http` on this machine alone, because `carried` travels with every call.
 ///
 /// Errors: a fragment that says what was seen and expected; never a user or a password that stands in the address.
-pub(super) fn check_address(address: &str) -> Result<(), String> {
+pub(super) fn check_address(address: &str, carried: &str) -> Result<(), String> {
     let shown = address.escape_debug();
     let not_one = || format!("`{shown}` is not an address, expected one such as https://host/path");
-    let (scheme, rest) = address.split_once("://").ok_or_else(not_one)?;
-    let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
-    let is_plain = |part: &str| {
-        part.bytes().all(|b| b.is_ascii_graphic())
-            && !part.contains(['?', '#', '@', '\\', '"', '<', '>'])
-    };
-    if authority.contains('@') {
-        return Err("an address must not hold a user or a password".to_owned());
-    }
-    let host = match authority.strip_prefix('[') {
-        Some(bracketed) => {
-            let (host, port) = bracketed.split_once(']').ok_or_else(not_one)?;
-            host.parse::<Ipv6Addr>().map_err(|_| not_one())?;
-            check_port(port).ok_or_else(not_one)?;
-            host
-        }
-        None => {
-            let colon = authority.find(':').unwrap_or(authority.len());
-            let (host, port) = authority.split_at(colon);
-            check_port(port).ok_or_else(not_one)?;
-            host
-        }
-    };
-    if host.is_empty() || !is_plain(host) || !is_plain(path) {
-        return Err(not_one());
-    }
-    match scheme {
+    let parts = parts(address, not_one)?;
+    match parts.scheme {
         "https" => Ok(()),
-        "http" if is_loopback(host) => Ok(()),
+        "http" if is_loopback(parts.host) => Ok(()),
         "http" => Err(format!(
-            "`{shown}` would send the token in the clear, expected https://"
+            "`{shown}` would send the {carried} in the clear, expected https://"
         )),
         _ => Err(not_one()),
     }
+}
+
+/// Checks the address of a proxy: `http://host:port` and nothing else.
+///
+/// Errors: as [`check_address`].
+pub(super) fn check_proxy(address: &str) -> Result<(), String> {
+    let not_one = || {
+        format!(
+            "`{}` is not the address of a proxy, expected http://host:port",
+            address.escape_debug()
+        )
+    };
+    let parts = parts(address, not_one)?;
+    if parts.scheme == "http" && parts.has_port && parts.path.is_none_or(str::is_empty) {
+        Ok(())
+    } else {
+        Err(not_one())
+    }
+}
+
+struct Parts<'a> {
+    scheme: &'a str,
+    host: &'a str,
+    has_port: bool,
+    path: Option<&'a str>,
+}
+
+fn parts(address: &str, not_one: impl Fn() -> String) -> Result<Parts<'_>, String> {
+    let (scheme, rest) = match address.split_once("://") {
+        Some(parts) => parts,
+        // Shown only when nothing in it can be a password.
+        None if address.contains('@') => return Err(holds_a_user()),
+        None => return Err(not_one()),
+    };
+    let (authority, path) = match rest.split_once('/') {
+        Some((authority, path)) => (authority, Some(path)),
+        None => (rest, None),
+    };
+    if rest.contains('@') {
+        return Err(holds_a_user());
+    }
+    let is_plain = |part: &str| {
+        part.bytes().all(|b| b.is_ascii_graphic())
+            && !part.contains(['?', '#', '\\', '"', '<', '>'])
+    };
+    let (host, port) = match authority.strip_prefix('[') {
+        Some(bracketed) => {
+            let (host, port) = bracketed.split_once(']').ok_or_else(&not_one)?;
+            host.parse::<Ipv6Addr>().map_err(|_| not_one())?;
+            (host, port)
+        }
+        None => authority.split_at(authority.find(':').unwrap_or(authority.len())),
+    };
+    check_port(port).ok_or_else(&not_one)?;
+    if host.is_empty() || !is_plain(host) || !is_plain(path.unwrap_or("")) {
+        return Err(not_one());
+    }
+    Ok(Parts {
+        scheme,
+        host,
+        has_port: !port.is_empty(),
+        path,
+    })
+}
+
+fn holds_a_user() -> String {
+    "an address must not hold a user or a password".to_owned()
 }
 
 fn check_port(port: &str) -> Option<()> {

@@ -127,10 +127,10 @@ fn from(root: &Table<'_>, accounts: &Accounts) -> Origin {
     let name = table.required_id::<AccountName>("account", "account = \"<a name of [accounts]>\"");
     let account = name
         .as_ref()
-        .and_then(|name| accounts.get(&table, name, service));
+        .and_then(|name| accounts.get(&table, "account", name, service));
     let channel = account.and_then(|account| match account {
         Account::Twitch(account) => Some(account.channel.clone()),
-        Account::HighLevel(_) => None,
+        Account::HighLevel(_) | Account::Agency(_) => None,
     });
     Origin {
         source,
@@ -162,10 +162,10 @@ fn to(root: &Table<'_>, accounts: &Accounts) -> Target {
     let name = table.required_id::<AccountName>("account", "account = \"<a name of [accounts]>\"");
     let account = name
         .as_ref()
-        .and_then(|name| accounts.get(&table, name, service));
+        .and_then(|name| accounts.get(&table, "account", name, service));
     let location = account.and_then(|account| match account {
         Account::HighLevel(account) => Some(account.location.clone()),
-        Account::Twitch(_) => None,
+        Account::Agency(_) | Account::Twitch(_) => None,
     });
     Target {
         destination,

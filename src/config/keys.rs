@@ -1,18 +1,48 @@
 //! Every key a file may hold; `schedules/README.md` names each of them.
 
 /// The keys of `ghl-sync.toml`.
-pub(super) const MAIN: &[&str] = &["schedules", "state", "accounts"];
+pub(super) const MAIN: &[&str] = &[
+    "schedules",
+    "state",
+    "accounts",
+    "token_key",
+    "old_token_key",
+    "proxy",
+];
 
 /// The keys of `[accounts.NAME]` with `service = "highlevel"`.
-pub(super) const HIGHLEVEL: &[&str] = &["service", "location", "token", "reserve", "base_url"];
+pub(super) const HIGHLEVEL: &[&str] = &[
+    "service",
+    "location",
+    "token",
+    "client_id",
+    "client_secret",
+    "redirect_uri",
+    "authorize_url",
+    "agency",
+    "reserve",
+    "base_url",
+];
+
+/// The keys of `[accounts.NAME]` with `service = "highlevel.agency"`.
+pub(super) const AGENCY: &[&str] = &[
+    "service",
+    "client_id",
+    "client_secret",
+    "redirect_uri",
+    "authorize_url",
+    "base_url",
+];
 
 /// The keys of `[accounts.NAME]` with `service = "twitch"`.
 pub(super) const TWITCH: &[&str] = &[
     "service",
     "client_id",
+    "client_secret",
     "token",
     "channel",
     "channel_id",
+    "redirect_uri",
     "base_url",
     "auth_url",
 ];
@@ -69,5 +99,6 @@ pub(super) const SHARE: &[&str] = &["percent", "atleast"];
 /// All tables of keys, for the test that the documentation is whole.
 #[cfg(test)]
 pub(super) const ALL: &[&[&str]] = &[
-    MAIN, HIGHLEVEL, TWITCH, JOB, FROM, TO, MATCH, FIELD, ON, MOMENT, RETURN, LIMITS, LIMIT, SHARE,
+    MAIN, HIGHLEVEL, AGENCY, TWITCH, JOB, FROM, TO, MATCH, FIELD, ON, MOMENT, RETURN, LIMITS,
+    LIMIT, SHARE,
 ];

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::accounts::{self, Accounts};
+use super::address::check_proxy;
 use super::job::{self, Sketch};
 use super::problem::{Problem, Problems};
 use super::reader::{File, Spot, Table};
-use super::{Config, across, keys};
+use super::{Config, across, keys, source};
 use crate::model::{Job, JobName};
 
 /// The main file when none is named and the current folder has none.
@@ -70,6 +71,9 @@ pub fn load_partly(path: &Path) -> Result<(Config, Problems), Problems> {
     };
     let state = place("state");
     let schedules = place("schedules");
+    let key = |key: &str| source::source(main_root.as_ref()?, key, folder);
+    let (token_key, old_token_key) = (key("token_key"), key("old_token_key"));
+    let proxy = main_root.as_ref().and_then(proxy);
 
     let mut unreadable = Vec::new();
     let mut files = Vec::new();
@@ -127,10 +131,27 @@ pub fn load_partly(path: &Path) -> Result<(Config, Problems), Problems> {
     let config = Config {
         path: path.to_owned(),
         state,
+        token_key,
+        old_token_key,
+        proxy,
         accounts: accounts.into_whole(),
         jobs,
     };
     Ok((config, Problems(problems)))
+}
+
+/// Reads the proxy, without a slash at its end.
+fn proxy(root: &Table<'_>) -> Option<String> {
+    let text = root.text("proxy")?;
+    match check_proxy(text.value) {
+        Ok(()) => Some(text.value.trim_end_matches('/').to_owned()),
+        Err(message) => {
+            let hint =
+                "it is used for https alone; a proxy that asks for a password is not supported";
+            root.report_at(text.at, "proxy", message, Some(hint.to_owned()));
+            None
+        }
+    }
 }
 
 /// Returns the job files of a folder by name: `*.toml`, without hidden ones and examples.

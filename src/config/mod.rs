@@ -8,6 +8,7 @@ mod accounts;
 mod across;
 mod address;
 mod fields;
+mod highlevel;
 mod job;
 mod keys;
 mod limits;
@@ -15,16 +16,22 @@ mod load;
 mod matching;
 mod problem;
 mod reader;
+pub mod scopes;
+mod source;
 mod tags;
 #[cfg(test)]
 mod tests;
+mod twitch;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-pub use account::{Account, HighLevelAccount, SecretSource, TwitchAccount};
+pub use account::{
+    Account, AgencyAccount, HighLevelAccount, HubApp, HubLogin, TwitchAccount, TwitchLogin,
+};
 pub use load::{find, load, load_partly};
 pub use problem::{Problem, Problems};
+pub use source::SecretSource;
 
 use crate::model::{AccountName, Job, JobName};
 
@@ -35,6 +42,12 @@ pub struct Config {
     pub path: PathBuf,
     /// The folder of the database.
     pub state: PathBuf,
+    /// Where the key is found that encrypts kept logins: 64 hex digits; `None` keeps them as they are.
+    pub token_key: Option<SecretSource>,
+    /// Where the key before is found, while logins are read with it once more.
+    pub old_token_key: Option<SecretSource>,
+    /// The proxy of calls that leave this machine, `http://host:port`; `None` calls directly.
+    pub proxy: Option<String>,
     /// The accounts by name.
     pub accounts: BTreeMap<AccountName, Account>,
     /// The jobs by name.

@@ -1,5 +1,6 @@
 //! Wrong files and the exact lines that say so.
 
+mod accounts;
 mod jobs;
 mod main_file;
 

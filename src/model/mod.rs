@@ -10,6 +10,7 @@ mod ids;
 mod job;
 mod listing;
 mod record;
+mod secret;
 
 pub use change::{Change, FieldChange, IfUnsure, StepKind};
 pub use clock::Clock;
@@ -24,3 +25,4 @@ pub use job::{
 };
 pub use listing::{Cut, Ended};
 pub use record::Record;
+pub use secret::Secret;

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::model::IfUnsure;
+use crate::model::{IfUnsure, Secret};
 
 /// The methods the vendors' calls use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,6 +79,12 @@ pub struct Call<T> {
     pub query: Vec<(&'static str, String)>,
     /// The JSON body.
     pub body: Option<Value>,
+    /// The fields of a form body, in order; it goes before a JSON body.
+    form: Vec<(&'static str, String)>,
+    /// The token to send in place of the line's.
+    pub(super) bearer: Option<Secret>,
+    /// The secrets in the body, which no text about the call may hold.
+    pub(super) secrets: Vec<Secret>,
     /// The value of the `Version` header, for HighLevel.
     pub version: Option<&'static str>,
     /// What may be done when the answer to a write is lost; of no meaning for reads.
@@ -102,6 +108,9 @@ impl<T> Call<T> {
             path: path.into(),
             query: Vec::new(),
             body: None,
+            form: Vec::new(),
+            bearer: None,
+            secrets: Vec::new(),
             version: None,
             if_unsure: IfUnsure::LookFirst,
             read: Box::new(read),
@@ -118,6 +127,29 @@ impl<T> Call<T> {
     pub fn body(mut self, body: Value) -> Call<T> {
         self.body = Some(body);
         self
+    }
+
+    /// Adds one field to the form body.
+    pub fn form(mut self, key: &'static str, value: impl Into<String>) -> Call<T> {
+        self.form.push((key, value.into()));
+        self
+    }
+
+    /// Adds one secret to the form body.
+    pub fn secret_form(mut self, key: &'static str, value: &Secret) -> Call<T> {
+        self.secrets.push(value.clone());
+        self.form(key, value.reveal())
+    }
+
+    /// Sets the token to send in place of the line's.
+    pub fn bearer(mut self, token: &Secret) -> Call<T> {
+        self.bearer = Some(token.clone());
+        self
+    }
+
+    /// Returns the form body, `application/x-www-form-urlencoded`; `None` when there is none.
+    pub(super) fn form_body(&self) -> Option<String> {
+        (!self.form.is_empty()).then(|| super::send::form_encoded(&self.form))
     }
 
     /// Sets the `Version` header.

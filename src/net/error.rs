@@ -7,6 +7,8 @@ use chrono::{DateTime, Utc};
 use crate::model::ContactId;
 use crate::store::StoreError;
 
+use super::auth::{AuthError, TokenKind};
+
 /// Why a call gave no value; variants by what the caller does next.
 ///
 /// `call` is the route, for example `PUT /contacts/{id}`. `said` is what the vendor said, without people's data and tokens.
@@ -57,6 +59,8 @@ pub enum CallError {
         call: &'static str,
         /// What the vendor said.
         said: String,
+        /// What kind of token it is.
+        token: TokenKind,
     },
     /// The token lacks a scope. A person has to grant it.
     Scope {
@@ -64,6 +68,8 @@ pub enum CallError {
         call: &'static str,
         /// What the vendor said.
         said: String,
+        /// What kind of token it is.
+        token: TokenKind,
     },
     /// HighLevel refuses our `Version` header. ghl-sync has to be updated.
     Version {
@@ -78,6 +84,8 @@ pub enum CallError {
         call: &'static str,
         /// What the vendor said.
         said: String,
+        /// What kind of token it is.
+        token: TokenKind,
     },
     /// Twitch does not let this user see it: not the broadcaster, not a moderator, or another client's token.
     NoPermission {
@@ -85,6 +93,8 @@ pub enum CallError {
         call: &'static str,
         /// What the vendor said.
         said: String,
+        /// What kind of token it is.
+        token: TokenKind,
     },
     /// The budget is used up, or the vendor asked for a wait of minutes. Stop cleanly, go on then.
     Spent {
@@ -105,6 +115,8 @@ pub enum CallError {
         /// Why not.
         why: &'static str,
     },
+    /// There is no token to send the call with.
+    Login(AuthError),
     /// The gate's row could not be read or written.
     State(StoreError),
 }
@@ -128,6 +140,7 @@ impl CallError {
             | CallError::Spent { .. }
             | CallError::BadReply { .. }
             | CallError::NotSent { .. }
+            | CallError::Login(_)
             | CallError::State(_) => true,
         }
     }
@@ -159,11 +172,11 @@ impl fmt::Display for CallError {
                 "{call} was refused because contact {contact} has the same {}",
                 field.as_deref().unwrap_or("e-mail or phone")
             ),
-            CallError::DeadToken { call, said } => write!(
+            CallError::DeadToken { call, said, .. } => write!(
                 f,
                 "the token was refused at {call}: {said}; renew it or log in again"
             ),
-            CallError::Scope { call, said } => write!(
+            CallError::Scope { call, said, .. } => write!(
                 f,
                 "the token lacks a scope for {call}: {said}; grant it and log in again"
             ),
@@ -171,11 +184,11 @@ impl fmt::Display for CallError {
                 f,
                 "the API version of {call} was refused: {said}; update ghl-sync"
             ),
-            CallError::NoAccess { call, said } => write!(
+            CallError::NoAccess { call, said, .. } => write!(
                 f,
                 "the token has no access at {call}: {said}; check that it was made for this location"
             ),
-            CallError::NoPermission { call, said } => write!(
+            CallError::NoPermission { call, said, .. } => write!(
                 f,
                 "the account has no permission for {call}: {said}; log in as the broadcaster or one of the channel's moderators"
             ),
@@ -188,6 +201,7 @@ impl fmt::Display for CallError {
                 write!(f, "the reply to {call} cannot be used: {why}")
             }
             CallError::NotSent { call, why } => write!(f, "{call} was not sent: {why}"),
+            CallError::Login(error) => error.fmt(f),
             CallError::State(error) => write!(f, "{error}"),
         }
     }
@@ -195,10 +209,10 @@ impl fmt::Display for CallError {
 
 impl std::error::Error for CallError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        if let CallError::State(error) = self {
-            Some(error)
-        } else {
-            None
+        match self {
+            CallError::State(error) => Some(error),
+            CallError::Login(error) => Some(error),
+            _ => None,
         }
     }
 }

@@ -256,9 +256,12 @@ fn message(body: &Value) -> String {
     if !text.trim().is_empty() {
         return said(&text);
     }
+    // Token endpoints may say more in `error_description` than in `error` (RFC 6749, section 5.2).
     let error = body.get("error");
-    let text = error
+    let text = body
+        .get("error_description")
         .and_then(Value::as_str)
+        .or_else(|| error?.as_str())
         .or_else(|| error?.get("message")?.as_str());
     said(text.unwrap_or_default())
 }

@@ -10,7 +10,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::chance::Chance;
 use super::gate::Gate;
-use super::secret::Secret;
+use super::auth::{Auth, AuthError, TokenKind};
 use super::send;
 use super::tally::{Tally, Vendor};
 use crate::model::Clock;
@@ -20,6 +20,8 @@ use crate::model::Clock;
 pub enum Reach {
     /// Reads alone: the client of a dry run. A write is refused before anything is sent.
     ReadsOnly,
+    /// The calls that make, check and end tokens, and nothing else.
+    Tokens,
     /// Reads and writes.
     Everything,
 }
@@ -50,8 +52,8 @@ pub struct LineParts {
     pub vendor: Vendor,
     /// Where: `https://services.leadconnectorhq.com`, `https://api.twitch.tv/helix`; `http` only on a loopback address.
     pub base_url: String,
-    /// The access token.
-    pub token: Secret,
+    /// Whose token the calls carry.
+    pub auth: Auth,
     /// Twitch's `Client-Id`, which must be the token's own.
     pub client_id: Option<String>,
     /// The gate of the vendor bucket.
@@ -62,6 +64,8 @@ pub struct LineParts {
     pub tally: Tally,
     /// What it may be used for.
     pub reach: Reach,
+    /// The proxy that calls go through, `http://host:port`; `None` is none, whatever the environment says. Never used on this machine itself.
+    pub proxy: Option<String>,
     /// How long a call may take.
     pub timeouts: Timeouts,
     /// Where the jitter of back-off starts.
@@ -81,10 +85,15 @@ pub enum BadLine {
         /// The text.
         url: String,
     },
-    /// The token or the client id cannot be a header.
+    /// The client id cannot be a header.
     NotAHeader {
-        /// Which of them.
+        /// What it is.
         what: &'static str,
+    },
+    /// The proxy's address is not one.
+    NotAProxy {
+        /// The text.
+        url: String,
     },
     /// The TLS client could not be built.
     NoClient {
@@ -106,6 +115,9 @@ impl fmt::Display for BadLine {
             ),
             BadLine::NotAHeader { what } => {
                 write!(f, "the {what} holds characters that no header can carry")
+            }
+            BadLine::NotAProxy { url } => {
+                write!(f, "`{url}` is not a proxy: expected http://host:port")
             }
             BadLine::NoClient { said } => write!(
                 f,
@@ -157,8 +169,16 @@ impl Line {
     }
 
     /// Returns what tells the line's token from another one without showing it: the key of all that is kept about a token.
-    pub fn token_fingerprint(&self) -> String {
-        self.parts.token.fingerprint()
+    ///
+    /// Errors: there is no token, or it has ended and cannot be renewed.
+    pub async fn token_fingerprint(&self) -> Result<String, AuthError> {
+        let token = self.parts.auth.bearer().await?;
+        Ok(token.map(|token| token.fingerprint()).unwrap_or_default())
+    }
+
+    /// Returns what kind of token its calls carry, and with it what can be done when the vendor refuses it.
+    pub fn token_kind(&self) -> TokenKind {
+        self.parts.auth.kind()
     }
 
     /// Returns by how much the vendor's clock is ahead of ours, to the second, as its last answer showed; `None` before the first.

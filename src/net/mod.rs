@@ -4,6 +4,7 @@
 //! pure; how fast and how much may be sent is decided by the [`Gate`] of the vendor bucket. Nothing in here knows what a contact or a
 //! follower looks like: that is `apis`.
 
+pub mod auth;
 mod call;
 mod chance;
 mod error;
@@ -20,7 +21,9 @@ mod tally;
 #[cfg(test)]
 mod testing;
 
+pub use crate::model::Secret;
 pub(crate) use call::json;
+pub use auth::{App, Auth, AuthError, Grant, Keeper, KeeperParts, TokenKind};
 pub use call::{Call, CallKind, Method, Unreadable};
 pub use error::CallError;
 pub use gate::{Gate, Permit, Shut};
@@ -29,6 +32,6 @@ pub use judge::{Pause, Verdict, judge};
 pub use line::{BadLine, Line, LineParts, Reach, Timeouts};
 pub use pace::Reserve;
 pub use said::said;
-pub use secret::{Secret, SecretError};
+pub use secret::{SecretError, resolve};
 pub use send::Answer;
 pub use tally::{Counted, Purpose, Tally, Vendor};

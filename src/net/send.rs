@@ -15,7 +15,9 @@ use super::hints::Hints;
 use super::judge::{Verdict, judge};
 use super::line::{BadLine, Line, LineParts, Reach};
 use super::tally::{Counted, Purpose, Vendor};
-use crate::model::IfUnsure;
+use crate::model::{IfUnsure, Secret};
+
+use super::auth::AuthError;
 
 /// How often a call is sent at most.
 const TRIES: u32 = 5;
@@ -77,6 +79,8 @@ enum Tried<T> {
     Misshapen(String),
     /// It may have been done.
     Unclear(String),
+    /// The token is dead, and nothing was done.
+    Dead(String),
     /// It is settled.
     Over(CallError),
 }
@@ -89,11 +93,18 @@ impl Line {
     ///
     /// Errors: every variant of [`CallError`].
     pub async fn send<T>(&self, call: &Call<T>, why: Purpose) -> Result<Answer<T>, CallError> {
-        if self.parts.reach == Reach::ReadsOnly && !call.is_read() {
-            return Err(CallError::NotSent {
-                call: call.route,
-                why: "this client only reads, and the call writes",
-            });
+        let why_not = match self.parts.reach {
+            Reach::ReadsOnly if !call.is_read() => {
+                Some("this client only reads, and the call writes")
+            }
+            Reach::Tokens if !is_of_tokens(&call.path) => {
+                Some("this client only asks for tokens, and the call is another one")
+            }
+            Reach::ReadsOnly | Reach::Tokens | Reach::Everything => None,
+        };
+        if let Some(why) = why_not {
+            let call = call.route;
+            return Err(CallError::NotSent { call, why });
         }
         let url = self.url(call)?;
         let may_repeat = call.is_read() || call.if_unsure == IfUnsure::SendAgain;
@@ -101,7 +112,10 @@ impl Line {
         let mut maybe_done = false;
         let mut tries = 0;
         let mut once = false;
+        let mut renewed = false;
         loop {
+            // Before the gate: a renewal takes its time, and needs a permit of its own.
+            let bearer = self.bearer(call, maybe_done).await?;
             let permit = self.permit(call, maybe_done).await?;
             tries += 1;
             let counted = if tries == 1 {
@@ -112,7 +126,9 @@ impl Line {
             self.parts
                 .tally
                 .count(self.parts.vendor, call.route, counted);
-            let tried = self.attempt(call, url.clone(), permit).await;
+            let tried = self
+                .attempt(call, url.clone(), permit, bearer.as_ref())
+                .await;
             let last = tries >= TRIES;
             let end = match tried {
                 Tried::Done(value, date, status) => {
@@ -124,6 +140,19 @@ impl Line {
                     });
                 }
                 Tried::Over(error) => return Err(unless_done(error, maybe_done, call.route)),
+                Tried::Dead(said) => {
+                    let dead = bearer.filter(|_| call.bearer.is_none() && !renewed);
+                    if self.is_renewed(dead, maybe_done, call.route).await? {
+                        renewed = true;
+                        continue;
+                    }
+                    let error = CallError::DeadToken {
+                        call: call.route,
+                        said,
+                        token: self.token_kind(),
+                    };
+                    return Err(unless_done(error, maybe_done, call.route));
+                }
                 Tried::Held if last => Some("still too many requests".to_owned()),
                 Tried::Held => continue,
                 Tried::Again(why) if last => Some(why),
@@ -164,6 +193,33 @@ impl Line {
         }
     }
 
+    /// Returns the token that the call carries.
+    async fn bearer<T>(
+        &self,
+        call: &Call<T>,
+        maybe_done: bool,
+    ) -> Result<Option<Secret>, CallError> {
+        if let Some(own) = &call.bearer {
+            return Ok(Some(own.clone()));
+        }
+        // Boxed: a renewal sends a call of its own.
+        let bearer = Box::pin(self.parts.auth.bearer()).await;
+        bearer.map_err(|error| no_token(error, maybe_done, call.route))
+    }
+
+    /// Returns whether there is another token in place of the dead one.
+    async fn is_renewed(
+        &self,
+        dead: Option<Secret>,
+        maybe_done: bool,
+        call: &'static str,
+    ) -> Result<bool, CallError> {
+        let Some(dead) = dead else { return Ok(false) };
+        let other = Box::pin(self.parts.auth.instead_of(&dead)).await;
+        let other = other.map_err(|error| no_token(error, maybe_done, call))?;
+        Ok(other.is_some())
+    }
+
     /// Waits at the gate.
     async fn permit<T>(&self, call: &Call<T>, maybe_done: bool) -> Result<Permit, CallError> {
         self.parts.gate.permit().await.map_err(|shut| {
@@ -176,8 +232,15 @@ impl Line {
     }
 
     /// Sends once. The permit ends with the answer, so that nobody waits for our pause.
-    async fn attempt<T>(&self, call: &Call<T>, url: reqwest::Url, permit: Permit) -> Tried<T> {
-        let reply = match self.wire.exchange(self.parts.vendor, call, url).await {
+    async fn attempt<T>(
+        &self,
+        call: &Call<T>,
+        url: reqwest::Url,
+        permit: Permit,
+        bearer: Option<&Secret>,
+    ) -> Tried<T> {
+        let exchange = self.wire.exchange(self.parts.vendor, call, url, bearer);
+        let reply = match exchange.await {
             Ok(reply) => reply,
             Err(Broken::NotSent(why)) => return Tried::Again(why),
             Err(Broken::Unclear(why)) => return Tried::Unclear(why),
@@ -218,13 +281,21 @@ impl Line {
                 Err(Unreadable::Shape(why)) => Tried::Misshapen(why),
             };
         }
-        self.settled(call, verdict)
+        let scrub = |said: String| {
+            let secrets = call.secrets.iter().chain(bearer);
+            secrets.fold(said, |said, secret| secret.scrub(&said))
+        };
+        self.settled(call.route, verdict, scrub)
     }
 
     /// Turns a verdict that is neither a success nor a pause into what follows from it.
-    fn settled<T>(&self, call: &Call<T>, verdict: Verdict) -> Tried<T> {
-        let call = call.route;
-        let scrub = |said: String| self.parts.token.scrub(&said);
+    fn settled<T>(
+        &self,
+        call: &'static str,
+        verdict: Verdict,
+        scrub: impl Fn(String) -> String,
+    ) -> Tried<T> {
+        let token = self.token_kind();
         Tried::Over(match verdict {
             Verdict::Retry(why) => return Tried::Again(scrub(why)),
             Verdict::RetryOnce(why) => return Tried::Once(scrub(why)),
@@ -240,13 +311,11 @@ impl Line {
                 contact,
                 field: matching_field,
             },
-            Verdict::DeadToken(said) => CallError::DeadToken {
-                call,
-                said: scrub(said),
-            },
+            Verdict::DeadToken(said) => return Tried::Dead(scrub(said)),
             Verdict::Scope(said) => CallError::Scope {
                 call,
                 said: scrub(said),
+                token,
             },
             Verdict::Version(said) => CallError::Version {
                 call,
@@ -255,10 +324,12 @@ impl Line {
             Verdict::NoAccess(said) => CallError::NoAccess {
                 call,
                 said: scrub(said),
+                token,
             },
             Verdict::NoPermission(said) => CallError::NoPermission {
                 call,
                 said: scrub(said),
+                token,
             },
             Verdict::Refuse { status, said } => CallError::Refused {
                 call,
@@ -300,13 +371,37 @@ impl Line {
 
 /// Returns the error, but for one that keeps us from asking again after a try that may have been carried out.
 fn unless_done(error: CallError, maybe_done: bool, call: &'static str) -> CallError {
-    let stopped = matches!(error, CallError::Spent { .. } | CallError::State(_));
+    let stopped = matches!(
+        error,
+        CallError::Spent { .. } | CallError::State(_) | CallError::Login(_)
+    );
     if maybe_done && stopped {
         let why = format!("the answer was lost, and it cannot be sent again now: {error}");
         CallError::Unsure { call, why }
     } else {
         error
     }
+}
+
+/// Makes the error of a call that has no token to go with.
+fn no_token(error: AuthError, maybe_done: bool, call: &'static str) -> CallError {
+    unless_done(CallError::Login(error), maybe_done, call)
+}
+
+/// Returns whether a path is one of those that make, check and end tokens, at either vendor.
+fn is_of_tokens(path: &str) -> bool {
+    matches!(
+        path,
+        "/token" | "/device" | "/validate" | "/revoke" | "/oauth/token" | "/oauth/locationToken"
+    )
+}
+
+/// Encodes the fields of a form.
+pub(super) fn form_encoded(fields: &[(&'static str, String)]) -> String {
+    // The one encoder in the tree; the address around it is thrown away.
+    let mut url = reqwest::Url::parse("http://form/").expect("the address is a constant");
+    url.query_pairs_mut().extend_pairs(fields);
+    url.query().unwrap_or_default().to_owned()
 }
 
 impl Wire {
@@ -328,8 +423,15 @@ impl Wire {
             .pool_idle_timeout(KEEP_IDLE)
             .connect_timeout(parts.timeouts.connect)
             .timeout(parts.timeouts.whole);
-        if plain {
-            builder = builder.tls_certs_only([]);
+        match &parts.proxy {
+            // Nothing leaves this machine.
+            _ if plain => builder = builder.tls_certs_only([]),
+            Some(proxy) => {
+                let bad = || BadLine::NotAProxy { url: proxy.clone() };
+                let https = reqwest::Proxy::https(proxy).map_err(|_| bad())?;
+                builder = builder.proxy(https);
+            }
+            None => {}
         }
         let client = builder.build().map_err(|error| BadLine::NoClient {
             said: innermost(&error),
@@ -345,6 +447,7 @@ impl Wire {
         vendor: Vendor,
         call: &Call<T>,
         url: reqwest::Url,
+        bearer: Option<&Secret>,
     ) -> Result<Reply, Broken> {
         let method = match call.method {
             Method::Get => reqwest::Method::GET,
@@ -356,10 +459,22 @@ impl Wire {
             .client
             .request(method, url)
             .headers(self.headers.clone());
+        if let Some(bearer) = bearer {
+            let bearer = format!("Bearer {}", bearer.reveal());
+            let mut bearer = HeaderValue::try_from(bearer).map_err(|_| {
+                Broken::NotSent("the token holds characters that no header can carry".to_owned())
+            })?;
+            bearer.set_sensitive(true);
+            request = request.header(header::AUTHORIZATION, bearer);
+        }
         if let Some(version) = call.version {
             request = request.header("version", version);
         }
-        if let Some(body) = &call.body {
+        if let Some(form) = call.form_body() {
+            request = request
+                .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+                .body(form);
+        } else if let Some(body) = &call.body {
             request = request
                 .header(header::CONTENT_TYPE, "application/json")
                 .body(body.to_string());
@@ -431,11 +546,6 @@ pub(super) fn parse_url(text: &str) -> Option<BaseUrl> {
 
 fn headers(parts: &LineParts) -> Result<HeaderMap, BadLine> {
     let mut headers = HeaderMap::new();
-    let bearer = format!("Bearer {}", parts.token.reveal());
-    let mut bearer =
-        HeaderValue::try_from(bearer).map_err(|_| BadLine::NotAHeader { what: "token" })?;
-    bearer.set_sensitive(true);
-    headers.insert(header::AUTHORIZATION, bearer);
     headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
     if let Some(client_id) = &parts.client_id {
         let value = HeaderValue::try_from(client_id)

@@ -4,8 +4,8 @@ use std::fmt;
 use std::path::PathBuf;
 
 use crate::model::{AccountName, JobName};
-use crate::net::CallError;
-use crate::store::StoreError;
+use crate::net::{AuthError, CallError, TokenKind};
+use crate::store::{LoginKind, StoreError, VaultError};
 
 /// Why a run ended without a report of its own; variants by exit code.
 #[derive(Debug)]
@@ -122,21 +122,53 @@ impl RunError {
             what,
         };
         match error {
-            CallError::DeadToken { said, .. } => setup(format!(
-                "the token is expired or revoked ({said}); put a new one where `token` in ghl-sync.toml points to"
-            )),
-            CallError::Scope { said, call } => setup(format!(
+            CallError::Login(AuthError::Vault {
+                error: VaultError::State(error),
+                ..
+            }) => RunError::State(error),
+            CallError::Login(error) if error.is_passing() => RunError::OutOfTouch {
+                account: account.clone(),
+                why: error.to_string(),
+            },
+            CallError::Login(error) => setup(error.to_string()),
+            CallError::DeadToken { said, token, .. } => setup(match token {
+                TokenKind::Fixed => format!(
+                    "the token is expired or revoked ({said}); put a new one where `token` in ghl-sync.toml points to"
+                ),
+                TokenKind::Stored {
+                    kind: LoginKind::Integration,
+                    command,
+                } => format!(
+                    "the private integration token is revoked or wrong ({said}); make a new one in HighLevel and run `{command}`"
+                ),
+                TokenKind::Stored { command, .. } => {
+                    format!("even the renewed token is refused ({said}); run `{command}`")
+                }
+            }),
+            CallError::Scope {
+                said, call, token, ..
+            } => setup(format!(
                 "the token lacks a permission for {call} ({said}); {}",
-                scope_advice(call)
+                scope_advice(call, &token)
             )),
             CallError::Version { said, .. } => setup(format!(
                 "HighLevel refuses the API version that this program speaks ({said}); update ghl-sync"
             )),
-            CallError::NoAccess { said, .. } => setup(format!(
-                "the token does not belong to this location ({said}); check `location` and `token` in ghl-sync.toml"
+            CallError::NoAccess { said, token, .. } => setup(format!(
+                "the token does not belong to this location ({said}); {}",
+                match token.command() {
+                    None => "check `location` and `token` in ghl-sync.toml".to_owned(),
+                    Some(command) =>
+                        format!("check `location` in ghl-sync.toml, or run `{command}` for it"),
+                }
             )),
-            CallError::NoPermission { said, .. } => setup(format!(
-                "this Twitch user may not see the channel's followers ({said}); use a token of the broadcaster or of a moderator, with the scope moderator:read:followers"
+            CallError::NoPermission { said, token, .. } => setup(format!(
+                "this Twitch user may not see the channel's followers ({said}); let the broadcaster make them a moderator again, or {}",
+                match token.command() {
+                    None => "use a token of the broadcaster, with the scope moderator:read:followers"
+                        .to_owned(),
+                    Some(command) => format!("log in as the broadcaster with `{command}`"),
+                }
             )),
             CallError::NotFound { call } => setup(format!(
                 "{call} answers \"not found\"; check `location` and `channel` in ghl-sync.toml"
@@ -160,21 +192,39 @@ impl RunError {
 
 /// Says what to do about a token that lacks the scope for a route.
 ///
-/// A private integration takes further scopes and keeps its token; a Twitch token has the scopes it was made with.
-/// Source: HighLevel, Scopes page; Twitch, Authentication pages.
-fn scope_advice(call: &str) -> String {
+/// A private integration takes further scopes and keeps its token; an application's and a Twitch user's token has the scopes it was granted
+/// with. Source: HighLevel, Scopes page; Twitch, Authentication pages.
+fn scope_advice(call: &str, token: &TokenKind) -> String {
     let scope = match call {
-        call if call.starts_with("GET /channels/followers") => {
-            return "make a new token with the scope moderator:read:followers".to_owned();
-        }
+        call if call.starts_with("GET /channels/followers") => "moderator:read:followers",
         "GET /locations/{id}/customFields" => "locations/customFields.readonly",
         "POST /locations/{id}/customFields" => "locations/customFields.write",
+        "GET /locations/{id}" => "locations.readonly",
         "POST /contacts/search" => "contacts.readonly",
         call if call.starts_with("GET /contacts/") => "contacts.readonly",
         call if call.contains(" /contacts/") => "contacts.write",
         _ => return "give it the scopes that the README lists".to_owned(),
     };
-    format!(
-        "add the scope {scope} to the private integration in HighLevel; the token stays the same"
-    )
+    match token {
+        TokenKind::Fixed if call.starts_with("GET /channels/") => {
+            format!("make a new token with the scope {scope}")
+        }
+        TokenKind::Stored {
+            kind: LoginKind::User,
+            command,
+        } => format!("grant the scope {scope}: run `{command}`"),
+        TokenKind::Stored {
+            kind: LoginKind::Location | LoginKind::Agency | LoginKind::Minted,
+            command,
+        } => format!(
+            "add the scope {scope} to the application in HighLevel's marketplace and run `{command}`"
+        ),
+        TokenKind::Fixed
+        | TokenKind::Stored {
+            kind: LoginKind::Integration,
+            ..
+        } => format!(
+            "add the scope {scope} to the private integration in HighLevel; the token stays the same"
+        ),
+    }
 }

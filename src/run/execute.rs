@@ -2,6 +2,7 @@
 
 use rusqlite::Connection;
 use tokio::task::JoinSet;
+use tracing::warn;
 
 use crate::model::{Change, StepKind};
 use crate::net::Purpose;
@@ -14,6 +15,7 @@ use crate::store::rows;
 use super::contact_steps::{create, update};
 use super::error::RunError;
 use super::hand::{AT_ONCE, Executed, Hand, Parcel, note};
+use super::seat;
 use super::tag_steps::together;
 use super::world::Tick;
 
@@ -124,6 +126,10 @@ async fn singly(
         let steps = plans::todo(reader, plan_no, kind, CHUNK)?;
         if steps.is_empty() {
             break;
+        }
+        if let Err(error) = seat::stay(&hand.world).await {
+            // What is left of this run needs no Twitch.
+            warn!(job.name = %hand.world.job.name, "{error}; this run goes on, the next one cannot");
         }
         for step in steps {
             if hand.world.stop.is_asked() {

@@ -15,7 +15,7 @@ use crate::store::walks::{self, Listed, Reached, WalkOf};
 use super::bits::{Bits, hash_of};
 use super::error::RunError;
 use super::leavers::{LOOK_UP_AT_LEAST, SECOND_LISTING_MS};
-use super::seat::{Seat, trap};
+use super::seat::{Seat, stay, trap};
 use super::world::{Tick, World};
 
 /// A page may be as old as this when it is believed that nobody older is new: replicas lag and rows flap.
@@ -236,6 +236,7 @@ impl Walking {
             if world.stop.is_asked() && self.no.is_some() {
                 return Ok(Some(Ended::Cut(Cut::Stopped)));
             }
+            stay(world).await?;
             let call = twitch::followers(&seat.broadcaster, self.cursor.as_deref());
             let answer = match world.spoke_line.send(&call, Purpose::Announced).await {
                 Ok(answer) => answer,

@@ -1,14 +1,12 @@
 //! Locks that die with their owner: one run per job, one refresh per location.
 
-use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{Read, Seek, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::Duration;
 
 use super::error::RunError;
 use super::world::Stop;
 use crate::model::JobName;
+use crate::store::{Lock, Taken};
 
 /// How long a waiting run sleeps between two tries, on the system's clock: the other owner is another process.
 const TRY_AGAIN: Duration = Duration::from_millis(200);
@@ -16,7 +14,7 @@ const TRY_AGAIN: Duration = Duration::from_millis(200);
 /// A held lock; dropping it, or dying, lets it go.
 #[derive(Debug)]
 pub struct Lease {
-    file: File,
+    _lock: Lock,
 }
 
 impl Lease {
@@ -49,44 +47,19 @@ impl Lease {
             path: path.clone(),
             source,
         };
-        // Not truncated: a taken lock's words belong to its holder.
-        let mut file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .open(&path)
-            .map_err(io)?;
         loop {
-            match file.try_lock() {
-                Ok(()) => break,
-                Err(TryLockError::WouldBlock) if wait.is_some_and(|stop| !stop.is_asked()) => {
+            match Lock::take(&path, holder).map_err(io)? {
+                Taken::Ours(lock) => return Ok(Lease { _lock: lock }),
+                Taken::Busy { .. } if wait.is_some_and(|stop| !stop.is_asked()) => {
                     tokio::time::sleep(TRY_AGAIN).await;
                 }
-                Err(TryLockError::WouldBlock) => {
-                    let mut words = String::new();
-                    let _ = file.read_to_string(&mut words);
-                    let holder = words.lines().next().unwrap_or("another process").to_owned();
+                Taken::Busy { holder } => {
                     return Err(RunError::Busy {
                         what: name.to_owned(),
                         holder,
                     });
                 }
-                Err(TryLockError::Error(source)) => return Err(io(source)),
             }
         }
-        file.set_len(0).map_err(io)?;
-        file.rewind().map_err(io)?;
-        writeln!(file, "{holder}").map_err(io)?;
-        Ok(Lease { file })
-    }
-}
-
-impl Drop for Lease {
-    fn drop(&mut self) {
-        // The words are of use only while the lock is held; that the file is emptied or not changes nothing.
-        let _ = self.file.set_len(0);
-        let _ = self.file.unlock();
     }
 }

@@ -1,14 +1,17 @@
 //! Whose token it is, and which channel is meant.
 
+use std::sync::atomic::Ordering;
+
 use serde::{Deserialize, Serialize};
 
 use crate::apis::twitch;
 use crate::model::{Channel, RecordKey};
-use crate::net::Purpose;
+use crate::net::{CallError, Purpose};
 use crate::store::jobs::{self};
 
 use super::error::RunError;
 use super::world::World;
+
 /// How long a token validation is kept. Source: "every hour" (Twitch, Validating Tokens).
 const VALIDATION_MS: i64 = 60 * 60 * 1000;
 /// How long the user id of a login is kept.
@@ -37,77 +40,14 @@ struct Validation {
 
 /// Finds out whose token it is and which channel is meant; validated once an hour, as Twitch asks.
 pub(super) async fn seat(world: &World) -> Result<Seat, RunError> {
-    let wrong = |error| RunError::of_call(&world.job.name, &world.spoke.name, error);
-    let setup = |what: String| RunError::Setup {
-        job: world.job.name.clone(),
-        account: Some(world.spoke.name.clone()),
-        what,
-    };
+    let setup = |what: String| setup(world, what);
     let now_ms = world.now_ms();
-    let name = format!("twitch.validation:{}", world.spoke_line.gate().name());
-    let since = now_ms - VALIDATION_MS;
-    let kept = {
-        let name = name.clone();
-        world
-            .store
-            .write(move |db| jobs::kept(db, &name, since))
-            .await?
-    };
-    let token = world.spoke_line.token_fingerprint();
-    let kept = kept
-        .and_then(|text| serde_json::from_str::<Validation>(&text).ok())
-        .filter(|kept| kept.token == token);
-    let fresh = kept.is_none();
-    let validation = match kept {
-        Some(validation) => validation,
-        None => {
-            let answer = world
-                .auth_line
-                .send(&twitch::validate(), Purpose::Announced)
-                .await
-                .map_err(wrong)?;
-            let twitch::Token {
-                client_id,
-                user_id,
-                scopes,
-                ..
-            } = answer.value;
-            Validation {
-                token,
-                client_id,
-                user_id,
-                scopes,
-            }
-        }
-    };
-    if validation.client_id != world.spoke.client_id {
-        return Err(setup(format!(
-            "the token belongs to client id {}, but `client_id` says {}; use the two that belong together",
-            validation.client_id, world.spoke.client_id
-        )));
-    }
-    if !validation
-        .scopes
-        .iter()
-        .any(|scope| scope == FOLLOWERS_SCOPE)
-    {
-        return Err(setup(format!(
-            "the token lacks the scope {FOLLOWERS_SCOPE}; make a new token with it (the README says how)"
-        )));
-    }
-    let Some(viewer) = validation.user_id.clone() else {
+    let validation = validation(world).await?;
+    let Some(viewer) = validation.user_id else {
         return Err(setup(
             "the token is an app token, which cannot list followers; use a user token".to_owned(),
         ));
     };
-    // Kept only when it is good: a person who mends the token should not have to wait an hour.
-    if fresh {
-        let text = serde_json::to_string(&validation).expect("a validation is always JSON");
-        world
-            .store
-            .write(move |db| jobs::keep(db, &name, &text, now_ms))
-            .await?;
-    }
     let broadcaster = match &world.spoke.channel {
         Channel::Own => viewer.clone(),
         Channel::Id(id) => RecordKey::try_from(id.clone())
@@ -122,6 +62,94 @@ pub(super) async fn seat(world: &World) -> Result<Seat, RunError> {
         broadcaster,
         viewer,
     })
+}
+
+/// Validates the token again when an hour has passed in a long run. Source: Twitch, Validating Tokens, which wants it at start and hourly.
+///
+/// Errors: as [`seat`]: the token has ended, and it could not be renewed.
+pub(super) async fn stay(world: &World) -> Result<(), RunError> {
+    let last_ms = world.validated_ms.load(Ordering::Relaxed);
+    if world.now_ms() - last_ms < VALIDATION_MS {
+        return Ok(());
+    }
+    validation(world).await.map(drop)
+}
+
+/// Returns what is known of the token, from Twitch or, for an hour, from what Twitch said before.
+async fn validation(world: &World) -> Result<Validation, RunError> {
+    let wrong = |error| RunError::of_call(&world.job.name, &world.spoke.name, error);
+    let setup = |what: String| setup(world, what);
+    let login = |error| wrong(CallError::Login(error));
+    let now_ms = world.now_ms();
+    let name = format!("twitch.validation:{}", world.spoke_line.gate().name());
+    let since = now_ms - VALIDATION_MS;
+    let reader = world.store.reader()?;
+    let kept = jobs::kept_at(&reader, &name, since)?;
+    drop(reader);
+    let token = world.spoke_line.token_fingerprint().await.map_err(login)?;
+    let kept = kept
+        .and_then(|(text, at_ms)| Some((serde_json::from_str::<Validation>(&text).ok()?, at_ms)))
+        .filter(|(kept, _)| kept.token == token);
+    let fresh = kept.is_none();
+    let (validation, at_ms) = match kept {
+        Some(kept) => kept,
+        None => {
+            let answer = world
+                .auth_line
+                .send(&twitch::validate(), Purpose::Announced)
+                .await
+                .map_err(wrong)?;
+            let twitch::Token {
+                client_id,
+                user_id,
+                scopes,
+                ..
+            } = answer.value;
+            let validation = Validation {
+                // A dead one was renewed on the way.
+                token: world.auth_line.token_fingerprint().await.map_err(login)?,
+                client_id,
+                user_id,
+                scopes,
+            };
+            (validation, now_ms)
+        }
+    };
+    if validation.client_id != world.spoke.client_id {
+        return Err(setup(format!(
+            "the token belongs to client id {}, but `client_id` says {}; use the two that belong together",
+            validation.client_id, world.spoke.client_id
+        )));
+    }
+    let has_scope = |scope: &String| scope == FOLLOWERS_SCOPE;
+    if !validation.scopes.iter().any(has_scope) {
+        let kind = world.spoke_line.token_kind();
+        let how = match kind.command() {
+            None => "make a new token with it (the README says how)".to_owned(),
+            Some(command) => format!("run `{command}`"),
+        };
+        return Err(setup(format!(
+            "the token lacks the scope {FOLLOWERS_SCOPE}; {how}"
+        )));
+    }
+    // Kept only when it is good: a person who mends the token should not have to wait an hour.
+    if fresh {
+        let text = serde_json::to_string(&validation).expect("a validation is always JSON");
+        world
+            .store
+            .write(move |db| jobs::keep(db, &name, &text, now_ms))
+            .await?;
+    }
+    world.validated_ms.store(at_ms, Ordering::Relaxed);
+    Ok(validation)
+}
+
+fn setup(world: &World, what: String) -> RunError {
+    RunError::Setup {
+        job: world.job.name.clone(),
+        account: Some(world.spoke.name.clone()),
+        what,
+    }
 }
 
 async fn channel_id(

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU8, Ordering};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -39,6 +39,8 @@ pub struct World {
     pub spoke_line: Line,
     /// The line to the addresses that know of its token.
     pub auth_line: Line,
+    /// When Twitch last validated that token, in ms; 0 before the run did or read of it.
+    pub validated_ms: Arc<AtomicI64>,
     /// What the mirror keeps: the union over all jobs of the location.
     pub keeping: Arc<Keeping>,
     /// Whether a person wants it to stop.

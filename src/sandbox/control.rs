@@ -2,15 +2,18 @@
 //!
 //! `GET /control/state`, `GET /control/contacts_by_field?key=&value=`, and `POST` to `/control/advance` (`{"ms":…}`),
 //! `/control/change`, `/control/drift` (`{"page":…,"change":{…}}`), `/control/later`, `/control/fault`,
-//! `/control/clear`, `/control/settle`.
+//! `/control/clear`, `/control/settle`; for logins `GET /control/devices`, `GET /control/issued` and those of `login`.
 
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::base::Account;
 use super::clock::millis_text;
 use super::faults;
+use super::logins::IssuedKind;
 use super::script::{Change, Later};
+use super::settings::{BROADCASTER_ID, Switches, UserType};
 use super::wire::{Answer, Request};
 use super::world::World;
 
@@ -74,8 +77,97 @@ fn act(world: &mut World, request: &Request, body: &Value) -> Option<Value> {
             });
             done
         }
+        ("GET", "/devices") => {
+            let now = world.clock.now();
+            Some(json!({ "pending": world.logins.pending_codes(now) }))
+        }
+        ("GET", "/issued") => Some(json!({ "issued": issued(world) })),
+        ("POST", path) => login(world, path, body).and(done),
         _ => None,
     }
+}
+
+/// Steers the logins: `/expire_tokens`, `/kill_refresh_tokens`, `/revoke_login` (`{"holder":…}`, all without),
+/// `/revoke_token` (`{"token":…}`), `/approve_device` (`{"user_code":…,"user_id":…}`), `/deny_device`
+/// (`{"user_code":…}`), `/user` (`{"id":…,"login":…,"name":…}`), `/moderator` (`{"user_id":…,"moderates":…}`) and
+/// `/switch` with some of the switches for logins.
+fn login(world: &mut World, path: &str, body: &Value) -> Option<()> {
+    let text = |key: &str| body.get(key).and_then(Value::as_str);
+    match path {
+        "/expire_tokens" => world.expire_access(),
+        "/kill_refresh_tokens" => world.logins.kill_refresh(),
+        "/revoke_login" => world.end_logins(text("holder")),
+        "/revoke_token" => world.tokens.revoke(text("token")?),
+        "/approve_device" => {
+            let user = text("user_id").unwrap_or(BROADCASTER_ID);
+            return world.approve(text("user_code")?, user).then_some(());
+        }
+        "/deny_device" => return world.deny(text("user_code")?).then_some(()),
+        "/user" => world.audience.set_account(Account {
+            id: text("id")?.to_string(),
+            login: text("login")?.to_string(),
+            name: text("name")?.to_string(),
+        }),
+        "/moderator" => {
+            let id = text("user_id")?.to_string();
+            match body.get("moderates")?.as_bool()? {
+                true => world.moderators.insert(id),
+                false => world.moderators.remove(&id),
+            };
+        }
+        "/switch" => {
+            for (name, value) in body.as_object()? {
+                switch(&mut world.settings.switches, name, value)?;
+            }
+        }
+        _ => return None,
+    }
+    Some(())
+}
+
+/// Sets one switch by its name.
+fn switch(switches: &mut Switches, name: &str, value: &Value) -> Option<()> {
+    let text = || value.as_str().map(String::from);
+    match name {
+        "login_user" => switches.login_user = text()?,
+        "login_denied" => switches.login_denied = value.as_bool()?,
+        "withheld_scopes" => {
+            switches.withheld_scopes = serde_json::from_value(value.clone()).ok()?;
+        }
+        "pending_says_invalid" => switches.pending_says_invalid = value.as_bool()?,
+        "slow_downs" => switches.slow_downs = value.as_u64()?,
+        "expiry_named" => switches.expiry_named = value.as_bool()?,
+        "wrong_secret_403" => switches.wrong_secret_403 = value.as_bool()?,
+        "refresh_rotates" => switches.refresh_rotates = value.as_bool()?,
+        "revoke_ends_login" => switches.revoke_ends_login = value.as_bool()?,
+        "state_left_out" => switches.state_left_out = value.as_bool()?,
+        "state_changed" => switches.state_changed = value.as_bool()?,
+        "user_type" => {
+            switches.user_type = match value.as_str()? {
+                "Location" => UserType::Location,
+                "Company" => UserType::Company,
+                _ => return None,
+            }
+        }
+        "chosen_location" => switches.chosen_location = text()?,
+        "location_inactive" => switches.location_inactive = value.as_bool()?,
+        _ => return None,
+    }
+    Some(())
+}
+
+fn issued(world: &World) -> Value {
+    let shown = world.logins.issued().iter().map(|issued| {
+        let kind = match issued.kind {
+            IssuedKind::Access => "access",
+            IssuedKind::Refresh => "refresh",
+            IssuedKind::Code => "code",
+            IssuedKind::DeviceCode => "device_code",
+            IssuedKind::ClientSecret => "client_secret",
+        };
+        json!({ "kind": kind, "text": issued.text })
+    });
+    shown.collect()
 }
 
 fn read_change(value: &Value) -> Option<Change> {

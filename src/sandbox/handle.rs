@@ -25,7 +25,7 @@ use super::world::World;
 
 /// A running sandbox; dropping it stops the server and ends its connections.
 pub struct Sandbox {
-    world: Shared,
+    pub(crate) world: Shared,
     clock: Arc<VirtualClock>,
     address: SocketAddr,
     server: JoinHandle<()>,

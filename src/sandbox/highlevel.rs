@@ -6,12 +6,13 @@ use std::time::Instant;
 use serde_json::{Map, Value, json};
 
 use super::fields;
+use super::highlevel_login;
 use super::jottings;
 use super::json::Json;
 use super::person::{Dialect, Full, Person, write_full};
 use super::routes::{Route, Row, Vendor};
 use super::search;
-use super::settings::{DeletedAnswer, LOCATION_ID};
+use super::settings::{COMPANY_ID, DeletedAnswer, LOCATION_ID};
 use super::store::{Found, Gone};
 use super::tags;
 use super::tokens::Holder;
@@ -68,20 +69,15 @@ fn checked(
     let Some(bearer) = bearer else {
         return refuse(401, "Invalid JWT");
     };
-    let token = world
-        .tokens
-        .alive(bearer, now)
-        .filter(|token| token.holder == Holder::Location);
-    let Some(token) = token.filter(|_| !twist.expired) else {
-        let private = bearer.starts_with("pit-") && !twist.expired;
-        return refuse(
-            401,
-            if private {
-                "Invalid Private Integration token"
-            } else {
-                "Invalid token: access token is invalid"
-            },
+    let token = world.tokens.alive(bearer, now).filter(|token| {
+        let other = matches!(
+            token.holder,
+            Holder::TwitchUser { .. } | Holder::TwitchApp { .. }
         );
+        !other && !twist.expired
+    });
+    let Some(token) = token.cloned() else {
+        return Ok(dead_token(world, bearer, twist));
     };
     let dialect = match request.header("version") {
         None => return refuse(401, "version header was not found."),
@@ -91,6 +87,33 @@ fn checked(
     };
     if twist.unpermitted || !token.has(row.scope) {
         return refuse(401, "The token is not authorized for this scope.");
+    }
+    let agency = matches!(
+        row.route,
+        Route::LocationToken | Route::LocationTokenV3 | Route::InstalledLocations
+    );
+    match &token.holder {
+        Holder::Company { .. } if agency => {
+            // The paths were renamed with v3, and each is known to its own version alone.
+            if (row.route == Route::LocationTokenV3) != (dialect == Dialect::V3) {
+                return refuse(404, &format!("Cannot {} {}", request.method, request.path));
+            }
+            return highlevel_login::agency(world, row.route, request, &token);
+        }
+        Holder::OtherLocation { .. } if !agency => {
+            return refuse(403, "The token does not have access to this location.");
+        }
+        Holder::Location if !agency => {}
+        Holder::Location
+        | Holder::OtherLocation { .. }
+        | Holder::Company { .. }
+        | Holder::TwitchUser { .. }
+        | Holder::TwitchApp { .. } => {
+            return refuse(
+                401,
+                "This authClass type is not allowed to access this scope.",
+            );
+        }
     }
     if request.garbled {
         return refuse(400, "Unexpected token in JSON");
@@ -182,9 +205,33 @@ fn checked(
         Route::TwitchFollowers
         | Route::TwitchUsers
         | Route::TwitchValidate
+        | Route::TwitchAuthorize
+        | Route::TwitchDevice
+        | Route::TwitchToken
+        | Route::TwitchRevoke
+        | Route::TwitchActivate
+        | Route::ChooseLocation
+        | Route::OauthToken
+        | Route::LocationToken
+        | Route::LocationTokenV3
+        | Route::InstalledLocations
         | Route::Control
         | Route::Unknown => refuse(404, "Not Found"),
     }
+}
+
+/// Says that a token is dead, in the words for its kind. The tokens of logins die without the key `error`.
+fn dead_token(world: &World, bearer: &str, twist: Twist) -> Answer {
+    if world.logins.was_access(bearer) {
+        let body = json!({ "statusCode": 401, "message": "Invalid JWT" });
+        return Answer::value(401, &body);
+    }
+    let private = bearer.starts_with("pit-") && !twist.expired;
+    let message = match private {
+        true => "Invalid Private Integration token",
+        false => "Invalid token: access token is invalid",
+    };
+    Answer::refused(401, message)
 }
 
 /// Refuses a path of another location.
@@ -445,7 +492,7 @@ fn location(world: &mut World) -> Answer {
         &json!({
             "location": {
                 "id": LOCATION_ID,
-                "companyId": "sandboxCompany000001",
+                "companyId": COMPANY_ID,
                 "name": "Sandbox Location",
                 "country": "US",
                 "timezone": "America/New_York",

@@ -20,21 +20,26 @@ mod fields;
 mod filters;
 mod handle;
 mod highlevel;
+mod highlevel_login;
 mod index;
 mod jottings;
 mod json;
 mod limits;
 mod location;
+mod logins;
 mod person;
+mod redirects;
 mod routes;
 mod script;
 mod search;
 mod server;
 mod settings;
+mod steering;
 mod store;
 mod tags;
 mod tokens;
 mod twitch;
+mod twitch_login;
 mod wire;
 mod world;
 mod writes;
@@ -42,11 +47,13 @@ mod writes;
 pub use calls::SeenCall;
 pub use faults::{Fault, FaultKind};
 pub use handle::{Follower, Sandbox};
+pub use logins::{Issued, IssuedKind};
 pub use script::Change;
 pub use settings::{
-    BROADCASTER_ID, BROADCASTER_LOGIN, BulkMax, DeletedAnswer, HIGHLEVEL_SCOPES, HIGHLEVEL_TOKEN,
-    LOCATION_ID, ListNames, SearchTotal, Settings, StaleAfter, Switches, TWITCH_CLIENT_ID,
-    TWITCH_SCOPES, TWITCH_TOKEN,
+    BROADCASTER_ID, BROADCASTER_LOGIN, BulkMax, COMPANY_ID, DeletedAnswer, HIGHLEVEL_CLIENT_ID,
+    HIGHLEVEL_CLIENT_SECRET, HIGHLEVEL_SCOPES, HIGHLEVEL_TOKEN, LOCATION_ID, ListNames,
+    SearchTotal, Settings, StaleAfter, Switches, TWITCH_CLIENT_ID, TWITCH_CLIENT_SECRET,
+    TWITCH_SCOPES, TWITCH_TOKEN, UserType,
 };
 pub use tokens::{Holder, Token};
 

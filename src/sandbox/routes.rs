@@ -49,6 +49,16 @@ pub(crate) enum Route {
     TwitchFollowers,
     TwitchUsers,
     TwitchValidate,
+    TwitchAuthorize,
+    TwitchDevice,
+    TwitchToken,
+    TwitchRevoke,
+    TwitchActivate,
+    ChooseLocation,
+    OauthToken,
+    LocationToken,
+    LocationTokenV3,
+    InstalledLocations,
     Control,
     Unknown,
 }
@@ -163,6 +173,15 @@ const HIGHLEVEL: &[Row] = &[
         "POST /locations/{id}/tags",
         "locations/tags.write",
     ),
+    row(ChooseLocation, "GET /oauth/chooselocation", ""),
+    row(OauthToken, "POST /oauth/token", ""),
+    row(LocationToken, "POST /oauth/locationToken", "oauth.write"),
+    row(LocationTokenV3, "POST /oauth/location-token", "oauth.write"),
+    row(
+        InstalledLocations,
+        "GET /oauth/installedLocations",
+        "oauth.readonly",
+    ),
 ];
 
 const HELIX: &[Row] = &[
@@ -174,7 +193,14 @@ const HELIX: &[Row] = &[
     row(TwitchUsers, "GET /users", ""),
 ];
 
-const ID: &[Row] = &[row(TwitchValidate, "GET /oauth2/validate", "")];
+const ID: &[Row] = &[
+    row(TwitchValidate, "GET /oauth2/validate", ""),
+    row(TwitchAuthorize, "GET /oauth2/authorize", ""),
+    row(TwitchDevice, "POST /oauth2/device", ""),
+    row(TwitchToken, "POST /oauth2/token", ""),
+    row(TwitchRevoke, "POST /oauth2/revoke", ""),
+    row(TwitchActivate, "GET /activate", ""),
+];
 
 /// What is recorded of calls that fit no endpoint.
 pub(crate) const UNKNOWN: Row = row(Unknown, "unknown", "");
@@ -182,10 +208,26 @@ pub(crate) const UNKNOWN: Row = row(Unknown, "unknown", "");
 pub(crate) const CONTROL: Row = row(Control, "control", "");
 
 impl Row {
-    /// Tells whether such a call could change the vendor.
+    /// Tells whether such a call could change the vendor's people; logins do not.
     pub(crate) fn writes(&self) -> bool {
         let reads = matches!(self.route, Search | SearchTasks | Unknown | Control);
-        !reads && !self.name.starts_with("GET ")
+        !reads && !self.logs_in() && !self.name.starts_with("GET ")
+    }
+
+    /// Tells whether the call belongs to a login: it may carry secrets, and may spend or make tokens.
+    pub(crate) fn logs_in(&self) -> bool {
+        matches!(
+            self.route,
+            TwitchAuthorize
+                | TwitchDevice
+                | TwitchToken
+                | TwitchRevoke
+                | TwitchActivate
+                | ChooseLocation
+                | OauthToken
+                | LocationToken
+                | LocationTokenV3
+        )
     }
 }
 

@@ -65,11 +65,15 @@ async fn handle(request: hyper::Request<Incoming>, world: Shared) -> io::Result<
         .map_err(|_| io::Error::from(io::ErrorKind::InvalidData))?
         .to_bytes();
     let (vendor, path) = routes::vendor(head.uri.path());
-    let json = head.headers.get("content-type").is_some_and(|kind| {
-        kind.to_str()
-            .is_ok_and(|kind| kind.starts_with("application/json"))
-    });
-    let parsed = match json && !body.is_empty() {
+    let is = |wanted: &str| {
+        let kind = head.headers.get("content-type");
+        kind.is_some_and(|kind| kind.to_str().is_ok_and(|kind| kind.starts_with(wanted)))
+    };
+    let form = match is("application/x-www-form-urlencoded") {
+        true => parse_query(&String::from_utf8_lossy(&body)),
+        false => Vec::new(),
+    };
+    let parsed = match is("application/json") && !body.is_empty() {
         true => serde_json::from_slice(&body).map(Some),
         false => Ok(None),
     };
@@ -78,6 +82,7 @@ async fn handle(request: hyper::Request<Incoming>, world: Shared) -> io::Result<
         path: percent_decode(path, false),
         query: parse_query(head.uri.query().unwrap_or("")),
         headers: head.headers,
+        form,
         garbled: parsed.is_err(),
         body: parsed.ok().flatten(),
     };

@@ -18,6 +18,14 @@ pub const HIGHLEVEL_TOKEN: &str = "pit-sandbox";
 pub const TWITCH_TOKEN: &str = "sandbox-user-token";
 /// The Twitch client id that the token belongs to.
 pub const TWITCH_CLIENT_ID: &str = "sandboxclient";
+/// A secret for a confidential Twitch application; it is in force when `Settings::twitch_client_secret` holds it.
+pub const TWITCH_CLIENT_SECRET: &str = "sandbox-twitch-client-secret";
+/// The company that the location belongs to.
+pub const COMPANY_ID: &str = "sandboxCompany000001";
+/// The client id of the HighLevel application.
+pub const HIGHLEVEL_CLIENT_ID: &str = "sandboxapp-m1k2";
+/// The secret of the HighLevel application.
+pub const HIGHLEVEL_CLIENT_SECRET: &str = "sandbox-highlevel-client-secret";
 
 /// Every HighLevel scope that the served endpoints ask for.
 pub const HIGHLEVEL_SCOPES: &[&str] = &[
@@ -30,6 +38,9 @@ pub const HIGHLEVEL_SCOPES: &[&str] = &[
     "locations/tags.write",
     "locations/tasks.readonly",
 ];
+
+/// The scopes that HighLevel's agency logins may have besides.
+pub(crate) const AGENCY_SCOPES: &[&str] = &["oauth.readonly", "oauth.write"];
 
 /// The Twitch scopes that the token starts with.
 pub const TWITCH_SCOPES: &[&str] = &["moderator:read:followers"];
@@ -57,12 +68,26 @@ pub struct Settings {
     pub fields: bool,
     /// Whether some followers have a name of 200 characters or none at all.
     pub odd_names: bool,
-    /// The scopes of the HighLevel token.
+    /// The scopes of the HighLevel token, and those that a login can get.
     pub highlevel_scopes: Vec<String>,
     /// The scopes of the Twitch token.
     pub twitch_scopes: Vec<String>,
-    /// How long the Twitch token lives; `None` means it never ends by itself.
+    /// How long Twitch user tokens live, in virtual time; `None` means that the one of the start never ends by itself
+    /// and that those of logins live for four hours.
     pub twitch_token_life: Option<Duration>,
+    /// The secret of the Twitch application. `None` makes it a public one: it exchanges no authorization codes, and its
+    /// refresh tokens serve once and die after 30 days of rest.
+    pub twitch_client_secret: Option<String>,
+    /// The redirect addresses that the Twitch application registered.
+    pub twitch_redirects: Vec<String>,
+    /// The redirect addresses that the HighLevel application registered.
+    pub highlevel_redirects: Vec<String>,
+    /// Whether a registered address of `localhost` also stands for `127.0.0.1` and for every other port of the two.
+    pub any_loopback_port: bool,
+    /// How long Twitch asks a device to wait between two polls, in whole seconds.
+    pub device_interval: Duration,
+    /// Further locations of the company: an agency can make tokens for them, and they serve nothing.
+    pub other_locations: Vec<String>,
     /// How many calls are remembered; older ones are forgotten, the counters are not.
     pub call_log: usize,
     /// Whether remembered calls keep their JSON bodies.
@@ -91,6 +116,12 @@ impl Default for Settings {
             highlevel_scopes: HIGHLEVEL_SCOPES.iter().map(ToString::to_string).collect(),
             twitch_scopes: TWITCH_SCOPES.iter().map(ToString::to_string).collect(),
             twitch_token_life: None,
+            twitch_client_secret: None,
+            twitch_redirects: vec!["http://localhost:3000".to_string()],
+            highlevel_redirects: vec!["http://localhost:3000/callback".to_string()],
+            any_loopback_port: false,
+            device_interval: Duration::from_secs(5),
+            other_locations: Vec::new(),
             call_log: 100_000,
             keep_bodies: true,
             switches: Switches::default(),
@@ -147,6 +178,15 @@ pub enum DeletedAnswer {
     StillShown,
 }
 
+/// Whose token a HighLevel login gives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UserType {
+    /// A location's.
+    Location,
+    /// An agency's.
+    Company,
+}
+
 /// Vendor behavior that the documents leave open, one field a question.
 #[derive(Clone, Debug)]
 pub struct Switches {
@@ -182,6 +222,34 @@ pub struct Switches {
     pub empty_pages: u64,
     /// Whether every third follower page has one row less than asked.
     pub short_pages: bool,
+    /// The user who agrees on Twitch's pages.
+    pub login_user: String,
+    /// Whether the user says no on the vendors' pages.
+    pub login_denied: bool,
+    /// Scopes that no login gets, although it asks for them.
+    pub withheld_scopes: Vec<String>,
+    /// Whether a device that polls too early hears "invalid device code" in place of "authorization_pending".
+    pub pending_says_invalid: bool,
+    /// How many of the next polls of a pending device are answered "slow_down".
+    pub slow_downs: u64,
+    /// Whether an expired device code is answered "expired_token" in place of "invalid device code".
+    pub expiry_named: bool,
+    /// Whether a wrong Twitch secret is answered 403 in place of 400.
+    pub wrong_secret_403: bool,
+    /// Whether a confidential Twitch application gets a new refresh token at each use, which ends the old one.
+    pub refresh_rotates: bool,
+    /// Whether revoking a Twitch access token also ends the refresh token of its login.
+    pub revoke_ends_login: bool,
+    /// Whether HighLevel's page sends the browser back without the `state` that it was given.
+    pub state_left_out: bool,
+    /// Whether the vendors' pages send another `state` back than they were given.
+    pub state_changed: bool,
+    /// Whose token a HighLevel login gives.
+    pub user_type: UserType,
+    /// The location that the user chooses on HighLevel's page.
+    pub chosen_location: String,
+    /// Whether the location is paused: HighLevel renews nothing, and the refresh tokens stay good.
+    pub location_inactive: bool,
 }
 
 impl Default for Switches {
@@ -203,12 +271,26 @@ impl Default for Switches {
             last_cursor: false,
             empty_pages: 0,
             short_pages: false,
+            login_user: BROADCASTER_ID.to_string(),
+            login_denied: false,
+            withheld_scopes: Vec::new(),
+            pending_says_invalid: false,
+            slow_downs: 0,
+            expiry_named: false,
+            wrong_secret_403: false,
+            refresh_rotates: false,
+            revoke_ends_login: true,
+            state_left_out: false,
+            state_changed: false,
+            user_type: UserType::Location,
+            chosen_location: LOCATION_ID.to_string(),
+            location_inactive: false,
         }
     }
 }
 
 impl Switches {
-    /// Returns any combination, the same one for the same seed.
+    /// Returns any combination, the same one for the same seed; what users decide in a login stays as it is.
     pub fn random(seed: u64) -> Switches {
         let mut chance = Chance::new(seed ^ 0x5717_c4e5);
         let bulk = [
@@ -242,6 +324,14 @@ impl Switches {
             last_cursor: chance.coin(),
             empty_pages: chance.pick(&[0, 0, 3]),
             short_pages: chance.coin(),
+            pending_says_invalid: chance.coin(),
+            slow_downs: chance.below(2),
+            expiry_named: chance.coin(),
+            wrong_secret_403: chance.coin(),
+            refresh_rotates: chance.coin(),
+            revoke_ends_login: chance.coin(),
+            state_left_out: chance.coin(),
+            ..Switches::default()
         }
     }
 }

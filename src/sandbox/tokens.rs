@@ -9,6 +9,16 @@ use super::settings::{BROADCASTER_ID, HIGHLEVEL_TOKEN, Settings, TWITCH_CLIENT_I
 pub enum Holder {
     /// A HighLevel location's token (private integration or OAuth).
     Location,
+    /// The token of another location of the same company; this sandbox serves no contacts of it.
+    OtherLocation {
+        /// The location's id.
+        location_id: String,
+    },
+    /// An agency's token: it makes tokens for its locations and is refused by their endpoints.
+    Company {
+        /// The company's id.
+        company_id: String,
+    },
     /// A Twitch user's token for one client id.
     TwitchUser {
         /// The client id that the token was made for.

@@ -57,7 +57,9 @@ pub(crate) fn helix(
             (client_id, format!("{client_id} {user_id}"))
         }
         Some(Holder::TwitchApp { client_id }) => (client_id, client_id.clone()),
-        Some(Holder::Location) | None => return dead_token(),
+        Some(Holder::Location | Holder::OtherLocation { .. } | Holder::Company { .. }) | None => {
+            return dead_token();
+        }
     };
     if request.header("client-id") != Some(client.as_str()) {
         return Answer::helix(401, "Client ID and OAuth token do not match");
@@ -142,7 +144,10 @@ fn followers(world: &mut World, request: &Request, token: &Token, twist: Twist) 
         Holder::TwitchUser { user_id, .. } => {
             user_id == broadcaster || world.moderators.contains(user_id)
         }
-        Holder::TwitchApp { .. } | Holder::Location => false,
+        Holder::TwitchApp { .. }
+        | Holder::Location
+        | Holder::OtherLocation { .. }
+        | Holder::Company { .. } => false,
     };
     let entitled = scoped && own && !twist.unpermitted;
     if user.is_some() && !entitled {
@@ -337,12 +342,9 @@ fn users(world: &mut World, request: &Request, token: &Token, twist: Twist) -> A
     Answer::value(200, &json!({ "data": rows }))
 }
 
-/// Answers the calls of `id.twitch.tv`.
-pub(crate) fn id(world: &mut World, row: &'static Row, request: &Request, twist: Twist) -> Answer {
-    if row.route != Route::TwitchValidate {
-        return Answer::value(404, &json!({ "status": 404, "message": "not found" }));
-    }
-    let refused = |message: &str| Answer::value(401, &json!({ "status": 401, "message": message }));
+/// Answers `GET /oauth2/validate`.
+pub(crate) fn validate(world: &mut World, request: &Request, twist: Twist) -> Answer {
+    let refused = |message: &str| Answer::id(401, message);
     let Some(text) = bearer(request) else {
         return refused("missing authorization token");
     };
@@ -380,6 +382,8 @@ pub(crate) fn id(world: &mut World, row: &'static Row, request: &Request, twist:
             200,
             &json!({ "client_id": client_id, "scopes": scopes, "expires_in": expires_in }),
         ),
-        Holder::Location => refused("invalid access token"),
+        Holder::Location | Holder::OtherLocation { .. } | Holder::Company { .. } => {
+            refused("invalid access token")
+        }
     }
 }

@@ -12,6 +12,8 @@ pub(crate) struct Request {
     pub(crate) query: Vec<(String, String)>,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Option<Value>,
+    /// The pairs of a body that is a form.
+    pub(crate) form: Vec<(String, String)>,
     /// The body said that it was JSON and was not.
     pub(crate) garbled: bool,
 }
@@ -23,10 +25,12 @@ impl Request {
 
     /// Returns the first value of a query parameter; an empty one counts as missing.
     pub(crate) fn param(&self, name: &str) -> Option<&str> {
-        let found = self.query.iter().find(|(known, _)| known == name);
-        found
-            .map(|(_, value)| value.as_str())
-            .filter(|value| !value.is_empty())
+        first(&self.query, name)
+    }
+
+    /// Returns the first value of a form field of the body; an empty one counts as missing.
+    pub(crate) fn form(&self, name: &str) -> Option<&str> {
+        first(&self.form, name)
     }
 
     pub(crate) fn params<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a str> {
@@ -43,6 +47,13 @@ impl Request {
             _ => Map::new(),
         }
     }
+}
+
+fn first<'a>(pairs: &'a [(String, String)], name: &str) -> Option<&'a str> {
+    let found = pairs.iter().find(|(known, _)| known == name);
+    found
+        .map(|(_, value)| value.as_str())
+        .filter(|value| !value.is_empty())
 }
 
 /// How the body reaches the client.
@@ -123,6 +134,31 @@ impl Answer {
         )
     }
 
+    /// A refusal of `id.twitch.tv`, which has no `error` key.
+    pub(crate) fn id(status: u16, message: &str) -> Answer {
+        Answer::value(status, &json!({ "status": status, "message": message }))
+    }
+
+    /// A page for people.
+    pub(crate) fn page(status: u16, text: &str) -> Answer {
+        let page = format!("<!doctype html><title>Sandbox</title><p>{text}</p>\n");
+        let mut answer = Answer::json(status, page.into_bytes());
+        answer.content_type = "text/html; charset=UTF-8";
+        answer
+    }
+
+    /// Sends the browser to an address with more parameters.
+    pub(crate) fn redirect(address: &str, pairs: &[(&str, &str)]) -> Answer {
+        let mut target = address.to_string();
+        for (name, value) in pairs {
+            target.push(if target.contains('?') { '&' } else { '?' });
+            target.push_str(name);
+            target.push('=');
+            target.push_str(&percent_encode(value));
+        }
+        Answer::page(302, "Found").with("location", target)
+    }
+
     pub(crate) fn with(mut self, name: &'static str, value: impl Into<String>) -> Answer {
         self.headers.push((name, value.into()));
         self
@@ -174,6 +210,21 @@ pub(crate) fn percent_decode(text: &str, plus: bool) -> String {
         }
     }
     String::from_utf8_lossy(&out).into_owned()
+}
+
+/// Encodes as a form does; a space becomes `+`.
+pub(crate) fn percent_encode(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+                out.push(char::from(byte))
+            }
+            b' ' => out.push('+'),
+            _ => out.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    out
 }
 
 pub(crate) fn parse_query(query: &str) -> Vec<(String, String)> {
@@ -233,6 +284,8 @@ mod tests {
             );
         }
         assert_eq!(percent_decode("%2B1+5%20x%", true), "+1 5 x%");
+        let odd = "a b+c:/?&=ü%";
+        assert_eq!(percent_decode(&percent_encode(odd), true), odd);
         assert_eq!(
             parse_query("id=1&id=2&x"),
             [

@@ -13,17 +13,20 @@ use super::clock::{VirtualClock, http_date};
 use super::control;
 use super::faults::{FaultKind, Faults, PageQuirk};
 use super::highlevel;
+use super::highlevel_login;
 use super::jottings::Jottings;
 use super::limits::{Bucket, Windows};
 use super::location::Location;
+use super::logins::Logins;
 use super::person::Person;
 use super::routes::{self, Route, Row, Vendor};
 use super::script::Later;
 use super::search::LastTotal;
-use super::settings::Settings;
+use super::settings::{HIGHLEVEL_CLIENT_SECRET, Settings};
 use super::store::{Gone, Store};
 use super::tokens::Tokens;
 use super::twitch;
+use super::twitch_login;
 use super::wire::{Answer, Delivery, Request};
 
 /// The whole simulated world.
@@ -35,6 +38,7 @@ pub(crate) struct World {
     pub(crate) jottings: Jottings,
     pub(crate) audience: Audience,
     pub(crate) tokens: Tokens,
+    pub(crate) logins: Logins,
     /// Users who moderate the channel.
     pub(crate) moderators: HashSet<String>,
     /// Account ids that make `GET /users` answer 500.
@@ -67,12 +71,15 @@ impl World {
         let now = clock.now();
         let mut location = Location::new(base.ids, &settings);
         location.define_twin_tags(&base);
+        let mut secrets = vec![HIGHLEVEL_CLIENT_SECRET.to_string()];
+        secrets.extend(settings.twitch_client_secret.clone());
         World {
             store: Store::new(Arc::clone(&base)),
             location,
             jottings: Jottings::new(base.ids),
             audience: Audience::new(base),
             tokens: Tokens::new(&settings, now),
+            logins: Logins::new(settings.seed, secrets),
             moderators: HashSet::new(),
             poisoned: HashSet::new(),
             windows: Windows::new(settings.speed, settings.daily),
@@ -124,7 +131,7 @@ impl World {
         answer.headers.push(("date", http_date(self.clock.now())));
         self.calls.add(SeenCall {
             method: request.method.clone(),
-            path: with_query(request),
+            path: with_query(request, row),
             route: row.name,
             status: match answer.delivery {
                 Delivery::Dropped => 0,
@@ -133,7 +140,10 @@ impl World {
             at,
             acted: answer.acted,
             write: row.writes(),
-            body: request.body.clone().filter(|_| self.settings.keep_bodies),
+            body: request
+                .body
+                .clone()
+                .filter(|_| self.settings.keep_bodies && !row.logs_in()),
         });
         self.run_later(row.name);
         answer
@@ -176,12 +186,16 @@ impl World {
             _ => None,
         };
         let mut answer = match vendor {
+            Vendor::HighLevel if highlevel_login::is_open(row.route) => {
+                early.unwrap_or_else(|| highlevel_login::open(self, row.route, request, twist))
+            }
             Vendor::HighLevel => highlevel::answer(self, row, values, request, at, twist, early),
             Vendor::Helix => twitch::helix(self, row, request, at, twist, early),
-            Vendor::Id => early.unwrap_or_else(|| twitch::id(self, row, request, twist)),
+            Vendor::Id => early.unwrap_or_else(|| twitch_login::answer(self, row, request, twist)),
             Vendor::Control | Vendor::Nobody => Answer::refused(404, "Not Found"),
         };
-        answer.acted = answer.acted || (row.writes() && (200..300).contains(&answer.status));
+        let acts = row.writes() || row.logs_in();
+        answer.acted = answer.acted || (acts && (200..400).contains(&answer.status));
         match fault {
             Some(FaultKind::ResetAfter) => answer.delivery = Delivery::Dropped,
             Some(FaultKind::BrokenBody) => answer.delivery = Delivery::Broken,
@@ -203,14 +217,18 @@ impl World {
     }
 }
 
-fn with_query(request: &Request) -> String {
+/// Shows the path with its query; what a login's query holds is not kept.
+fn with_query(request: &Request, row: &Row) -> String {
     if request.query.is_empty() {
         return request.path.clone();
     }
     let pairs: Vec<String> = request
         .query
         .iter()
-        .map(|(name, value)| format!("{name}={value}"))
+        .map(|(name, value)| match row.logs_in() {
+            true => name.clone(),
+            false => format!("{name}={value}"),
+        })
         .collect();
     format!("{}?{}", request.path, pairs.join("&"))
 }

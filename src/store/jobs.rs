@@ -256,9 +256,20 @@ pub fn batch_was_refused(db: &Connection, location_no: i64, sent: i64) -> Result
 
 /// Returns a fact kept under `name` that is younger than `since_ms`.
 pub fn kept(db: &Connection, name: &str, since_ms: i64) -> Result<Option<String>, StoreError> {
+    Ok(kept_at(db, name, since_ms)?.map(|(value, _)| value))
+}
+
+/// Returns a fact kept under `name` that is younger than `since_ms`, and since when it is kept.
+pub fn kept_at(
+    db: &Connection,
+    name: &str,
+    since_ms: i64,
+) -> Result<Option<(String, i64)>, StoreError> {
     Ok(db
-        .prepare_cached("SELECT value FROM kept WHERE name = ?1 AND kept_ms >= ?2")?
-        .query_row(params![name, since_ms], |row| row.get(0))
+        .prepare_cached("SELECT value, kept_ms FROM kept WHERE name = ?1 AND kept_ms >= ?2")?
+        .query_row(params![name, since_ms], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })
         .optional()?)
 }
 

@@ -1,7 +1,7 @@
 //! Opening the file: permissions, pragmas, migrations.
 
-use std::fs::{self, OpenOptions};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::fs::{self, OpenOptions, Permissions};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -13,7 +13,10 @@ use super::error::StoreError;
 pub const STATE_FILE: &str = "ghl-sync.db";
 
 /// The schemas in the order in which they were made; `user_version` counts how many a file has.
-const SCHEMAS: &[&str] = &[include_str!("schema/001.sql")];
+const SCHEMAS: &[&str] = &[
+    include_str!("schema/001.sql"),
+    include_str!("schema/002.sql"),
+];
 
 /// The `user_version` of a file that this program writes.
 #[expect(clippy::cast_possible_wrap, reason = "a handful of schema files")]
@@ -60,6 +63,7 @@ pub(super) fn open_for_writing(folder: &Path) -> Result<(Connection, PathBuf), S
             Err(error) => return Err(io(error)),
         }
     }
+    close_to_others(&path);
     let mut connection = Connection::open_with_flags(
         &path,
         OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
@@ -67,6 +71,23 @@ pub(super) fn open_for_writing(folder: &Path) -> Result<(Connection, PathBuf), S
     .map_err(|error| StoreError::sorted(path.clone(), error))?;
     make_ready(&mut connection, &path, SCHEMAS, PATIENCE).map_err(|error| error.at(&path))?;
     Ok((connection, path))
+}
+
+/// Takes from the file and its WAL what a copy or a careless `chmod` gave to other users: they hold tokens.
+///
+/// Best effort: a file of another owner cannot be changed, and opening it says what is wrong with it.
+fn close_to_others(path: &Path) {
+    for ending in ["", "-wal", "-shm"] {
+        let mut file = path.as_os_str().to_owned();
+        file.push(ending);
+        let open = fs::metadata(&file).is_ok_and(|meta| meta.permissions().mode() & 0o077 != 0);
+        if open && fs::set_permissions(&file, Permissions::from_mode(0o600)).is_ok() {
+            tracing::warn!(
+                state.path = %Path::new(&file).display(),
+                "{} was open to other users and is now 0600", Path::new(&file).display()
+            );
+        }
+    }
 }
 
 /// Sets a writing connection up and brings its file to the last of `schemas`.
@@ -163,7 +184,7 @@ fn migrate(connection: &mut Connection, path: &Path, schemas: &[&str]) -> Result
     Ok(())
 }
 
-/// Writes a whole, consistent copy of the database, as of schema `found`, to `target`; 0600 like the original.
+/// Writes a whole, consistent copy of the database, as of schema `found`, to `target`; 0600 like the original, and without logins.
 ///
 /// A copy that an earlier, failed migration left behind is replaced: what was done since then is only in the newer one. If another
 /// process migrates at this moment, its copy stands.
@@ -184,13 +205,50 @@ fn copy_into(connection: &Connection, target: &Path, found: i64) -> Result<(), S
         .open(&half)
         .map_err(io)?;
     connection.execute("VACUUM INTO ?1", [half.to_string_lossy()])?;
-    let copied = Connection::open_with_flags(&half, OpenFlags::SQLITE_OPEN_READ_ONLY)
-        .and_then(|copy| version(&copy))?;
+    let copied = Connection::open_with_flags(&half, OpenFlags::SQLITE_OPEN_READ_WRITE)
+        .and_then(|copy| without_logins(&copy).and_then(|()| version(&copy)))?;
     if copied == found {
         fs::rename(&half, target).map_err(io)
     } else {
         fs::remove_file(&half).map_err(io)
     }
+}
+
+/// Takes the logins out of a copy: refresh tokens are good for one use, so those of a copy would be spent by the time it is needed.
+fn without_logins(copy: &Connection) -> rusqlite::Result<()> {
+    let has_logins: bool = copy.query_row(
+        "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'token')",
+        [],
+        |row| row.get(0),
+    )?;
+    if has_logins {
+        // No journal beside the copy, which would hold them for a moment.
+        copy.pragma_update_and_check(None, "journal_mode", "MEMORY", |_| Ok(()))?;
+        copy.pragma_update(None, "secure_delete", true)?;
+        copy.execute("DELETE FROM token", [])?;
+    }
+    Ok(())
+}
+
+/// Rewrites the file without its freed pages and empties the WAL; returns whether the WAL is empty.
+///
+/// Errors: another process kept the file locked, or the disk is full.
+pub(super) fn wipe(path: &Path) -> Result<bool, StoreError> {
+    let sorted = |error| StoreError::sorted(path.to_owned(), error);
+    let connection = Connection::open_with_flags(
+        path,
+        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+    )
+    .map_err(sorted)?;
+    let wipe = || -> rusqlite::Result<bool> {
+        prepare(&connection, PATIENCE)?;
+        connection.pragma_update(None, "secure_delete", true)?;
+        connection.execute_batch("VACUUM")?;
+        let busy: i64 =
+            connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
+        Ok(busy == 0)
+    };
+    wipe().map_err(sorted)
 }
 
 #[cfg(test)]

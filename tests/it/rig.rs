@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use ghl_sync::config::{self, Account, HighLevelAccount, TwitchAccount};
 use ghl_sync::model::{Clock, GuardKind, Job, StepKind};
-use ghl_sync::net::{Gate, Line, LineParts, Reach, Secret, Tally, Timeouts, Vendor};
+use ghl_sync::net::{Auth, Gate, Line, LineParts, Reach, Secret, Tally, Timeouts, Vendor};
 use ghl_sync::plan::wanted::{Mapping, mapping_hash};
 use ghl_sync::report::{Report, ReportRow};
 use ghl_sync::run::{Ask, Done, RunError, Stop, Watch, World, keeping_of, rows, run_job};
@@ -152,7 +152,8 @@ impl Rig {
             Line::new(LineParts {
                 vendor,
                 base_url: base.to_owned(),
-                token: Secret::new(token),
+                auth: Auth::Fixed(Secret::new(token)),
+                proxy: None,
                 client_id: client.map(str::to_owned),
                 gate,
                 clock: self.clock.clone(),
@@ -188,6 +189,7 @@ impl Rig {
                 "twitch-auth",
                 Some(TWITCH_CLIENT_ID),
             ),
+            validated_ms: Arc::default(),
             store,
             clock: self.clock.clone(),
             mapping: Arc::new(Mapping::new(&job).unwrap()),

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use ghl_sync::apis::highlevel::{self, Keys, Search, TagMove, TagOutcome};
 use ghl_sync::apis::twitch::{self, Followers, Follows};
 use ghl_sync::model::{Clock, Contact, ContactId, FieldKey, LocationId, RecordKey, Tag};
-use ghl_sync::net::{
+use ghl_sync::net::{Auth, 
     Call, CallError, Gate, Line, LineParts, Purpose, Reach, Secret, Tally, Timeouts, Vendor,
 };
 use ghl_sync::sandbox::{
@@ -56,7 +56,8 @@ impl World {
         Line::new(LineParts {
             vendor,
             base_url,
-            token: Secret::new(token),
+            auth: Auth::Fixed(Secret::new(token)),
+                proxy: None,
             client_id: (vendor == Vendor::Twitch).then(|| TWITCH_CLIENT_ID.to_owned()),
             gate: Gate::new(store, clock.clone(), vendor, bucket, 5, 1),
             clock,

@@ -22,7 +22,7 @@ fn a_wrong_main_file_says_so_and_never_shows_a_secret() {
         )
     };
     let at = |said: &str| vec![format!("ghl-sync.toml:{said}")];
-    let literal = "2:9: accounts.a.token: a secret does not belong into this file, expected \"env:NAME\" or \"file:PATH\"";
+    let literal = "2:9: accounts.a.token: a secret does not belong into this file, expected \"env:NAME\", \"file:PATH\" or \"credential:NAME\"";
     assert_eq!(highlevel("token = 'pit-0123-secret'"), at(literal));
     assert_eq!(
         highlevel("token = 'env:pit-secret'"),
@@ -99,7 +99,9 @@ fn a_wrong_main_file_says_so_and_never_shows_a_secret() {
     );
     assert_eq!(
         lines("[accounts.a]\n", &[]),
-        at("1:11: accounts.a.service: missing, expected service = \"highlevel\" or \"twitch\"")
+        at(
+            "1:11: accounts.a.service: missing, expected service = \"highlevel\", \"highlevel.agency\" or \"twitch\""
+        )
     );
     assert_eq!(
         lines("sate = 'x'\n", &[]),
@@ -117,12 +119,17 @@ fn accounts_are_read_with_paths_beside_the_file() {
     else {
         panic!("{config:?}");
     };
-    assert_eq!(main.token, SecretSource::Env("HIGHLEVEL_TOKEN".to_owned()));
+    let variable = SecretSource::Env("HIGHLEVEL_TOKEN".to_owned());
+    assert_eq!(main.login, HubLogin::Fixed(variable));
     assert_eq!(main.reserve, None);
     assert_eq!(main.base_url, "https://services.leadconnectorhq.com");
+    let file = SecretSource::File(folder.0.join("secrets/twitch"));
+    assert_eq!(channel.login, TwitchLogin::Fixed(file));
+    assert_eq!(channel.client_secret, None);
+    assert_eq!(channel.redirect_uri, "http://localhost:3000");
     assert_eq!(
-        channel.token,
-        SecretSource::File(folder.0.join("secrets/twitch"))
+        (&config.token_key, &config.old_token_key, &config.proxy),
+        (&None, &None, &None)
     );
     assert_eq!(channel.base_url, "https://api.twitch.tv/helix");
     assert_eq!(channel.auth_url, "https://id.twitch.tv/oauth2");

@@ -6,9 +6,10 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
+use super::super::auth::Auth;
 use super::super::gate::Gate;
 use super::super::line::Timeouts;
-use super::super::secret::Secret;
+use crate::model::Secret;
 use super::super::tally::Tally;
 use super::super::testing::{Folder, leaping};
 use super::*;
@@ -69,7 +70,8 @@ impl World {
         let line = Line::new(LineParts {
             vendor,
             base_url: format!("http://{address}/base/"),
-            token: Secret::new("pit-secret"),
+            auth: Auth::Fixed(Secret::new("pit-secret")),
+            proxy: None,
             client_id: (vendor == Vendor::Twitch).then(|| "client".to_owned()),
             gate,
             clock,

@@ -1,0 +1,79 @@
+//! Which scopes a login has to ask for, as the jobs need them and no more.
+
+use std::collections::BTreeSet;
+
+use super::Config;
+use super::account::{Account, HubLogin};
+use crate::model::{AccountName, SourceKind};
+
+/// What every location needs. `locations.readonly` is for `check --online`. Source: HighLevel's scopes.
+const LOCATION: &[&str] = &[
+    "contacts.readonly",
+    "contacts.write",
+    "locations.readonly",
+    "locations/customFields.readonly",
+];
+
+/// What `create_fields` needs beside them.
+const FIELDS: &str = "locations/customFields.write";
+
+/// What an agency needs to make tokens for its locations.
+const AGENCY: &[&str] = &["oauth.readonly", "oauth.write"];
+
+/// What reading followers needs. Source: Twitch's API reference, "Get Channel Followers".
+const FOLLOWERS: &str = "moderator:read:followers";
+
+/// Returns the scopes that the login of an account needs for the configured jobs, sorted; none for an unknown account.
+///
+/// An agency needs what its locations need, and two of its own.
+pub fn needed(config: &Config, account: &AccountName) -> Vec<&'static str> {
+    let scopes = match config.accounts.get(account) {
+        None => BTreeSet::new(),
+        Some(Account::HighLevel(_)) => of_location(config, account),
+        Some(Account::Agency(_)) => {
+            let mut scopes: BTreeSet<&'static str> = AGENCY.iter().copied().collect();
+            for (name, other) in &config.accounts {
+                let is_ours = match other {
+                    Account::HighLevel(other) => {
+                        matches!(&other.login, HubLogin::Agency(agency) if agency == account)
+                    }
+                    Account::Agency(_) | Account::Twitch(_) => false,
+                };
+                if is_ours {
+                    scopes.extend(of_location(config, name));
+                }
+            }
+            scopes
+        }
+        Some(Account::Twitch(_)) => of_channel(config, account),
+    };
+    scopes.into_iter().collect()
+}
+
+fn of_location(config: &Config, account: &AccountName) -> BTreeSet<&'static str> {
+    let mut scopes: BTreeSet<&'static str> = LOCATION.iter().copied().collect();
+    if config
+        .jobs
+        .values()
+        .any(|job| job.to == *account && job.create_fields)
+    {
+        scopes.insert(FIELDS);
+    }
+    scopes
+}
+
+fn of_channel(config: &Config, account: &AccountName) -> BTreeSet<&'static str> {
+    let mut scopes: BTreeSet<&'static str> = config
+        .jobs
+        .values()
+        .filter(|job| job.from == *account)
+        .map(|job| match job.source {
+            SourceKind::TwitchFollowers => FOLLOWERS,
+        })
+        .collect();
+    if scopes.is_empty() {
+        // People log in before they write their first job, and that one reads followers.
+        scopes.insert(FOLLOWERS);
+    }
+    scopes
+}

@@ -1,0 +1,657 @@
+//! Keeps one account's login good: reads it, renews it, one renewal at a time.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use tracing::{info, warn};
+
+use super::super::call::Call;
+use super::super::error::CallError;
+use super::super::line::Line;
+use super::super::tally::Purpose;
+use super::error::AuthError;
+use super::grant::Grant;
+use super::highlevel::{self, UserType};
+use super::twitch;
+use crate::model::{AccountName, Clock, LocationId, Secret};
+use crate::store::{Lock, Login, LoginFacts, LoginKind, Taken, Vault, VaultError};
+
+/// HighLevel's access tokens are renewed when less than this part of their life is left: of a day six hours, in which a renewal that fails
+/// is tried again before anybody misses it. Source for renewing ahead: a refresh token is spent by its use, so a renewal should not be
+/// squeezed between two calls.
+const AHEAD_PART: i32 = 4;
+/// After a failed renewal ahead of time the old token goes on being used; the next try waits this long.
+const AHEAD_AGAIN: TimeDelta = TimeDelta::minutes(5);
+/// How long to wait for another process's renewal, by the machine's clock. One takes five tries of a minute at most, and pauses.
+const LOCK_PATIENCE: Duration = Duration::from_secs(360);
+/// How often to look whether it is through.
+const LOCK_AGAIN: Duration = Duration::from_millis(25);
+/// A pair that came but could not be written is written again: losing it costs a person a login.
+const SAVE_TRIES: u32 = 5;
+/// The pause between two of these tries.
+const SAVE_AGAIN: Duration = Duration::from_millis(500);
+
+/// How a login is renewed.
+#[derive(Clone, Debug)]
+pub enum App {
+    /// Not at all: a private integration token.
+    Integration,
+    /// As a Twitch user's.
+    Twitch {
+        /// The application.
+        client_id: String,
+        /// Its secret, where it is confidential.
+        client_secret: Option<Secret>,
+    },
+    /// As a HighLevel location's.
+    Location {
+        /// The application.
+        client_id: String,
+        /// Its secret.
+        client_secret: Secret,
+        /// The location it must be good for.
+        location: LocationId,
+    },
+    /// As a HighLevel agency's.
+    Agency {
+        /// The application.
+        client_id: String,
+        /// Its secret.
+        client_secret: Secret,
+    },
+    /// By making another one from the agency's login.
+    Minted {
+        /// The agency's login.
+        agency: Arc<Keeper>,
+        /// The location it must be good for.
+        location: LocationId,
+    },
+}
+
+/// What a keeper is made of.
+#[derive(Debug)]
+pub struct KeeperParts {
+    /// The account.
+    pub account: AccountName,
+    /// Where its login is stored.
+    pub vault: Vault,
+    /// The folder of the lock that one renewal at a time holds.
+    pub state: PathBuf,
+    /// A line to the token endpoints and nowhere else.
+    pub line: Line,
+    /// How it is renewed.
+    pub app: App,
+    /// The time.
+    pub clock: Clock,
+}
+
+/// Keeps one account's login good.
+#[derive(Debug)]
+pub struct Keeper {
+    parts: KeeperParts,
+    /// The login as last read, and when a renewal ahead of time is worth the next try.
+    known: Mutex<Known>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    login: Option<Login>,
+    not_before: Option<DateTime<Utc>>,
+}
+
+/// How urgent a renewal is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Need {
+    /// Not at all.
+    None,
+    /// The token is good for a while.
+    Soon,
+    /// The token has ended.
+    Now,
+}
+
+impl Keeper {
+    /// Makes the keeper of an account. Nothing is read or sent yet.
+    pub fn new(parts: KeeperParts) -> Keeper {
+        Keeper {
+            parts,
+            known: Mutex::new(Known::default()),
+        }
+    }
+
+    /// Returns the account.
+    pub fn account(&self) -> &AccountName {
+        &self.parts.account
+    }
+
+    /// Returns the line to the token endpoints.
+    pub fn line(&self) -> &Line {
+        &self.parts.line
+    }
+
+    /// Returns how it is renewed.
+    pub fn app(&self) -> &App {
+        &self.parts.app
+    }
+
+    /// Returns what kind of login it keeps.
+    pub fn kind(&self) -> LoginKind {
+        match &self.parts.app {
+            App::Integration => LoginKind::Integration,
+            App::Twitch { .. } => LoginKind::User,
+            App::Location { .. } => LoginKind::Location,
+            App::Agency { .. } => LoginKind::Agency,
+            App::Minted { .. } => LoginKind::Minted,
+        }
+    }
+
+    /// Returns the command that logs this account in.
+    pub fn command(&self) -> String {
+        let (service, account) = match &self.parts.app {
+            App::Twitch { .. } => ("twitch", &self.parts.account),
+            App::Minted { agency, .. } => ("highlevel", agency.account()),
+            App::Integration | App::Location { .. } | App::Agency { .. } => {
+                ("highlevel", &self.parts.account)
+            }
+        };
+        format!("ghl-sync auth {service} --account {account}")
+    }
+
+    /// Reads what is known of the stored login; `None` when nobody logged in.
+    ///
+    /// Errors: `Vault`.
+    pub fn facts(&self) -> Result<Option<LoginFacts>, AuthError> {
+        Ok(self.load()?.map(|login| login.facts))
+    }
+
+    /// Returns the access token, renewed when it has ended or is about to, as the vendor wants it.
+    ///
+    /// Errors: every variant of [`AuthError`]; never because of a renewal that could wait.
+    pub async fn token(&self) -> Result<Secret, AuthError> {
+        Ok(self.alive().await?.access)
+    }
+
+    /// Returns another token after the vendor took `dead` for dead; `None` when the login cannot be renewed at all.
+    ///
+    /// Errors: every variant of [`AuthError`].
+    pub async fn instead_of(&self, dead: &Secret) -> Result<Option<Secret>, AuthError> {
+        if let App::Integration = self.parts.app {
+            // Somebody may have put another one in its place meanwhile.
+            let stored = self.load()?.map(|login| login.access);
+            return Ok(stored.filter(|token| token != dead));
+        }
+        Ok(Some(self.renewed(dead).await?.access))
+    }
+
+    /// Renews the login whether it needs it or not.
+    ///
+    /// Errors: every variant of [`AuthError`].
+    pub async fn renew(&self) -> Result<LoginFacts, AuthError> {
+        let login = self.stored()?;
+        Ok(self.renewed(&login.access).await?.facts)
+    }
+
+    /// Stores what a person's login was granted, in place of whatever was there. It is on the disk when this returns.
+    ///
+    /// `owner` is whose it is, and `owner_name` what people call them. Errors: `OutOfTouch` when another process keeps renewing; `Vault`.
+    pub async fn keep(
+        &self,
+        grant: Grant,
+        owner: Option<String>,
+        owner_name: Option<String>,
+    ) -> Result<LoginFacts, AuthError> {
+        let _lock = self.lock().await?;
+        let now = self.parts.clock.now();
+        let (access, refresh) = (grant.access.clone(), grant.refresh.clone());
+        let facts = LoginFacts {
+            account: self.parts.account.clone(),
+            kind: self.kind(),
+            client_id: self.client_id().map(str::to_owned),
+            owner,
+            owner_name,
+            scopes: grant.scopes,
+            expires: ends(now, grant.expires_in),
+            made: now,
+            obtained: now,
+            renewing: None,
+            lost: None,
+        };
+        let login = Login {
+            facts,
+            access,
+            refresh,
+        };
+        self.save(&login).await?;
+        Ok(login.facts)
+    }
+
+    /// Adds whose login it is, once the vendor told.
+    ///
+    /// Errors: `NotLoggedIn`; `Vault`.
+    pub async fn name(&self, owner: String, owner_name: Option<String>) -> Result<(), AuthError> {
+        let _lock = self.lock().await?;
+        let mut login = self.stored()?;
+        login.facts.owner = Some(owner);
+        login.facts.owner_name = owner_name;
+        self.save(&login).await
+    }
+
+    /// Takes the stored login away; returns it, for whoever wants to tell the vendor.
+    ///
+    /// Errors: `OutOfTouch` when another process keeps renewing; `Vault`, but a login that no key opens is taken away too.
+    pub async fn forget(&self) -> Result<Option<Login>, AuthError> {
+        let _lock = self.lock().await?;
+        let login = self.load().ok().flatten();
+        let vault = &self.parts.vault;
+        vault
+            .forget(&self.parts.account)
+            .await
+            .map_err(|error| self.unreadable(error.into()))?;
+        *self.known() = Known::default();
+        Ok(login)
+    }
+
+    /// Returns a login whose access token has not ended, as far as is known.
+    async fn alive(&self) -> Result<Login, AuthError> {
+        let known = self.known().login.clone();
+        let login = match known {
+            Some(login) => login,
+            None => match (self.load()?, &self.parts.app) {
+                (Some(login), _) => login,
+                // Nobody logs a location of an agency in: its first token is made when it is needed.
+                (None, App::Minted { .. }) => return self.renewed(&Secret::new("")).await,
+                (None, _) => return Err(self.not_logged_in()),
+            },
+        };
+        self.fits(&login.facts)?;
+        let now = self.parts.clock.now();
+        let need = self.need(&login.facts, now);
+        let may_try = self.known().not_before.is_none_or(|moment| now >= moment);
+        let renewed = match need {
+            Need::None => Ok(login.clone()),
+            Need::Soon if !may_try => Ok(login.clone()),
+            Need::Soon | Need::Now => self.renewed(&login.access).await,
+        };
+        match renewed {
+            Ok(login) => {
+                self.known().login = Some(login.clone());
+                Ok(login)
+            }
+            Err(error) if need == Need::Soon => {
+                let mut known = self.known();
+                known.not_before = Some(now + AHEAD_AGAIN);
+                known.login = Some(login.clone());
+                drop(known);
+                warn!(
+                    account.name = %self.parts.account,
+                    "account {}: {error}; the present token is good until {}, ghl-sync goes on with it and tries again",
+                    self.parts.account,
+                    login.facts.expires.map(|at| at.format("%Y-%m-%d %H:%M UTC").to_string()).unwrap_or_default()
+                );
+                Ok(login)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Returns how urgent a renewal is: HighLevel's ahead of the end, Twitch's when it has come. Source: Twitch, Refreshing Access Tokens, which
+    /// advises against renewing ahead.
+    fn need(&self, facts: &LoginFacts, now: DateTime<Utc>) -> Need {
+        let Some(expires) = facts.expires else {
+            return Need::None;
+        };
+        if now >= expires {
+            return Need::Now;
+        }
+        let is_ahead = match &self.parts.app {
+            App::Integration | App::Twitch { .. } => false,
+            App::Location { .. } | App::Agency { .. } | App::Minted { .. } => true,
+        };
+        let life: TimeDelta = expires - facts.obtained;
+        if is_ahead && (expires - now) * AHEAD_PART < life {
+            Need::Soon
+        } else {
+            Need::None
+        }
+    }
+
+    /// Renews the login whose access token is `dead`, unless somebody did so already.
+    async fn renewed(&self, dead: &Secret) -> Result<Login, AuthError> {
+        let _lock = self.lock().await?;
+        // Read again under the lock: another task or process may have been quicker, and then the refresh token we knew is spent.
+        let stored = self.load()?;
+        let login = match (&self.parts.app, stored) {
+            (App::Minted { agency, location }, stored) => {
+                if let Some(login) = stored
+                    && self.is_other(&login, dead)
+                    && self.fits(&login.facts).is_ok()
+                {
+                    self.known().login = Some(login.clone());
+                    return Ok(login);
+                }
+                return self.mint(agency, location).await;
+            }
+            (_, Some(login)) => login,
+            (_, None) => return Err(self.not_logged_in()),
+        };
+        self.fits(&login.facts)?;
+        if self.is_other(&login, dead) {
+            self.known().login = Some(login.clone());
+            return Ok(login);
+        }
+        if let Some(why) = login.facts.lost {
+            return Err(self.lost(why));
+        }
+        let Some(refresh) = &login.refresh else {
+            return Err(self.lost("it came without a refresh token".to_owned()));
+        };
+        let call = self.renewal(refresh);
+        let unanswered = login.facts.renewing;
+        let now = self.parts.clock.now();
+        let vault = &self.parts.vault;
+        vault
+            .renewing(&self.parts.account, now)
+            .await
+            .map_err(|error| self.unreadable(error.into()))?;
+        let grant = match self.parts.line.send(&call, Purpose::Announced).await {
+            Ok(answer) => answer.value,
+            Err(error) => return Err(self.not_renewed(error, unanswered).await),
+        };
+        let mut facts = login.facts;
+        facts.obtained = self.parts.clock.now();
+        facts.expires = ends(facts.obtained, grant.expires_in);
+        if !grant.scopes.is_empty() {
+            facts.scopes = grant.scopes;
+        }
+        facts.renewing = None;
+        let renewed = Login {
+            facts,
+            access: grant.access,
+            // Twitch may leave it as it is, and then need not repeat it.
+            refresh: grant.refresh.or(login.refresh),
+        };
+        self.save(&renewed).await?;
+        info!(
+            account.name = %self.parts.account,
+            "the login of account {} was renewed", self.parts.account
+        );
+        Ok(renewed)
+    }
+
+    /// Makes a token of the location from the agency's login; the lock is held.
+    async fn mint(
+        &self,
+        agency: &Arc<Keeper>,
+        location: &LocationId,
+    ) -> Result<Login, AuthError> {
+        let of_agency = |error| AuthError::Agency {
+            account: agency.account().clone(),
+            error: Box::new(error),
+        };
+        let mut parent = Box::pin(agency.alive()).await.map_err(of_agency)?;
+        let mut is_second = false;
+        let grant = loop {
+            let Some(company) = &parent.facts.owner else {
+                let why = "HighLevel did not say which agency it is of".to_owned();
+                return Err(of_agency(agency.lost(why)));
+            };
+            let call = highlevel::location_token(&parent.access, company, location);
+            match self.parts.line.send(&call, Purpose::Announced).await {
+                Ok(answer) => break answer.value,
+                Err(CallError::DeadToken { .. }) if !is_second => {
+                    is_second = true;
+                    let dead = parent.access.clone();
+                    parent = Box::pin(agency.renewed(&dead)).await.map_err(of_agency)?;
+                }
+                Err(CallError::Scope { said, .. }) => {
+                    return Err(of_agency(AuthError::Lost {
+                        why: format!("it lacks the scope oauth.write: {said}"),
+                        command: agency.command(),
+                    }));
+                }
+                Err(error) => {
+                    return Err(match AuthError::of_call(error, &self.command()) {
+                        AuthError::Refused { said, .. } | AuthError::Lost { why: said, .. } => {
+                            AuthError::Refused {
+                                said: format!(
+                                    "HighLevel makes no token of location {location} for agency account {}: {said}; check `location`, and that the application is installed there",
+                                    agency.account()
+                                ),
+                                command: agency.command(),
+                            }
+                        }
+                        other => other,
+                    });
+                }
+            }
+        };
+        let now = self.parts.clock.now();
+        let scopes = if grant.scopes.is_empty() {
+            parent.facts.scopes.clone()
+        } else {
+            grant.scopes
+        };
+        let login = Login {
+            facts: LoginFacts {
+                account: self.parts.account.clone(),
+                kind: LoginKind::Minted,
+                client_id: parent.facts.client_id.clone(),
+                owner: Some(location.as_str().to_owned()),
+                owner_name: None,
+                scopes,
+                expires: ends(now, grant.expires_in),
+                made: parent.facts.made,
+                obtained: now,
+                renewing: None,
+                lost: None,
+            },
+            access: grant.access,
+            // v3 gives one; another token from the agency's login is as good and cannot be lost.
+            refresh: None,
+        };
+        self.save(&login).await?;
+        info!(
+            account.name = %self.parts.account,
+            "account {} has a new token from the login of {}", self.parts.account, agency.account()
+        );
+        Ok(login)
+    }
+
+    /// Sorts the failure of a renewal, and notes what it means for the stored login.
+    async fn not_renewed(
+        &self,
+        error: CallError,
+        unanswered: Option<DateTime<Utc>>,
+    ) -> AuthError {
+        let account = &self.parts.account;
+        let vault = &self.parts.vault;
+        let error = AuthError::of_call(error, &self.command());
+        let noted = match &error {
+            AuthError::Lost { why, .. } => {
+                let why = match unanswered {
+                    Some(at) => format!(
+                        "{why}; the answer to the renewal of {} was lost, and with it the new refresh token",
+                        at.format("%Y-%m-%d %H:%M UTC")
+                    ),
+                    None => format!(
+                        "{why}: it was revoked or has expired, or its refresh token was used elsewhere, or the answer to a renewal was lost"
+                    ),
+                };
+                let noted = vault.lose(account, &why).await;
+                return match noted {
+                    Ok(()) => self.lost(why),
+                    Err(error) => self.unreadable(error.into()),
+                };
+            }
+            // Nobody knows whether the refresh token is spent: the mark stays.
+            AuthError::OutOfTouch { .. } => Ok(()),
+            AuthError::NotLoggedIn { .. }
+            | AuthError::Foreign { .. }
+            | AuthError::ClientSecret { .. }
+            | AuthError::ClientId { .. }
+            | AuthError::Inactive { .. }
+            | AuthError::Refused { .. }
+            | AuthError::Agency { .. }
+            | AuthError::Vault { .. } => match unanswered {
+                None => vault.not_renewed(account).await,
+                Some(_) => Ok(()),
+            },
+        };
+        match noted {
+            Ok(()) => error,
+            Err(error) => self.unreadable(error.into()),
+        }
+    }
+
+    fn renewal(&self, refresh: &Secret) -> Call<Grant> {
+        match &self.parts.app {
+            App::Twitch {
+                client_id,
+                client_secret,
+            } => twitch::renew(client_id, client_secret.as_ref(), refresh),
+            App::Location {
+                client_id,
+                client_secret,
+                ..
+            } => highlevel::renew(client_id, client_secret, refresh, UserType::Location),
+            App::Agency {
+                client_id,
+                client_secret,
+            } => highlevel::renew(client_id, client_secret, refresh, UserType::Company),
+            App::Integration | App::Minted { .. } => {
+                unreachable!("neither has a refresh token, and both were dealt with before")
+            }
+        }
+    }
+
+    /// Writes a login and remembers it. What came is not given up for a disk that was full for a moment.
+    async fn save(&self, login: &Login) -> Result<(), AuthError> {
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            match self.parts.vault.save(login).await {
+                Ok(()) => {
+                    *self.known() = Known {
+                        login: Some(login.clone()),
+                        not_before: None,
+                    };
+                    return Ok(());
+                }
+                Err(error) if tries >= SAVE_TRIES => return Err(self.unreadable(error.into())),
+                Err(_) => self.parts.clock.sleep(SAVE_AGAIN).await,
+            }
+        }
+    }
+
+    /// Takes the account's lock, which one renewal at a time holds, of all tasks and processes.
+    async fn lock(&self) -> Result<Lock, AuthError> {
+        let path = self
+            .parts
+            .state
+            .join(format!("token-{}.lock", self.parts.account));
+        let words = format!("process {}", std::process::id());
+        let began = Instant::now();
+        loop {
+            let taken = Lock::take(&path, &words).map_err(|source| AuthError::OutOfTouch {
+                why: format!("cannot open {}: {source}", path.display()),
+            })?;
+            match taken {
+                Taken::Ours(lock) => return Ok(lock),
+                Taken::Busy { holder } if began.elapsed() > LOCK_PATIENCE => {
+                    return Err(AuthError::OutOfTouch {
+                        why: format!("{holder} has been renewing it for minutes; end it"),
+                    });
+                }
+                Taken::Busy { .. } => tokio::time::sleep(LOCK_AGAIN).await,
+            }
+        }
+    }
+
+    /// Returns whether the login has another access token than the dead one, and one that has not ended.
+    fn is_other(&self, login: &Login, dead: &Secret) -> bool {
+        let now = self.parts.clock.now();
+        login.access != *dead && self.need(&login.facts, now) != Need::Now
+    }
+
+    /// Checks that the stored login is of the application and the place that the configuration names.
+    fn fits(&self, facts: &LoginFacts) -> Result<(), AuthError> {
+        let foreign = |seen: String, expected: String| {
+            Err(AuthError::Foreign {
+                seen,
+                expected,
+                command: self.command(),
+            })
+        };
+        if facts.kind != self.kind() {
+            let (seen, expected) = (facts.kind.word(), self.kind().word());
+            return foreign(format!("the kind {seen}"), expected.to_owned());
+        }
+        if let (Some(expected), Some(seen)) = (self.client_id(), &facts.client_id)
+            && expected != seen
+        {
+            return foreign(format!("client id {seen}"), expected.to_owned());
+        }
+        let location = match &self.parts.app {
+            App::Location { location, .. } | App::Minted { location, .. } => location,
+            App::Integration | App::Twitch { .. } | App::Agency { .. } => return Ok(()),
+        };
+        match &facts.owner {
+            Some(seen) if seen != location.as_str() => {
+                foreign(format!("location {seen}"), location.as_str().to_owned())
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    fn client_id(&self) -> Option<&str> {
+        match &self.parts.app {
+            App::Integration => None,
+            App::Twitch { client_id, .. }
+            | App::Location { client_id, .. }
+            | App::Agency { client_id, .. } => Some(client_id),
+            App::Minted { agency, .. } => agency.client_id(),
+        }
+    }
+
+    fn stored(&self) -> Result<Login, AuthError> {
+        self.load()?.ok_or_else(|| self.not_logged_in())
+    }
+
+    fn load(&self) -> Result<Option<Login>, AuthError> {
+        let vault = &self.parts.vault;
+        vault
+            .load(&self.parts.account)
+            .map_err(|error| self.unreadable(error))
+    }
+
+    fn known(&self) -> std::sync::MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn not_logged_in(&self) -> AuthError {
+        AuthError::NotLoggedIn {
+            command: self.command(),
+        }
+    }
+
+    fn lost(&self, why: String) -> AuthError {
+        AuthError::Lost {
+            why,
+            command: self.command(),
+        }
+    }
+
+    fn unreadable(&self, error: VaultError) -> AuthError {
+        AuthError::Vault {
+            error,
+            command: self.command(),
+        }
+    }
+}
+
+fn ends(now: DateTime<Utc>, expires_in: Option<Duration>) -> Option<DateTime<Utc>> {
+    let life = TimeDelta::from_std(expires_in?).ok()?;
+    now.checked_add_signed(life)
+}
