@@ -118,6 +118,14 @@ id!(
     ContactId, "contact id", "1 to 75 letters, digits, '-', '_', '.' or ':'", is_opaque
 );
 id!(
+    /// The id of a note on a HighLevel contact.
+    NoteId, "note id", "1 to 75 letters, digits, '-', '_', '.' or ':'", is_opaque
+);
+id!(
+    /// The id of a task on a HighLevel contact.
+    TaskId, "task id", "1 to 75 letters, digits, '-', '_', '.' or ':'", is_opaque
+);
+id!(
     /// The stable key of a record within its namespace, for example a Twitch user id.
     ///
     /// At most 75 characters, because that is the longest text HighLevel's search filters take.

@@ -16,8 +16,8 @@ pub use change::{Change, FieldChange, IfUnsure, StepKind};
 pub use clock::Clock;
 pub use contact::{Contact, Reading, STANDARD_KEYS, StandardKey};
 pub use ids::{
-    AccountName, ContactId, Digest, FieldKey, JobName, LocationId, Namespace, NotAnId, RecordKey,
-    Tag,
+    AccountName, ContactId, Digest, FieldKey, JobName, LocationId, Namespace, NotAnId, NoteId,
+    RecordKey, Tag, TaskId,
 };
 pub use job::{
     Actions, AtMost, By, Channel, ContactsReader, Destination, FieldRule, GuardKind, Job,

@@ -16,6 +16,8 @@ pub enum Method {
     Post,
     /// Changes.
     Put,
+    /// Removes. Only the write test of `check` does; no job removes anything but tags, which is a POST.
+    Delete,
 }
 
 impl fmt::Display for Method {
@@ -24,6 +26,7 @@ impl fmt::Display for Method {
             Method::Get => "GET",
             Method::Post => "POST",
             Method::Put => "PUT",
+            Method::Delete => "DELETE",
         })
     }
 }
@@ -166,7 +169,7 @@ impl<T> Call<T> {
         match self.method {
             Method::Get => true,
             Method::Post => self.path == "/contacts/search",
-            Method::Put => false,
+            Method::Put | Method::Delete => false,
         }
     }
 
@@ -211,6 +214,7 @@ mod tests {
         assert_eq!(kind(Method::Post, "/contacts/"), CallKind::Write);
         assert_eq!(kind(Method::Post, "/contacts/x/search"), CallKind::Write);
         assert_eq!(kind(Method::Put, "/contacts/search"), CallKind::Write);
+        assert_eq!(kind(Method::Delete, "/contacts/x"), CallKind::Write);
     }
 
     #[test]

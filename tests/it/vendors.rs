@@ -180,6 +180,45 @@ async fn a_contact_lives_through_every_call() {
 }
 
 #[tokio::test]
+async fn a_note_and_a_task_live_through_every_call_and_go_with_their_contact() {
+    let world = World::new(Settings::default()).await;
+    let hub = world.hub();
+    let keys = Arc::new(Keys::default());
+    let fields = [(key("firstName"), "Ann".to_owned())].into();
+    let create = highlevel::create(&here(), &fields, &BTreeSet::new(), &keys).unwrap();
+    let ann = ask(&hub, create).await.id;
+
+    let note = ask(&hub, highlevel::create_note(&ann, "She called.")).await;
+    assert_eq!(ask(&hub, highlevel::note_of(&ann, &note.id)).await, note);
+    assert_eq!(ask(&hub, highlevel::notes(&ann)).await, [note.clone()]);
+    assert_eq!(note.text, "She called.");
+    ask(&hub, highlevel::delete_note(&ann, &note.id)).await;
+    assert_eq!(ask(&hub, highlevel::notes(&ann)).await, []);
+
+    let due = world.sandbox.now();
+    let task = ask(&hub, highlevel::create_task(&ann, "Call her", due)).await;
+    assert_eq!(task.is_completed, Some(false));
+    assert_eq!(task.due.map(|at| at.timestamp()), Some(due.timestamp()));
+    let done = ask(&hub, highlevel::complete_task(&ann, &task.id)).await;
+    assert_eq!(done.is_completed, Some(true));
+    assert_eq!(ask(&hub, highlevel::task_of(&ann, &task.id)).await, done);
+    assert_eq!(ask(&hub, highlevel::tasks(&ann)).await, [done]);
+    ask(&hub, highlevel::delete_task(&ann, &task.id)).await;
+    assert_eq!(ask(&hub, highlevel::tasks(&ann)).await, []);
+
+    // The second removal of a contact finds nothing, as every later call does.
+    ask(&hub, highlevel::delete(&ann)).await;
+    let again = hub.send(&highlevel::delete(&ann), Purpose::Announced).await;
+    assert!(
+        matches!(again, Err(CallError::NotFound { .. })),
+        "{again:?}"
+    );
+    let get = highlevel::get(&ann, &keys);
+    let gone = hub.send(&get, Purpose::Announced).await;
+    assert!(matches!(gone, Err(CallError::NotFound { .. })), "{gone:?}");
+}
+
+#[tokio::test]
 async fn a_list_walk_and_a_search_walk_show_the_same_contacts() {
     let settings = Settings {
         followers: 50,

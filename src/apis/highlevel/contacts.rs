@@ -174,6 +174,38 @@ pub fn update(
         .version(VERSION))
 }
 
+/// Deletes a contact. Needs `contacts.write`.
+///
+/// NEVER used by a job: no job deletes a contact, whatever it is told. It is there for the write test of `check`, which removes the one
+/// contact that it made. Sending it twice does no harm: the second answer is "not found".
+///
+/// Source: HighLevel's OpenAPI files of contacts, "Delete Contact"; whether a person can restore the contact is not documented.
+pub fn delete(id: &ContactId) -> Call<()> {
+    let path = format!("/contacts/{id}");
+    Call::new(Method::Delete, "DELETE /contacts/{id}", path, succeeded)
+        .if_unsure(IfUnsure::SendAgain)
+        .version(VERSION)
+}
+
+/// Reads the answer of a call that shows nothing but whether it succeeded, in both spellings: `succeded` (v2), `succeeded` (v3).
+pub(super) fn succeeded(bytes: &[u8]) -> Result<(), Unreadable> {
+    #[derive(Deserialize)]
+    struct Reply {
+        succeded: Option<bool>,
+        succeeded: Option<bool>,
+    }
+    let reply: Reply = crate::net::json(bytes)?;
+    match reply.succeeded.or(reply.succeded) {
+        Some(true) => Ok(()),
+        Some(false) => Err(Unreadable::Shape(
+            "the reply says that it did not succeed".to_owned(),
+        )),
+        None => Err(Unreadable::Shape(
+            "the reply does not say whether it succeeded".to_owned(),
+        )),
+    }
+}
+
 /// Returns whether the key is one of those of which a contact must have one (a 422 that several clients report; no page says so).
 fn identifies(key: &FieldKey) -> bool {
     matches!(key.as_str(), "firstName" | "lastName" | "email" | "phone")

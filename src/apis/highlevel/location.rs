@@ -40,38 +40,48 @@ pub struct CustomField {
 
 /// Reads a location. Needs `locations.readonly`.
 ///
-/// No run needs it yet. The tests use it as the plainest read there is: to hold the client against the sandbox's location, and to fill a bucket.
+/// No run needs it: `check --online` shows it to people. Everything but the id may be missing, or of another type than the specification
+/// says; such a part is as good as missing.
+///
+/// Source: HighLevel's OpenAPI files of locations (the same shape in both versions), and recorded traffic.
 pub fn location(id: &LocationId) -> Call<Location> {
     #[derive(Deserialize)]
-    struct Reply {
-        location: Wire,
+    struct Reply<'a> {
+        #[serde(borrow)]
+        location: Wire<'a>,
     }
     #[derive(Deserialize)]
-    struct Wire {
+    struct Wire<'a> {
         id: LocationId,
-        name: Option<String>,
-        timezone: Option<String>,
-        country: Option<String>,
-        settings: Option<Settings>,
-    }
-    #[derive(Default, Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Settings {
-        allow_duplicate_contact: Option<bool>,
-        /// On the wire, not in the specification: seen in recorded traffic.
-        contact_unique_identifiers: Option<Vec<String>>,
+        #[serde(borrow, default)]
+        name: Loose<'a>,
+        #[serde(default)]
+        timezone: Loose<'a>,
+        #[serde(default)]
+        country: Loose<'a>,
+        settings: Option<Value>,
     }
     let path = format!("/locations/{id}");
     Call::new(Method::Get, "GET /locations/{id}", path, |bytes| {
-        let Reply { location } = crate::net::json(bytes)?;
+        let Reply { location } = serde_json::from_slice(bytes)?;
+        let text = |value: Loose<'_>| value.text().map(str::to_owned);
         let settings = location.settings.unwrap_or_default();
+        // The identifiers are on the wire, not in the specification.
+        let identifiers = settings.get("contactUniqueIdentifiers");
+        let identifiers = identifiers.and_then(Value::as_array);
         Ok(Location {
             id: location.id,
-            name: location.name,
-            timezone: location.timezone,
-            country: location.country,
-            allows_duplicates: settings.allow_duplicate_contact,
-            unique_identifiers: settings.contact_unique_identifiers.unwrap_or_default(),
+            name: text(location.name),
+            timezone: text(location.timezone),
+            country: text(location.country),
+            allows_duplicates: settings
+                .get("allowDuplicateContact")
+                .and_then(Value::as_bool),
+            unique_identifiers: identifiers
+                .into_iter()
+                .flatten()
+                .filter_map(|name| Some(name.as_str()?.to_owned()))
+                .collect(),
         })
     })
     .version(VERSION)
@@ -175,10 +185,20 @@ mod tests {
                 "allowDuplicateOpportunity":false}},"traceId":"x"}"#,
             )
             .unwrap();
+        assert_eq!(seen.name.as_deref(), Some("Here"));
         assert_eq!(seen.allows_duplicates, Some(false));
         assert_eq!(seen.unique_identifiers, ["email", "phone"]);
         let bare = call.read(br#"{"location":{"id":"AYg6"}}"#).unwrap();
-        assert_eq!(bare.allows_duplicates, None);
+        assert_eq!((bare.allows_duplicates, bare.name), (None, None));
+        let odd = call
+            .read(br#"{"location":{"id":"AYg6","name":7,"settings":"soon"}}"#)
+            .unwrap();
+        assert_eq!(odd.name.as_deref(), Some("7"));
+        assert_eq!(
+            (odd.allows_duplicates, odd.unique_identifiers),
+            (None, Vec::new())
+        );
+        assert!(call.read(br#"{"location":{}}"#).is_err());
     }
 
     #[test]
