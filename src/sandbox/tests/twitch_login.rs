@@ -347,6 +347,22 @@ async fn logins_end_from_outside() {
 }
 
 #[tokio::test]
+async fn a_token_dies_between_two_pages() {
+    let bench = Bench::new(Settings::default()).await;
+    let access = text(&bench.log_in().await["access_token"]);
+    bench.sandbox.drift(1, Change::ExpireTokens);
+    let path = format!("/channels/followers?broadcaster_id={BROADCASTER_ID}&first=10");
+    let page = bench.helix(&path, &access).await;
+    assert_eq!(page.status, 200);
+    let after = text(&page.json()["pagination"]["cursor"]);
+    let page = bench.helix(&format!("{path}&after={after}"), &access).await;
+    assert_eq!(
+        (page.status, page.message()),
+        (401, "Invalid OAuth token".into())
+    );
+}
+
+#[tokio::test]
 async fn secrets_in_a_query_are_refused_and_bodies_are_not_kept() {
     let bench = Bench::new(confidential()).await;
     let pair = bench.log_in().await;
