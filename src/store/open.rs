@@ -25,7 +25,7 @@ pub const SCHEMA_VERSION: i64 = SCHEMAS.len() as i64;
 /// How long a connection waits for another process's commit before it gives up.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// How long wiping waits for another process.
+/// How long wiping waits for another process: it is tried again at the next start, so nobody should wait long for it.
 const WIPE_PATIENCE: Duration = Duration::from_secs(1);
 
 /// Pages are 4 KiB; 16 MiB of cache keep the hot ends of the indexes in memory at a million rows.
