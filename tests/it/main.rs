@@ -26,6 +26,8 @@ mod renewal;
 mod rig;
 mod scenes;
 mod schema;
+mod secrets;
 mod shared;
 mod tags;
 mod vendors;
+mod wires;
