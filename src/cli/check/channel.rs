@@ -5,11 +5,12 @@ use chrono::TimeDelta;
 use crate::apis::twitch::{self, FOLLOWERS_SCOPE, Followers, Token, User};
 use crate::config::{TwitchAccount, TwitchLogin, scopes};
 use crate::model::{Channel, RecordKey};
-use crate::net::{CallError, Line, Purpose, Reach, Tally, Vendor};
+use crate::net::{CallError, Line, Purpose, Reach, Tally};
 use crate::report::{number, plain};
 
+use super::super::status::moment;
 use super::super::worlds::Worlds;
-use super::online::{Asking, Next, ends};
+use super::online::{Asking, Next};
 
 /// Asks a channel: the token, the channel, the role, the followers.
 pub(super) async fn ask(asking: &mut Asking<'_>, worlds: &mut Worlds, spoke: &TwitchAccount) {
@@ -40,7 +41,7 @@ pub(super) async fn ask(asking: &mut Asking<'_>, worlds: &mut Worlds, spoke: &Tw
             }
         }
         asking.clock("Twitch", &helix);
-        asking.budget(worlds.store(), &helix, Vendor::Twitch, Some(0));
+        asking.budget(worlds.store(), &helix, "Twitch", Some(0));
     } else {
         asking.clock("Twitch", &auth);
     }
@@ -80,7 +81,7 @@ fn judge(
         .expires_in
         .and_then(|life| TimeDelta::from_std(life).ok())
     {
-        Some(life) => ends(asking.now + life, asking.now),
+        Some(life) => format!("good until {}", moment(asking.now + life, asking.now)),
         None => "good without an end".to_owned(),
     };
     let what = format!("the token is {}'s and {life}", who(token));

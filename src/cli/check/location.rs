@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::apis::highlevel::{self, CustomField, Keys, Location, Search};
 use crate::config::{HighLevelAccount, HubLogin, scopes};
 use crate::model::{By, FieldKey, Job};
-use crate::net::{CallError, Purpose, Reach, Tally, Vendor};
+use crate::net::{CallError, Purpose, Reach, Tally};
 use crate::report::plain;
 
 use super::super::exit::Exit;
@@ -108,7 +108,7 @@ pub(super) async fn ask(asking: &mut Asking<'_>, worlds: &mut Worlds, hub: &High
     }
     asking.clock("HighLevel", &line);
     if works {
-        asking.budget(worlds.store(), &line, Vendor::HighLevel, hub.reserve);
+        asking.budget(worlds.store(), &line, "HighLevel", hub.reserve);
     }
 }
 

@@ -8,8 +8,8 @@ use chrono::{DateTime, Utc};
 
 use crate::config::{Account, Config, HubLogin, TwitchLogin, scopes};
 use crate::model::AccountName;
-use crate::net::{CallError, Line, Vendor};
-use crate::report::{duration, number};
+use crate::net::{CallError, Line};
+use crate::report::number;
 use crate::run::CLOCK_MAY_BE_OFF;
 use crate::store::tokens::{self, LoginFacts};
 use crate::store::{Store, Usage};
@@ -346,7 +346,7 @@ impl Asking<'_> {
         &mut self,
         store: &Store,
         line: &Line,
-        vendor: Vendor,
+        vendor: &str,
         reserve: Option<u64>,
     ) {
         let usages = store.reader().and_then(|db| Usage::all(&db, self.now));
@@ -372,7 +372,12 @@ impl Asking<'_> {
             );
         }
         let (Some(limit), Some(remaining)) = (usage.limit, usage.remaining) else {
-            return self.well(format!("{vendor} has no limit of the day"));
+            if usage.held_until.is_none() {
+                self.well(format!(
+                    "{vendor} has no limit of the day and asks for no pause"
+                ));
+            }
+            return;
         };
         let reserve = reserve.unwrap_or(limit / 20);
         let ours = remaining.saturating_sub(reserve);
@@ -394,14 +399,4 @@ impl Asking<'_> {
             self.well(what);
         }
     }
-}
-
-/// Says when a token ends.
-pub(super) fn ends(at: DateTime<Utc>, now: DateTime<Utc>) -> String {
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "a token's life is far below 2^52 seconds"
-    )]
-    let seconds = (at - now).num_seconds().max(0) as f64;
-    format!("good for {}", duration(seconds))
 }

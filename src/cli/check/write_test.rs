@@ -559,15 +559,8 @@ impl Test<'_, '_> {
 
     /// Notes where the vendor keeps something else than it was sent.
     fn compare(&mut self, contact: &Contact, sent: &[(&str, &str)]) {
-        for (key, sent) in sent {
-            let seen = contact.fields.get(&field(key)).and_then(Option::as_deref);
-            if seen != Some(sent) {
-                let what = format!(
-                    "HighLevel keeps `{key}` as \"{}\" where \"{sent}\" was sent",
-                    plain(seen.unwrap_or_default())
-                );
-                self.asking.note(what, None);
-            }
+        for what in kept_otherwise(contact, sent) {
+            self.asking.note(what, None);
         }
     }
 
@@ -640,6 +633,18 @@ impl Asking<'_> {
     }
 }
 
+/// Returns where a vendor's answer shows something else than was sent.
+fn kept_otherwise(contact: &Contact, sent: &[(&str, &str)]) -> Vec<String> {
+    let seen = |key: &str| contact.fields.get(&field(key)).and_then(Option::as_deref);
+    sent.iter()
+        .filter(|(key, sent)| seen(key) != Some(sent))
+        .map(|(key, sent)| {
+            let seen = plain(seen(key).unwrap_or_default());
+            format!("HighLevel keeps `{key}` as \"{seen}\" where \"{sent}\" was sent")
+        })
+        .collect()
+}
+
 /// Waits until a person wants it to end.
 async fn asked(stop: &Stop) {
     while !stop.is_asked() {
@@ -656,4 +661,36 @@ fn fields(pairs: &[(&str, &str)]) -> BTreeMap<FieldKey, String> {
         .iter()
         .map(|(key, value)| (field(key), (*value).to_owned()))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_vendor_makes_of_a_value_is_told() {
+        let sent = [("firstName", "Ann"), ("source", SOURCE)];
+        let mut contact = Contact {
+            id: ContactId::try_from("c1").unwrap(),
+            fields: fields(&sent)
+                .into_iter()
+                .map(|(key, value)| (key, Some(value)))
+                .collect(),
+            tags: None,
+            date_added: None,
+            date_updated: None,
+        };
+        assert_eq!(kept_otherwise(&contact, &sent), Vec::<String>::new());
+        contact
+            .fields
+            .insert(field("firstName"), Some("ann".to_owned()));
+        contact.fields.insert(field("source"), None);
+        assert_eq!(
+            kept_otherwise(&contact, &sent),
+            [
+                "HighLevel keeps `firstName` as \"ann\" where \"Ann\" was sent",
+                "HighLevel keeps `source` as \"\" where \"ghl-sync\" was sent",
+            ]
+        );
+    }
 }
