@@ -10,7 +10,7 @@ use crate::report::{number, plain};
 
 use super::super::status::moment;
 use super::super::worlds::Worlds;
-use super::online::{Asking, Next};
+use super::online::Asking;
 
 /// Asks a channel: the token, the channel, the role, the followers.
 pub(super) async fn ask(asking: &mut Asking<'_>, worlds: &mut Worlds, spoke: &TwitchAccount) {
@@ -25,7 +25,7 @@ pub(super) async fn ask(asking: &mut Asking<'_>, worlds: &mut Worlds, spoke: &Tw
     });
     let (helix, auth) = match lines {
         Ok(lines) => lines,
-        Err(why) => return asking.cannot(&why),
+        Err(why) => return asking.no_call(&why),
     };
     let token = match auth.send(&twitch::validate(), Purpose::Announced).await {
         Ok(answer) => answer.value,
@@ -184,9 +184,8 @@ async fn role(
         Ok(_) => {}
         Err(CallError::NoPermission { .. }) => return lost_role(asking, &name, token, is_own),
         Err(error) => {
-            if asking.failed(error, FOLLOWERS_SCOPE) == Next::Stop {
-                return;
-            }
+            asking.failed(error, FOLLOWERS_SCOPE);
+            return;
         }
     }
     match helix

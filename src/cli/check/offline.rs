@@ -13,6 +13,7 @@ use crate::model::{AccountName, FieldKey, Job, Missing};
 use crate::net::resolve;
 use crate::plan::due;
 use crate::plan::wanted::{Mapping, mapping_hash};
+use crate::report::shell_word;
 use crate::store::tokens::{self, LoginFacts};
 use crate::store::{Key, STATE_FILE, Store, jobs};
 
@@ -129,8 +130,11 @@ fn account(
             ),
         }
     }
-    if !there.is_empty() {
-        found.well(about.clone(), format!("{what}, {}", there.join(", ")));
+    let is_said = account.sources().len() > there.len();
+    match there.as_slice() {
+        [] if is_said => {}
+        [] => found.well(about.clone(), what),
+        there => found.well(about.clone(), format!("{what}, {}", there.join(", "))),
     }
     let holder = match account {
         Account::HighLevel(hub) => match &hub.login {
@@ -150,22 +154,18 @@ fn account(
     };
     let log_in = || format!("run `{}`", login_command(account, name, typed));
     match logins.iter().find(|login| login.account == *holder) {
-        None => found.note(
-            about,
-            format!("{what}; not logged in yet{whose}"),
-            Some(log_in()),
-        ),
+        None => found.note(about, format!("not logged in yet{whose}"), Some(log_in())),
         Some(login) => match &login.lost {
             Some(why) if is_used => {
-                let why = format!("{what}; the stored login{whose} is lost: {why}");
+                let why = format!("the stored login{whose} has ended: {why}");
                 found.wrong(about, why, log_in(), Exit::BadConfig);
             }
             Some(why) => found.note(
                 about,
-                format!("{what}; no job uses it, and its stored login{whose} is lost: {why}"),
+                format!("no job uses it, and its stored login{whose} has ended: {why}"),
                 Some(log_in()),
             ),
-            None => found.well(about, format!("{what}; logged in{whose} {}", since(login))),
+            None => found.well(about, format!("logged in{whose} {}", since(login))),
         },
     }
 }
@@ -233,6 +233,14 @@ fn key(found: &mut Found, config: &Config, state: Option<&Connection>, logins: &
             ),
         }
     }
+    if config.token_key.is_none() && config.old_token_key.is_some() {
+        found.wrong(
+            About::Configuration,
+            "`old_token_key` in ghl-sync.toml stands alone",
+            "name the present key as `token_key`: it takes over what the old one encrypted",
+            Exit::BadConfig,
+        );
+    }
     if logins.is_empty() {
         return;
     }
@@ -298,7 +306,7 @@ fn modes(found: &mut Found, folder: &Path) {
                     "{} is open to other users (mode {mode:04o})",
                     path.display()
                 ),
-                Some(format!("run `chmod {wanted:o} {}`", path.display())),
+                Some(format!("run `chmod {wanted:o} {}`", shell_word(path))),
             );
         }
     };

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta};
+use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 
 use crate::apis::highlevel::{self, Keys, Search, TagMove, TagOutcome};
@@ -16,10 +17,11 @@ use crate::config::{Account, HighLevelAccount};
 use crate::model::{AccountName, Contact, ContactId, FieldKey, LocationId, Tag};
 use crate::net::{Answer, Call, CallError, Line, Purpose, Reach, Tally};
 use crate::report::plain;
-use crate::run::Stop;
+use crate::run::{Lease, Stop};
 use crate::store::{Store, StoreError, jobs, tokens};
 
-use super::super::exit::Exit;
+use super::super::exit::{Exit, of_run_error};
+use super::super::runs::holder;
 use super::super::shell::Shell;
 use super::super::worlds::Worlds;
 use super::Typed;
@@ -74,14 +76,16 @@ struct Memory {
 impl Memory {
     fn open(store: &Store, location: &LocationId) -> Result<Memory, StoreError> {
         let key = format!("write-test:{location}");
-        let kept = jobs::kept(&store.reader()?, &key, i64::MIN)?;
-        Ok(Memory {
-            store: store.clone(),
-            key,
-            left: kept
-                .and_then(|text| serde_json::from_str(&text).ok())
-                .unwrap_or_default(),
-        })
+        let left = Memory::read(&store.reader()?, &key)?;
+        let store = store.clone();
+        Ok(Memory { store, key, left })
+    }
+
+    fn read(db: &Connection, key: &str) -> Result<Vec<Left>, StoreError> {
+        let kept = jobs::kept(db, key, i64::MIN)?;
+        Ok(kept
+            .and_then(|text| serde_json::from_str(&text).ok())
+            .unwrap_or_default())
     }
 
     /// Remembers this, in place of what was known of the same name.
@@ -149,6 +153,7 @@ pub(super) async fn all(
             name,
             account,
             logins: &logins,
+            lacking: Vec::new(),
             now: shell.clock.now(),
         };
         if asking.found.is_wrong(&asking.about()) {
@@ -171,7 +176,18 @@ async fn one(asking: &mut Asking<'_>, worlds: &mut Worlds, hub: &HighLevelAccoun
         .and_then(|auth| worlds.line(asking.account, Reach::Everything, auth, &Tally::default()));
     let line = match line {
         Ok(line) => line,
-        Err(why) => return asking.cannot(&why),
+        Err(why) => return asking.no_call(&why),
+    };
+    // Two tests at once would take each other's contact for one that was left over.
+    let lock = format!("write-test-{}", hub.location);
+    let holder = holder("check --write-test", shell.clock.now());
+    let _lease = match Lease::take(&asking.config.state, &lock, &holder, None).await {
+        Ok(lease) => lease,
+        Err(error) => {
+            let exit = of_run_error(&error);
+            let about = asking.about();
+            return asking.found.wrong_as_said(about, &error.to_string(), exit);
+        }
     };
     let memory = match Memory::open(worlds.store(), &hub.location) {
         Ok(memory) => memory,
@@ -444,7 +460,10 @@ impl Test<'_, '_> {
             if self.shell.stop.is_asked() {
                 break;
             }
-            self.shell.clock.sleep(pause).await;
+            tokio::select! {
+                () = self.shell.clock.sleep(pause) => {}
+                () = asked(&self.shell.stop) => break,
+            }
             match self.look_for(left).await {
                 Ok(Some(id)) => return self.remove_found(left, id).await,
                 Ok(None) => {}

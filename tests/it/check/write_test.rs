@@ -268,3 +268,24 @@ async fn a_killed_test_is_cleaned_up_by_the_next_one() {
         assert_clean(&rig, &before, route);
     }
 }
+
+#[tokio::test]
+async fn a_second_test_of_a_location_waits_for_nobody_and_says_who_is_at_it() {
+    let rig = Rig::new(now(1, 1)).await;
+    check(&rig, "--online").await.is_well();
+    let lock = rig.state().join("write-test-sandboxLocation00001.lock");
+    std::fs::write(&lock, "ghl-sync check --write-test, process 1\n").unwrap();
+    let file = std::fs::File::open(&lock).unwrap();
+    file.lock().unwrap();
+    check(&rig, TEST).await.is_wrong(
+        8,
+        &[
+            "account main",
+            "write-test-sandboxLocation00001 is busy",
+            "process 1",
+        ],
+    );
+    assert_eq!(rig.sandbox.writes().len(), 0);
+    drop(file);
+    check(&rig, TEST).await.is_well();
+}
