@@ -35,10 +35,9 @@ pub(super) async fn ask(asking: &mut Asking<'_>, worlds: &mut Worlds, spoke: &Tw
         }
     };
     if let Some((viewer, may_list)) = judge(asking, spoke, &token) {
-        if let Some(channel) = find(asking, spoke, &helix, &viewer).await {
-            if may_list {
-                role(asking, &helix, &channel, &viewer, &token).await;
-            }
+        let channel = find(asking, spoke, &helix, &viewer).await;
+        if let Some(channel) = channel.filter(|_| may_list) {
+            role(asking, &helix, &channel, &viewer, &token).await;
         }
         asking.clock("Twitch", &helix);
         asking.budget(worlds.store(), &helix, "Twitch", Some(0));

@@ -9,6 +9,7 @@ mod findings;
 mod location;
 mod offline;
 mod online;
+mod state;
 mod write_test;
 
 use std::path::{Path, PathBuf};

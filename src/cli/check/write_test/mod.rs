@@ -4,21 +4,22 @@
 //! test's own name, which no other test ever has. What it is about to make, and then its id, are kept in the state (`write-test:LOCATION` in
 //! table `kept`), so that whatever kills it, the next test cleans up. Ctrl-C leads to the removal at once.
 
+mod memory;
+mod removal;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::{DateTime, TimeDelta};
-use rusqlite::Connection;
-use serde::{Deserialize, Serialize};
+use chrono::TimeDelta;
 
-use crate::apis::highlevel::{self, Keys, Search, TagMove, TagOutcome};
+use crate::apis::highlevel::{self, Keys, TagMove, TagOutcome};
 use crate::config::{Account, HighLevelAccount};
 use crate::model::{AccountName, Contact, ContactId, FieldKey, LocationId, Tag};
 use crate::net::{Answer, Call, CallError, Line, Purpose, Reach, Tally};
 use crate::report::plain;
 use crate::run::{Lease, Stop};
-use crate::store::{Store, StoreError, jobs, tokens};
+use crate::store::{StoreError, tokens};
 
 use super::super::exit::{Exit, of_run_error};
 use super::super::runs::holder;
@@ -28,6 +29,8 @@ use super::Typed;
 use super::findings::{About, Found};
 use super::offline::is_used;
 use super::online::{Asking, Next};
+
+use self::memory::{Left, Memory};
 
 /// What the first Ctrl-C of a write test is answered with.
 pub(in crate::cli) const STOPPING: &str = "stopping: the test's contact is removed first; press Ctrl-C again to stop at once, then the next `ghl-sync check --write-test` removes it";
@@ -44,78 +47,6 @@ const WORDS: &str = "ghl-sync write test: this goes away by itself";
 const SCOPE: &str = "contacts.write";
 /// The scope that reading back takes.
 const READ_SCOPE: &str = "contacts.readonly";
-/// The pauses before the searches for a contact whose create was not answered: new contacts were seen to show after up to a minute.
-const LOOKS: [Duration; 5] = [
-    Duration::ZERO,
-    Duration::from_secs(5),
-    Duration::from_secs(10),
-    Duration::from_secs(20),
-    Duration::from_secs(30),
-];
-/// What the search does not show after this long was never made.
-const NEVER_MADE: TimeDelta = TimeDelta::minutes(15);
-
-/// A contact that a test made, or was about to make, and that is not known to be gone.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Left {
-    /// Its last name when it is made; no two tests have the same.
-    name: String,
-    /// When the test began, in ms.
-    at_ms: i64,
-    /// Its id; `None` while the create was not answered.
-    contact: Option<ContactId>,
-}
-
-/// What tests left in a location, as the state remembers it.
-struct Memory {
-    store: Store,
-    key: String,
-    left: Vec<Left>,
-}
-
-impl Memory {
-    fn open(store: &Store, location: &LocationId) -> Result<Memory, StoreError> {
-        let key = format!("write-test:{location}");
-        let left = Memory::read(&store.reader()?, &key)?;
-        let store = store.clone();
-        Ok(Memory { store, key, left })
-    }
-
-    fn read(db: &Connection, key: &str) -> Result<Vec<Left>, StoreError> {
-        let kept = jobs::kept(db, key, i64::MIN)?;
-        Ok(kept
-            .and_then(|text| serde_json::from_str(&text).ok())
-            .unwrap_or_default())
-    }
-
-    /// Remembers this, in place of what was known of the same name.
-    async fn note(&mut self, left: Left) -> Result<(), StoreError> {
-        self.left.retain(|known| known.name != left.name);
-        self.left.push(left);
-        self.save().await
-    }
-
-    async fn forget(&mut self, name: &str) -> Result<(), StoreError> {
-        self.left.retain(|known| known.name != name);
-        self.save().await
-    }
-
-    async fn save(&self) -> Result<(), StoreError> {
-        let key = self.key.clone();
-        let text = match self.left.as_slice() {
-            [] => None,
-            left => Some(serde_json::to_string(left).expect("names and ids are always JSON")),
-        };
-        let at_ms = self.left.iter().map(|left| left.at_ms).max().unwrap_or(0);
-        self.store
-            .write(move |db| match text {
-                None => jobs::unkeep(db, &key),
-                Some(text) => jobs::keep(db, &key, &text, at_ms),
-            })
-            .await
-    }
-}
-
 /// Runs the test in every location that a job uses, or in the one that was `chosen`.
 pub(super) async fn all(
     found: &mut Found,
@@ -414,166 +345,6 @@ impl Test<'_, '_> {
             );
             self.wrong(what, Exit::OutOfTouch);
         }
-    }
-
-    /// Removes the contact, and looks that it is gone; returns whether that is certain. What is left over is said.
-    async fn remove(&mut self, id: &ContactId, left: &Left) -> bool {
-        match self
-            .line
-            .send(&highlevel::delete(id), Purpose::Announced)
-            .await
-        {
-            Ok(_) | Err(CallError::NotFound { .. }) => {}
-            Err(error) => {
-                self.asking.failed(error, SCOPE);
-                self.left_over(left);
-                return false;
-            }
-        }
-        let get = highlevel::get(id, &self.keys);
-        match self.line.send(&get, Purpose::Announced).await {
-            Err(CallError::NotFound { .. }) => {
-                self.asking
-                    .well(format!("write test: contact {id} was removed and is gone"));
-                true
-            }
-            Ok(_) => {
-                self.wrong(
-                    format!("write test: contact {id} was removed and is still shown"),
-                    Exit::OutOfTouch,
-                );
-                self.left_over(left);
-                false
-            }
-            Err(error) => {
-                self.asking.failed(error, READ_SCOPE);
-                self.left_over(left);
-                false
-            }
-        }
-    }
-
-    /// Looks for a contact whose create was not answered, and removes it.
-    async fn lost(&mut self, left: &Left, why: &str) {
-        self.wrong(format!("write test: {why}"), Exit::OutOfTouch);
-        for pause in LOOKS {
-            if self.shell.stop.is_asked() {
-                break;
-            }
-            tokio::select! {
-                () = self.shell.clock.sleep(pause) => {}
-                () = asked(&self.shell.stop) => break,
-            }
-            match self.look_for(left).await {
-                Ok(Some(id)) => return self.remove_found(left, id).await,
-                Ok(None) => {}
-                Err(error) => {
-                    self.asking.failed(error, READ_SCOPE);
-                    break;
-                }
-            }
-        }
-        self.left_over(left);
-    }
-
-    /// Removes what an earlier test left behind.
-    async fn clean_up(&mut self, left: &Left) {
-        if let Some(id) = left.contact.clone() {
-            return self.remove_found(left, id).await;
-        }
-        match self.look_for(left).await {
-            Ok(Some(id)) => self.remove_found(left, id).await,
-            Ok(None) => {
-                let began = DateTime::from_timestamp_millis(left.at_ms).unwrap_or_default();
-                if self.shell.clock.now() - began > NEVER_MADE {
-                    self.asking.well(format!(
-                        "an earlier write test's contact \"{FIRST_NAME} {}\" was never made",
-                        left.name
-                    ));
-                    self.forget(&left.name).await;
-                } else {
-                    self.left_over(left);
-                }
-            }
-            Err(error) => {
-                self.asking.failed(error, READ_SCOPE);
-                self.left_over(left);
-            }
-        }
-    }
-
-    async fn remove_found(&mut self, left: &Left, id: ContactId) {
-        let left = Left {
-            contact: Some(id.clone()),
-            ..left.clone()
-        };
-        if let Err(error) = self.memory.note(left.clone()).await {
-            self.asking.state(&error);
-        }
-        if self.remove(&id, &left).await {
-            self.forget(&left.name).await;
-        }
-    }
-
-    /// Looks for the contact of a test by its name, which is the test's own. The index lags: that it is not found proves nothing yet.
-    async fn look_for(&self, left: &Left) -> Result<Option<ContactId>, CallError> {
-        let Some(search) = Search::with_field(&field("lastName"), &left.name, &self.keys) else {
-            return Ok(None);
-        };
-        let call = search.limit(10).call(&self.location, &self.keys);
-        let page = self.line.send(&call, Purpose::Recovery).await?.value;
-        let shows = |contact: &Contact, key: &str, value: &str| {
-            let seen = contact.fields.get(&field(key)).and_then(Option::as_deref);
-            seen == Some(value)
-        };
-        let ours = |contact: &&Contact| {
-            shows(contact, "firstName", FIRST_NAME)
-                && shows(contact, "lastName", &left.name)
-                && shows(contact, "source", SOURCE)
-        };
-        Ok(page
-            .rows
-            .iter()
-            .find(ours)
-            .map(|contact| contact.id.clone()))
-    }
-
-    async fn forget(&mut self, name: &str) {
-        if let Err(error) = self.memory.forget(name).await {
-            self.asking.state(&error);
-        }
-    }
-
-    /// Says what is left behind and how it goes away.
-    fn left_over(&mut self, left: &Left) {
-        let test = self.asking.typed.command(&format!(
-            "check --write-test --account {}",
-            self.asking.name
-        ));
-        let name = format!("\"{FIRST_NAME} {}\"", left.name);
-        let (what, mend) = match &left.contact {
-            Some(id) => (
-                format!(
-                    "contact {id} ({name}) may be left in location {}",
-                    self.location
-                ),
-                format!(
-                    "run `{test}` again, which removes it first, or delete it in HighLevel by hand"
-                ),
-            ),
-            None => (
-                format!(
-                    "a contact {name} may have been made in location {}, and the search, which shows new contacts up to a minute late, does not show it",
-                    self.location
-                ),
-                format!(
-                    "run `{test}` again in some minutes, which looks for it first, or look for it in HighLevel and delete it"
-                ),
-            ),
-        };
-        self.asking
-            .found
-            .wrong(self.asking.about(), what, mend, Exit::OutOfTouch);
     }
 
     /// Notes where the vendor keeps something else than it was sent.
