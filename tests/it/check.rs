@@ -182,11 +182,11 @@ async fn log_in(rig: &Rig, account: &str, kind: LoginKind, token: &str, scopes: 
     save(rig, login_of(rig, account, kind, token, scopes)).await;
 }
 
-/// Stores the login of the application `app-1`, whose token the sandbox takes.
-async fn log_in_app(rig: &Rig, scopes: &[&str]) {
+/// Stores the login of an application at HighLevel, with a refresh token that nobody takes.
+async fn log_in_app(rig: &Rig, client_id: &str, scopes: &[&str]) {
     let login = login_of(rig, "main", LoginKind::Location, HIGHLEVEL_TOKEN, scopes);
     let facts = LoginFacts {
-        client_id: Some("app-1".to_owned()),
+        client_id: Some(client_id.to_owned()),
         owner: Some(LOCATION_ID.to_owned()),
         expires: Some(rig.clock.now() + TimeDelta::days(1)),
         ..login.facts.clone()

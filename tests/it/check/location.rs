@@ -51,7 +51,7 @@ async fn a_missing_scope_is_named_with_how_to_grant_it() {
         .copied()
         .filter(|scope| *scope != "contacts.write")
         .collect();
-    log_in_app(&rig, &granted).await;
+    log_in_app(&rig, "app-1", &granted).await;
     check(&rig, "--online").await.is_wrong(
         4,
         &[
@@ -61,7 +61,7 @@ async fn a_missing_scope_is_named_with_how_to_grant_it() {
             "auth highlevel --account main",
         ],
     );
-    log_in_app(&rig, HIGHLEVEL_SCOPES).await;
+    log_in_app(&rig, "app-1", HIGHLEVEL_SCOPES).await;
     check(&rig, "--online").await.is_well().has(
         "ok",
         &[
@@ -73,19 +73,39 @@ async fn a_missing_scope_is_named_with_how_to_grant_it() {
 }
 
 #[tokio::test]
-async fn a_login_that_cannot_be_renewed_says_what_to_run() {
-    let rig = Rig::new(now(1, 1)).await;
-    edit(
-        &rig,
-        "token = \"file:highlevel.token\"\n",
-        "client_id = \"app-1\"\nclient_secret = \"file:highlevel.token\"\n",
-    );
-    log_in_app(&rig, HIGHLEVEL_SCOPES).await;
-    rig.sandbox.revoke_token(HIGHLEVEL_TOKEN);
-    let checked = check(&rig, "--online").await;
-    checked
-        .is_wrong(4, &["account main", "correct `client_id`"])
-        .has("ok", &["account channel", "as its broadcaster"]);
+async fn a_login_that_cannot_be_renewed_says_what_to_do() {
+    for (client_id, parts) in [
+        (
+            "app-1",
+            [
+                "the client secret is missing or wrong",
+                "`client_secret` in ghl-sync.toml",
+            ],
+        ),
+        (
+            HIGHLEVEL_CLIENT_ID,
+            [
+                "the login has ended",
+                "ghl-sync auth highlevel --account main",
+            ],
+        ),
+    ] {
+        let rig = Rig::new(now(1, 1)).await;
+        let secret = rig.folder.join("app.secret");
+        fs::write(&secret, HIGHLEVEL_CLIENT_SECRET).unwrap();
+        chmod(&secret, 0o600);
+        edit(
+            &rig,
+            "token = \"file:highlevel.token\"\n",
+            &format!("client_id = \"{client_id}\"\nclient_secret = \"file:app.secret\"\n"),
+        );
+        log_in_app(&rig, client_id, HIGHLEVEL_SCOPES).await;
+        rig.sandbox.revoke_token(HIGHLEVEL_TOKEN);
+        let checked = check(&rig, "--online").await;
+        checked
+            .is_wrong(4, &["account main", parts[0], parts[1]])
+            .has("ok", &["account channel", "as its broadcaster"]);
+    }
 }
 
 #[tokio::test]

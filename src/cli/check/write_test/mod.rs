@@ -247,7 +247,7 @@ impl Test<'_, '_> {
         let changed = format!("{name} changed");
         let wanted = [("lastName", changed.as_str())];
         match highlevel::update(id, &fields(&wanted), &self.keys) {
-            Ok(call) => match self.step(&call, "changed").await {
+            Ok(call) => match self.step(&call, "the contact was changed").await {
                 Step::Done(contact) => self.compare(&contact, &wanted),
                 Step::Failed => {}
                 Step::Over => return,
@@ -268,7 +268,7 @@ impl Test<'_, '_> {
         );
         match self.send(&call).await {
             Step::Done(answer) => match answer.outcomes.get(id) {
-                Some(TagOutcome::Done { .. }) => self.did("tagged"),
+                Some(TagOutcome::Done { .. }) => self.did("the contact was tagged"),
                 Some(TagOutcome::Refused(said)) => {
                     self.wrong(
                         format!("write test: the tag was refused ({said})"),
@@ -284,14 +284,20 @@ impl Test<'_, '_> {
             Step::Over => return,
         }
         if let Step::Over = self
-            .step(&highlevel::create_note(id, WORDS), "given a note")
+            .step(
+                &highlevel::create_note(id, WORDS),
+                "the contact was given a note",
+            )
             .await
         {
             return;
         }
         let due = self.shell.clock.now() + TimeDelta::days(1);
         let task = match self
-            .step(&highlevel::create_task(id, WORDS, due), "given a task")
+            .step(
+                &highlevel::create_task(id, WORDS, due),
+                "the contact was given a task",
+            )
             .await
         {
             Step::Done(task) => Some(task),
@@ -300,7 +306,7 @@ impl Test<'_, '_> {
         };
         if let Some(task) = &task {
             let call = highlevel::complete_task(id, &task.id);
-            if let Step::Over = self.step(&call, "rid of its task: it is completed").await {
+            if let Step::Over = self.step(&call, "its task was completed").await {
                 return;
             }
         }
@@ -337,7 +343,7 @@ impl Test<'_, '_> {
             Step::Over => return,
         }
         if lacks.is_empty() {
-            self.did("read back");
+            self.did("the contact was read back");
         } else {
             let what = format!(
                 "write test: the contact was read back without {}",
@@ -387,8 +393,7 @@ impl Test<'_, '_> {
     }
 
     fn did(&mut self, what: &str) {
-        self.asking
-            .well(format!("write test: the contact was {what}"));
+        self.asking.well(format!("write test: {what}"));
     }
 
     fn wrong(&mut self, what: String, exit: Exit) {
