@@ -9,12 +9,14 @@ mod grant;
 pub mod highlevel;
 mod keeper;
 pub mod twitch;
+mod under_way;
 
 use std::sync::Arc;
 
 pub use error::AuthError;
 pub use grant::Grant;
 pub use keeper::{App, Keeper, KeeperParts};
+pub use under_way::renewals_through;
 
 use crate::model::Secret;
 use crate::store::LoginKind;
