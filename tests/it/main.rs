@@ -5,6 +5,7 @@
 mod agree;
 mod answers;
 mod badinput;
+mod check;
 mod crash;
 mod exits;
 mod floors;

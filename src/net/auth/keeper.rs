@@ -40,7 +40,10 @@ const SAVE_AGAIN: Duration = Duration::from_millis(500);
 #[derive(Clone, Debug)]
 pub enum App {
     /// Not at all: a private integration token.
-    Integration,
+    Integration {
+        /// The location it must be good for.
+        location: LocationId,
+    },
     /// As a Twitch user's.
     Twitch {
         /// The application.
@@ -145,7 +148,7 @@ impl Keeper {
     /// Returns what kind of login it keeps.
     pub fn kind(&self) -> LoginKind {
         match &self.parts.app {
-            App::Integration => LoginKind::Integration,
+            App::Integration { .. } => LoginKind::Integration,
             App::Twitch { .. } => LoginKind::User,
             App::Location { .. } => LoginKind::Location,
             App::Agency { .. } => LoginKind::Agency,
@@ -158,7 +161,7 @@ impl Keeper {
         let (service, account) = match &self.parts.app {
             App::Twitch { .. } => ("twitch", &self.parts.account),
             App::Minted { agency, .. } => ("highlevel", agency.account()),
-            App::Integration | App::Location { .. } | App::Agency { .. } => {
+            App::Integration { .. } | App::Location { .. } | App::Agency { .. } => {
                 ("highlevel", &self.parts.account)
             }
         };
@@ -183,7 +186,7 @@ impl Keeper {
     ///
     /// Errors: every variant of [`AuthError`].
     pub async fn instead_of(&self, dead: &Secret) -> Result<Option<Secret>, AuthError> {
-        if let App::Integration = self.parts.app {
+        if let App::Integration { .. } = self.parts.app {
             // Somebody may have put another one in its place meanwhile.
             let stored = self.load()?.filter(|login| login.access != *dead);
             if let Some(login) = &stored {
@@ -199,8 +202,27 @@ impl Keeper {
     ///
     /// Errors: every variant of [`AuthError`].
     pub async fn renew(&self) -> Result<LoginFacts, AuthError> {
-        let login = self.stored()?;
-        Ok(self.renewed(&login.access, Need::Now).await?.facts)
+        let dead = match (self.load()?, &self.parts.app) {
+            (Some(login), _) => login.access,
+            // Nobody logs a location of an agency in.
+            (None, App::Minted { .. }) => Secret::new(""),
+            (None, _) => return Err(self.not_logged_in()),
+        };
+        Ok(self.renewed(&dead, Need::Now).await?.facts)
+    }
+
+    /// Returns how the stored login stands, as far as that is known without a call; `None` when nobody logged in.
+    ///
+    /// Errors: `Foreign`; `Lost`; `Vault`.
+    pub fn standing(&self) -> Result<Option<LoginFacts>, AuthError> {
+        let Some(login) = self.load()? else {
+            return Ok(None);
+        };
+        self.fits(&login.facts)?;
+        match login.facts.lost {
+            Some(why) => Err(self.lost(why)),
+            None => Ok(Some(login.facts)),
+        }
     }
 
     /// Stores what a person's login was granted, in place of whatever was there. It is on the disk when this returns.
@@ -323,7 +345,7 @@ impl Keeper {
             return Need::Now;
         }
         let is_ahead = match &self.parts.app {
-            App::Integration | App::Twitch { .. } => false,
+            App::Integration { .. } | App::Twitch { .. } => false,
             App::Location { .. } | App::Agency { .. } | App::Minted { .. } => true,
         };
         let life: TimeDelta = expires - facts.obtained;
@@ -561,7 +583,7 @@ impl Keeper {
                 client_id,
                 client_secret,
             } => highlevel::renew(client_id, client_secret, refresh, UserType::Company),
-            App::Integration | App::Minted { .. } => {
+            App::Integration { .. } | App::Minted { .. } => {
                 unreachable!("neither has a refresh token, and both were dealt with before")
             }
         }
@@ -636,8 +658,10 @@ impl Keeper {
             return foreign(format!("client id {seen}"), expected.to_owned());
         }
         let location = match &self.parts.app {
-            App::Location { location, .. } | App::Minted { location, .. } => location,
-            App::Integration | App::Twitch { .. } | App::Agency { .. } => return Ok(()),
+            App::Integration { location }
+            | App::Location { location, .. }
+            | App::Minted { location, .. } => location,
+            App::Twitch { .. } | App::Agency { .. } => return Ok(()),
         };
         match &facts.owner {
             Some(seen) if seen != location.as_str() => {
@@ -649,7 +673,7 @@ impl Keeper {
 
     fn client_id(&self) -> Option<&str> {
         match &self.parts.app {
-            App::Integration => None,
+            App::Integration { .. } => None,
             App::Twitch { client_id, .. }
             | App::Location { client_id, .. }
             | App::Agency { client_id, .. } => Some(client_id),
