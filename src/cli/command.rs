@@ -69,11 +69,19 @@ fn on_a_runtime(args: &Args, progress: &Progress) -> Exit {
             Command::Plan(_) | Command::Apply(_) | Command::Resync(_) => {
                 interrupt::listen(shell.stop.clone(), progress.clone(), || {});
             }
+            Command::Check(check) if check.write_test => {
+                interrupt::listen_saying(
+                    check::STOPPING,
+                    shell.stop.clone(),
+                    progress.clone(),
+                    || {},
+                );
+            }
             // The first three listen themselves, with what they leave in mind; the others are over in a moment.
             Command::Init(_)
             | Command::Demo(_)
             | Command::Sandbox(_)
-            | Command::Check
+            | Command::Check(_)
             | Command::Status(_)
             | Command::Link(_)
             | Command::Unlink(_)
@@ -106,7 +114,7 @@ async fn carry_out(args: &Args, shell: &mut Shell) -> Result<Exit, CliError> {
         Command::Plan(plan) => runs::plan(shell, path, plan).await,
         Command::Apply(apply) => runs::apply(shell, path, apply).await,
         Command::Resync(resync) => runs::resync(shell, path, resync).await,
-        Command::Check => check::check(shell, path),
+        Command::Check(check) => check::check(shell, path, check).await,
         Command::Status(status) => status::status(shell, path, status),
         Command::Link(link) => settle::link(shell, path, link).await,
         Command::Unlink(record) => settle::unlink(shell, path, record).await,

@@ -19,11 +19,21 @@ const STOPPING: &str = "stopping: the calls in flight are finished first, and th
 /// the next run recovers what was under way. This is the one place besides `main` that ends the process, because a run that computes cannot
 /// be made to return.
 pub(super) fn listen(stop: Stop, progress: Progress, last: impl FnOnce() + Send + 'static) {
+    listen_saying(STOPPING, stop, progress, last);
+}
+
+/// Listens as [`listen`] does, and answers the first signal with these words.
+pub(super) fn listen_saying(
+    words: &'static str,
+    stop: Stop,
+    progress: Progress,
+    last: impl FnOnce() + Send + 'static,
+) {
     let mut signals = Signals::new();
     tokio::spawn(async move {
         signals.next().await;
         stop.ask();
-        progress.say(STOPPING);
+        progress.say(words);
         signals.next().await;
         last();
         std::process::exit(i32::from(Exit::Failed.code()));

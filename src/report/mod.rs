@@ -18,6 +18,7 @@ use std::io;
 
 pub use json::json;
 pub use markdown::markdown;
+pub use plain::{plain, wrapped};
 pub use shape::{
     Calls, Cost, Counts, GuardFinding, HubSummary, Mode, News, NewsKind, Outcome, Pass, Per,
     Report, ReportRow, RowMark, SCHEMA, SourceSummary,
