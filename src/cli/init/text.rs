@@ -164,7 +164,7 @@ pub(super) fn job_file(answers: &Answers) -> String {
         text = text.replacen(from, &to, 1);
     }
     if answers.schedule != SCHEDULE {
-        text = text.replacen(THIS_ONE, "", 1);
+        text = text.replacen(THIS_ONE, "\n#", 1);
     }
     text
 }
