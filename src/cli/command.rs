@@ -5,6 +5,7 @@ use std::io::{self, IsTerminal, Write};
 use std::panic::{self, AssertUnwindSafe};
 
 use crate::model::Clock;
+use crate::net::renewals_through;
 
 use super::args::{self, Args, Command};
 use super::error::CliError;
@@ -89,7 +90,10 @@ fn on_a_runtime(args: &Args, progress: &Progress) -> Exit {
             | Command::Keep(_)
             | Command::Take(_) => {}
         }
-        run(args, &mut shell).await
+        let exit = run(args, &mut shell).await;
+        // Of a run that failed meanwhile: a pair that was granted is written before the process ends.
+        renewals_through(interrupt::RENEWAL_PATIENCE).await;
+        exit
     });
     // A connection that lingers is no reason to wait.
     runtime.shutdown_background();

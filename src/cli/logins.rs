@@ -99,7 +99,9 @@ impl Worlds {
             }) => {
                 let app = match login {
                     HubLogin::Fixed(_) => return Ok(None),
-                    HubLogin::Kept => App::Integration,
+                    HubLogin::Kept => App::Integration {
+                        location: location.clone(),
+                    },
                     HubLogin::App(app) => App::Location {
                         client_id: app.client_id.clone(),
                         client_secret: client_secret(&app.client_secret)?,

@@ -235,7 +235,7 @@ fn without_logins(copy: &Connection) -> rusqlite::Result<()> {
 
 /// Rewrites the file without its freed pages and empties the WAL; returns whether the WAL is empty.
 ///
-/// Errors: another process kept the file locked, or the disk is full.
+/// Errors: another process kept the file locked, or the disk is full. Neither is waited for long: the next start wipes again.
 pub(super) fn wipe(path: &Path) -> Result<bool, StoreError> {
     let sorted = |error| StoreError::sorted(path.to_owned(), error);
     let connection = Connection::open_with_flags(

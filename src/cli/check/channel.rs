@@ -5,11 +5,12 @@ use chrono::TimeDelta;
 use crate::apis::twitch::{self, FOLLOWERS_SCOPE, Followers, Token, User};
 use crate::config::{TwitchAccount, TwitchLogin, scopes};
 use crate::model::{Channel, RecordKey};
-use crate::net::{CallError, Line, Purpose, Reach, Tally, Vendor};
+use crate::net::{CallError, Line, Purpose, Reach, Tally};
 use crate::report::{number, plain};
 
+use super::super::status::moment;
 use super::super::worlds::Worlds;
-use super::online::{Asking, Next, ends};
+use super::online::Asking;
 
 /// Asks a channel: the token, the channel, the role, the followers.
 pub(super) async fn ask(asking: &mut Asking<'_>, worlds: &mut Worlds, spoke: &TwitchAccount) {
@@ -24,7 +25,7 @@ pub(super) async fn ask(asking: &mut Asking<'_>, worlds: &mut Worlds, spoke: &Tw
     });
     let (helix, auth) = match lines {
         Ok(lines) => lines,
-        Err(why) => return asking.cannot(&why),
+        Err(why) => return asking.no_call(&why),
     };
     let token = match auth.send(&twitch::validate(), Purpose::Announced).await {
         Ok(answer) => answer.value,
@@ -34,13 +35,12 @@ pub(super) async fn ask(asking: &mut Asking<'_>, worlds: &mut Worlds, spoke: &Tw
         }
     };
     if let Some((viewer, may_list)) = judge(asking, spoke, &token) {
-        if let Some(channel) = find(asking, spoke, &helix, &viewer).await {
-            if may_list {
-                role(asking, &helix, &channel, &viewer, &token).await;
-            }
+        let channel = find(asking, spoke, &helix, &viewer).await;
+        if let Some(channel) = channel.filter(|_| may_list) {
+            role(asking, &helix, &channel, &viewer, &token).await;
         }
         asking.clock("Twitch", &helix);
-        asking.budget(worlds.store(), &helix, Vendor::Twitch, Some(0));
+        asking.budget(worlds.store(), &helix, "Twitch", Some(0));
     } else {
         asking.clock("Twitch", &auth);
     }
@@ -80,7 +80,7 @@ fn judge(
         .expires_in
         .and_then(|life| TimeDelta::from_std(life).ok())
     {
-        Some(life) => ends(asking.now + life, asking.now),
+        Some(life) => format!("good until {}", moment(asking.now + life, asking.now)),
         None => "good without an end".to_owned(),
     };
     let what = format!("the token is {}'s and {life}", who(token));
@@ -183,9 +183,8 @@ async fn role(
         Ok(_) => {}
         Err(CallError::NoPermission { .. }) => return lost_role(asking, &name, token, is_own),
         Err(error) => {
-            if asking.failed(error, FOLLOWERS_SCOPE) == Next::Stop {
-                return;
-            }
+            asking.failed(error, FOLLOWERS_SCOPE);
+            return;
         }
     }
     match helix

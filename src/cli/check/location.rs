@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::apis::highlevel::{self, CustomField, Keys, Location, Search};
 use crate::config::{HighLevelAccount, HubLogin, scopes};
 use crate::model::{By, FieldKey, Job};
-use crate::net::{CallError, Purpose, Reach, Tally, Vendor};
+use crate::net::{CallError, Purpose, Reach, Tally};
 use crate::report::plain;
 
 use super::super::exit::Exit;
@@ -19,11 +19,18 @@ use super::online::{Asking, Next};
 pub(super) const SCOPE: &str = "locations.readonly";
 /// The scope that reading definitions takes.
 const FIELDS: &str = "locations/customFields.readonly";
+/// The scope that `create_fields` takes.
+const FIELDS_WRITE: &str = "locations/customFields.write";
 /// The scope that reading contacts takes.
 const CONTACTS: &str = "contacts.readonly";
 
 /// Asks a location: itself, its custom fields, one contact.
-pub(super) async fn ask(asking: &mut Asking<'_>, worlds: &mut Worlds, hub: &HighLevelAccount) {
+pub(super) async fn ask(
+    asking: &mut Asking<'_>,
+    worlds: &mut Worlds,
+    hub: &HighLevelAccount,
+    is_tested: bool,
+) {
     if !matches!(hub.login, HubLogin::Fixed(_)) && asking.login().is_none() {
         let mend = asking.log_in();
         return asking.wrong("not logged in yet", mend);
@@ -33,7 +40,7 @@ pub(super) async fn ask(asking: &mut Asking<'_>, worlds: &mut Worlds, hub: &High
         .and_then(|auth| worlds.line(asking.account, Reach::ReadsOnly, auth, &Tally::default()));
     let line = match line {
         Ok(line) => line,
-        Err(why) => return asking.cannot(&why),
+        Err(why) => return asking.no_call(&why),
     };
     let is_known = asking.granted();
     let mut next = Next::GoOn;
@@ -89,38 +96,34 @@ pub(super) async fn ask(asking: &mut Asking<'_>, worlds: &mut Worlds, hub: &High
         }
     }
     if works && !is_known {
-        let writes: Vec<&str> = scopes::needed(asking.config, asking.name)
-            .into_iter()
-            .filter(|scope| scope.ends_with(".write"))
-            .collect();
+        unknown(asking, is_tested);
+    }
+    asking.clock("HighLevel", &line);
+    if works {
+        asking.budget(worlds.store(), &line, "HighLevel", hub.reserve);
+    }
+}
+
+/// Says which scopes cannot be tried by reading.
+fn unknown(asking: &mut Asking<'_>, is_tested: bool) {
+    let needed = scopes::needed(asking.config, asking.name);
+    if needed.contains(&"contacts.write") && !is_tested {
         let test = asking
             .typed
             .command(&format!("check --write-test --account {}", asking.name));
         asking.note(
-            format!(
-                "whether the token may write ({}) cannot be told by reading",
-                writes.join(", ")
-            ),
+            "whether the token may write (contacts.write) cannot be told by reading",
             Some(format!(
                 "`{test}` tries it with a contact that it removes again"
             )),
         );
     }
-    asking.clock("HighLevel", &line);
-    if works {
-        asking.budget(worlds.store(), &line, Vendor::HighLevel, hub.reserve);
-    }
-}
-
-impl Asking<'_> {
-    /// Says that no call can be made at all; what was said about the secret before is not said twice.
-    pub(super) fn cannot(&mut self, why: &str) {
-        let about = self.about();
-        if self.found.is_wrong(&about) {
-            self.well("not asked, because of what stands above");
-        } else {
-            self.found.wrong_as_said(about, why, Exit::BadConfig);
-        }
+    if needed.contains(&FIELDS_WRITE) {
+        let mend = "look at the scopes of the private integration in HighLevel (Settings, Private Integrations)";
+        asking.note(
+            format!("whether the token may make custom fields ({FIELDS_WRITE}) shows when `apply` makes one"),
+            Some(mend.to_owned()),
+        );
     }
 }
 
@@ -150,7 +153,7 @@ fn duplicates(asking: &mut Asking<'_>, location: &Location) {
             };
             let what = "duplicates are allowed: HighLevel keeps nobody from creating a second contact with the same e-mail or phone; ghl-sync itself creates nobody twice";
             if writes("email") || writes("phone") {
-                let mend = "match by that field (`[match] by`), or do not allow duplicates (HighLevel: Settings, Business Profile)";
+                let mend = "match by that field (`[match] by`), or do not allow duplicates in the settings of the location";
                 asking.note(what, Some(mend.to_owned()));
             } else {
                 asking.well(what);
@@ -241,7 +244,7 @@ fn fields_of(found: &mut Found, job: &Job, account: &str, defined: &[CustomField
                 format!(
                     "custom field `{key}` of account {account} is the marker and of type {data_type}, expected TEXT"
                 ),
-                "make another field of type single line text and name that one in the job: the type of a field cannot be changed",
+                "make another field of type single line text and name that one in the job",
                 Exit::BadConfig,
             );
             continue;

@@ -9,12 +9,14 @@ mod findings;
 mod location;
 mod offline;
 mod online;
+mod state;
 mod write_test;
 
 use std::path::{Path, PathBuf};
 
 use crate::config::{self, Account, Config};
 use crate::model::AccountName;
+use crate::report::shell_word;
 
 use self::findings::{About, Found};
 use super::args::{self, Form};
@@ -38,7 +40,7 @@ impl Typed {
     fn command(&self, rest: &str) -> String {
         match &self.config {
             None => format!("ghl-sync {rest}"),
-            Some(path) => format!("ghl-sync {rest} --config {}", path.display()),
+            Some(path) => format!("ghl-sync {rest} --config {}", shell_word(path)),
         }
     }
 }
@@ -81,6 +83,10 @@ pub(super) async fn check(
             let what = what.split_whitespace().collect::<Vec<_>>().join(" ");
             let mend = "correct the file; schedules/README.md has every key";
             found.wrong(About::Configuration, what, mend, Exit::BadConfig);
+        }
+        if online {
+            let what = "no vendor is asked, because of what stands above";
+            found.note(About::Configuration, what, None);
         }
     } else if online {
         ask(shell, &mut found, config, args, &typed).await;
@@ -133,7 +139,7 @@ async fn ask(
         }
     };
     let chosen = args.account.as_ref();
-    online::ask(found, &mut worlds, chosen, typed, shell).await;
+    online::ask(found, &mut worlds, chosen, typed, shell, args.write_test).await;
     if args.write_test {
         write_test::all(found, &mut worlds, chosen, typed, shell).await;
     }

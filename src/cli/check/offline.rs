@@ -1,9 +1,6 @@
-//! What can be known without a call: the files, the secrets, the state, the disk.
+//! What can be known without a call: the files, the secrets, the logins, the jobs.
 
 use std::collections::BTreeSet;
-use std::fs::{self, OpenOptions};
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use rusqlite::Connection;
@@ -14,17 +11,12 @@ use crate::net::resolve;
 use crate::plan::due;
 use crate::plan::wanted::{Mapping, mapping_hash};
 use crate::store::tokens::{self, LoginFacts};
-use crate::store::{Key, STATE_FILE, Store, jobs};
+use crate::store::{Key, jobs};
 
 use super::super::exit::Exit;
 use super::super::status::moment;
-use super::Typed;
 use super::findings::{About, Found, parted};
-
-/// Below this the disk of the state is worth a note, in bytes: a first pass over a million contacts writes about as much.
-const LITTLE_BYTES: u64 = 500 * 1000 * 1000;
-/// Below this a run may stop in its middle, in bytes.
-const TOO_LITTLE_BYTES: u64 = 50 * 1000 * 1000;
+use super::{Typed, state};
 
 /// Looks at everything that needs no call. `is_whole` says that every file could be read.
 pub(super) fn look(
@@ -34,7 +26,7 @@ pub(super) fn look(
     typed: &Typed,
     now: DateTime<Utc>,
 ) {
-    let state = state(found, &config.state);
+    let state = state::look(found, &config.state);
     let logins = match state.as_ref().map(tokens::all) {
         Some(Ok(logins)) => logins,
         Some(Err(error)) => {
@@ -129,8 +121,11 @@ fn account(
             ),
         }
     }
-    if !there.is_empty() {
-        found.well(about.clone(), format!("{what}, {}", there.join(", ")));
+    let is_said = account.sources().len() > there.len();
+    match there.as_slice() {
+        [] if is_said => {}
+        [] => found.well(about.clone(), what),
+        there => found.well(about.clone(), format!("{what}, {}", there.join(", "))),
     }
     let holder = match account {
         Account::HighLevel(hub) => match &hub.login {
@@ -150,22 +145,18 @@ fn account(
     };
     let log_in = || format!("run `{}`", login_command(account, name, typed));
     match logins.iter().find(|login| login.account == *holder) {
-        None => found.note(
-            about,
-            format!("{what}; not logged in yet{whose}"),
-            Some(log_in()),
-        ),
+        None => found.note(about, format!("not logged in yet{whose}"), Some(log_in())),
         Some(login) => match &login.lost {
             Some(why) if is_used => {
-                let why = format!("{what}; the stored login{whose} is lost: {why}");
+                let why = format!("the stored login{whose} has ended: {why}");
                 found.wrong(about, why, log_in(), Exit::BadConfig);
             }
             Some(why) => found.note(
                 about,
-                format!("{what}; no job uses it, and its stored login{whose} is lost: {why}"),
+                format!("no job uses it, and its stored login{whose} has ended: {why}"),
                 Some(log_in()),
             ),
-            None => found.well(about, format!("{what}; logged in{whose} {}", since(login))),
+            None => found.well(about, format!("logged in{whose} {}", since(login))),
         },
     }
 }
@@ -233,6 +224,14 @@ fn key(found: &mut Found, config: &Config, state: Option<&Connection>, logins: &
             ),
         }
     }
+    if config.token_key.is_none() && config.old_token_key.is_some() {
+        found.wrong(
+            About::Configuration,
+            "`old_token_key` in ghl-sync.toml stands alone",
+            "name the present key as `token_key`: it takes over what the old one encrypted",
+            Exit::BadConfig,
+        );
+    }
     if logins.is_empty() {
         return;
     }
@@ -253,98 +252,6 @@ fn key(found: &mut Found, config: &Config, state: Option<&Connection>, logins: &
         Some(Ok(false)) => found.well(About::State, "stored logins are encrypted"),
         Some(Err(error)) => found.wrong_as_said(About::State, &error.to_string(), Exit::Failed),
         None => {}
-    }
-}
-
-/// Looks at the state; returns a connection when there is one to look through.
-fn state(found: &mut Found, folder: &Path) -> Option<Connection> {
-    let path = folder.join(STATE_FILE);
-    if let Err(why) = can_write(folder) {
-        found.wrong_as_said(
-            About::State,
-            &format!("{}: {why}", path.display()),
-            Exit::Failed,
-        );
-        return None;
-    }
-    modes(found, folder);
-    room(found, folder);
-    match Store::look(folder) {
-        Ok(Some(connection)) => {
-            found.well(About::State, format!("{}: opens", path.display()));
-            Some(connection)
-        }
-        Ok(None) => {
-            let line = format!("{}: not there yet, the first run makes it", path.display());
-            found.well(About::State, line);
-            None
-        }
-        Err(error) => {
-            found.wrong_as_said(About::State, &error.to_string(), Exit::Failed);
-            None
-        }
-    }
-}
-
-/// Looks whether others can get at the state: it holds people's data and logins.
-fn modes(found: &mut Found, folder: &Path) {
-    let mut look = |path: &Path, wanted: u32| {
-        let Ok(meta) = fs::metadata(path) else { return };
-        let mode = meta.permissions().mode() & 0o777;
-        if mode & 0o077 != 0 {
-            found.note(
-                About::State,
-                format!(
-                    "{} is open to other users (mode {mode:04o})",
-                    path.display()
-                ),
-                Some(format!("run `chmod {wanted:o} {}`", path.display())),
-            );
-        }
-    };
-    look(folder, 0o700);
-    let Ok(entries) = fs::read_dir(folder) else {
-        return;
-    };
-    // The file, its WAL, and the copies that migrations leave.
-    let mut files: Vec<PathBuf> = entries
-        .filter_map(|entry| Some(entry.ok()?.path()))
-        .filter(|path| {
-            let name = path.file_name().and_then(|name| name.to_str());
-            path.is_file() && name.is_some_and(|name| name.starts_with(STATE_FILE))
-        })
-        .collect();
-    files.sort();
-    for file in files {
-        look(&file, 0o600);
-    }
-}
-
-/// Looks whether the disk of the state has room.
-fn room(found: &mut Found, folder: &Path) {
-    let Some(there) = folder_above(folder) else {
-        return;
-    };
-    match rustix::fs::statvfs(&there) {
-        Ok(disk) => room_of(found, folder, disk.f_bavail.saturating_mul(disk.f_frsize)),
-        // A file system that does not tell is no fault.
-        Err(_) => {}
-    }
-}
-
-fn room_of(found: &mut Found, folder: &Path, free_bytes: u64) {
-    let line = format!(
-        "{} MB are free on the disk that holds {}",
-        free_bytes / 1_000_000,
-        folder.display()
-    );
-    let mend = "free some space, or put `state` in ghl-sync.toml on another disk";
-    if free_bytes < TOO_LITTLE_BYTES {
-        found.wrong(About::State, format!("only {line}"), mend, Exit::Failed);
-    } else if free_bytes < LITTLE_BYTES {
-        found.note(About::State, format!("only {line}"), Some(mend.to_owned()));
-    } else {
-        found.well(About::State, line);
     }
 }
 
@@ -414,77 +321,5 @@ pub(in crate::cli) fn when(job: &Job, now: DateTime<Utc>) -> String {
     match &job.full {
         Some(line) => format!("{schedule}; in full `{line}`, {}", next(line)),
         None => schedule,
-    }
-}
-
-/// Returns the folder itself, or the nearest above it that is there.
-fn folder_above(folder: &Path) -> Option<PathBuf> {
-    let mut above = folder
-        .ancestors()
-        .map(|above| match above.as_os_str().is_empty() {
-            true => Path::new("."),
-            false => above,
-        });
-    above.find(|above| above.exists()).map(Path::to_owned)
-}
-
-/// Tries to make a file in the folder, or finds out whether the folder could be made.
-fn can_write(folder: &Path) -> Result<(), String> {
-    let Some(there) = folder_above(folder) else {
-        return Err("there is no folder above it".to_owned());
-    };
-    if !there.is_dir() {
-        return Err(format!("{} is not a folder", there.display()));
-    }
-    let probe = there.join(format!(".ghl-sync-check-{}", std::process::id()));
-    OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .open(&probe)
-        .and_then(|_| fs::remove_file(&probe))
-        .map_err(|error| {
-            format!(
-                "cannot write in {}: {error}; give this user write permission on it",
-                there.display()
-            )
-        })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_disk_that_is_nearly_full_is_told() {
-        let said = |bytes: u64| {
-            let mut found = Found::default();
-            room_of(&mut found, Path::new("state"), bytes);
-            let mut out = Vec::new();
-            found.text(&mut out, None).unwrap();
-            (String::from_utf8(out).unwrap(), found.exit())
-        };
-        let (text, exit) = said(TOO_LITTLE_BYTES - 1);
-        assert!(
-            text.starts_with("  WRONG  state: only 49 MB are free"),
-            "{text}"
-        );
-        assert_eq!(exit, Exit::Failed);
-        let (text, exit) = said(LITTLE_BYTES - 1);
-        assert!(text.starts_with("  note   state: only 499 MB"), "{text}");
-        assert_eq!(exit, Exit::Done);
-        let (text, _) = said(LITTLE_BYTES);
-        assert!(text.starts_with("  ok     state: 500 MB"), "{text}");
-    }
-
-    #[test]
-    fn the_room_of_a_folder_to_come_is_that_of_the_nearest_above_it() {
-        let there = std::env::temp_dir();
-        let folder = there.join("ghl-sync-no/such/folder");
-        assert_eq!(folder_above(&folder), Some(there));
-        assert!(can_write(&folder).is_ok());
-        assert_eq!(
-            can_write(Path::new("/dev/null/x")).unwrap_err(),
-            "/dev/null is not a folder"
-        );
     }
 }

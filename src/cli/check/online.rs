@@ -2,14 +2,15 @@
 //!
 //! Every call is a read. A HighLevel location takes three: the location, its custom fields, and one contact of the search. A Twitch channel
 //! takes four at most: the token's validation, the channel by login or id, whether the token's own user follows it (which tells apart
-//! "no permission" and "no followers"), and the first page of followers. An account that no job uses is not asked.
+//! "no permission" and "no followers"), and the first page of followers. An account that no job uses is not asked. The calls are counted in
+//! the state like any others, so the state is made when it is not there.
 
 use chrono::{DateTime, Utc};
 
 use crate::config::{Account, Config, HubLogin, TwitchLogin, scopes};
 use crate::model::AccountName;
-use crate::net::{CallError, Line, Vendor};
-use crate::report::{duration, number};
+use crate::net::{CallError, Line};
+use crate::report::number;
 use crate::run::CLOCK_MAY_BE_OFF;
 use crate::store::tokens::{self, LoginFacts};
 use crate::store::{Store, Usage};
@@ -36,6 +37,8 @@ pub(super) struct Asking<'a> {
     pub(super) account: &'a Account,
     /// The logins that are stored.
     pub(super) logins: &'a [LoginFacts],
+    /// Scopes that were said to be lacking.
+    pub(super) lacking: Vec<String>,
     /// The present moment.
     pub(super) now: DateTime<Utc>,
 }
@@ -50,12 +53,15 @@ pub(super) enum Next {
 }
 
 /// Asks about every account that a job uses, or about the one that was `chosen`; the trouble of one hides no other's.
+///
+/// `is_tested` says that writing is going to be tried.
 pub(super) async fn ask(
     found: &mut Found,
     worlds: &mut Worlds,
     chosen: Option<&AccountName>,
     typed: &Typed,
     shell: &Shell,
+    is_tested: bool,
 ) {
     let now = shell.clock.now();
     let config = worlds.config().clone();
@@ -88,10 +94,16 @@ pub(super) async fn ask(
             name,
             account,
             logins: &logins,
+            lacking: Vec::new(),
             now,
         };
+        // What no call would cure is not asked about: a secret that is not there, a login that has ended.
+        if asking.found.is_wrong(&asking.about()) {
+            asking.note("not asked, because of what stands above", None);
+            continue;
+        }
         match account {
-            Account::HighLevel(hub) => location::ask(&mut asking, worlds, hub).await,
+            Account::HighLevel(hub) => location::ask(&mut asking, worlds, hub, is_tested).await,
             Account::Agency(_) => asking.agency(),
             Account::Twitch(spoke) => channel::ask(&mut asking, worlds, spoke).await,
         }
@@ -214,6 +226,7 @@ impl Asking<'_> {
             .filter(|needed| !granted.iter().any(|have| have == *needed))
         {
             let what = format!("the scope {scope} was not granted");
+            self.lacking.push((*scope).to_owned());
             let mend = self.grant(scope);
             if *scope == location::SCOPE {
                 self.note(format!("{what}; no job needs it"), Some(mend));
@@ -243,6 +256,7 @@ impl Asking<'_> {
                 self.wrong(format!("the token is expired or revoked ({said})"), mend);
                 Next::Stop
             }
+            CallError::Scope { .. } if self.lacking.iter().any(|said| said == scope) => Next::GoOn,
             CallError::Scope { said, .. } => {
                 let mend = self.grant(scope);
                 self.wrong(format!("the token lacks the scope {scope} ({said})"), mend);
@@ -321,6 +335,11 @@ impl Asking<'_> {
         }
     }
 
+    /// Says that no call can be made at all.
+    pub(super) fn no_call(&mut self, why: &str) {
+        self.found.wrong_as_said(self.about(), why, Exit::BadConfig);
+    }
+
     /// Holds this machine's clock against the vendor's.
     pub(super) fn clock(&mut self, vendor: &str, line: &Line) {
         let Some(skew) = line.skew() else { return };
@@ -346,7 +365,7 @@ impl Asking<'_> {
         &mut self,
         store: &Store,
         line: &Line,
-        vendor: Vendor,
+        vendor: &str,
         reserve: Option<u64>,
     ) {
         let usages = store.reader().and_then(|db| Usage::all(&db, self.now));
@@ -372,7 +391,12 @@ impl Asking<'_> {
             );
         }
         let (Some(limit), Some(remaining)) = (usage.limit, usage.remaining) else {
-            return self.well(format!("{vendor} has no limit of the day"));
+            if usage.held_until.is_none() {
+                self.well(format!(
+                    "{vendor} has no limit of the day and asks for no pause"
+                ));
+            }
+            return;
         };
         let reserve = reserve.unwrap_or(limit / 20);
         let ours = remaining.saturating_sub(reserve);
@@ -394,14 +418,4 @@ impl Asking<'_> {
             self.well(what);
         }
     }
-}
-
-/// Says when a token ends.
-pub(super) fn ends(at: DateTime<Utc>, now: DateTime<Utc>) -> String {
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "a token's life is far below 2^52 seconds"
-    )]
-    let seconds = (at - now).num_seconds().max(0) as f64;
-    format!("good for {}", duration(seconds))
 }

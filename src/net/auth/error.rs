@@ -96,7 +96,7 @@ impl AuthError {
     ///
     /// Source of the texts: HighLevel's v3 OpenAPI file of OAuth; issues 943, 1037 and 1042 of Twitch's tracker. 401 was not seen at Twitch
     /// and counts as an invalid refresh token.
-    pub(super) fn of_call(error: CallError, command: &str) -> AuthError {
+    pub fn of_call(error: CallError, command: &str) -> AuthError {
         let command = command.to_owned();
         let said = match error {
             CallError::Refused { said, .. }
@@ -184,7 +184,7 @@ impl fmt::Display for AuthError {
             }
             AuthError::ClientSecret { said } => write!(
                 f,
-                "the client secret is missing or wrong ({said}); put the application's secret where `client_secret` in ghl-sync.toml points to. The login is kept"
+                "the client secret is missing or wrong, or is not of this client id ({said}); put the application's secret where `client_secret` in ghl-sync.toml points to. The login is kept"
             ),
             AuthError::ClientId { said } => write!(
                 f,

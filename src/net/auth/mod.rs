@@ -2,19 +2,23 @@
 //!
 //! A line asks its [`Auth`] for the token of every call. A [`Keeper`] answers from the stored login, renews it as the vendor wants it, one
 //! renewal at a time across tasks and processes, and has the new pair on the disk before its first use. The calls that make and renew
-//! tokens are in [`highlevel`] and [`twitch`]; what they grant is a [`Grant`].
+//! tokens are in [`highlevel`] and [`twitch`]; what they grant is a [`Grant`]. What a browser brings back of a login is read by [`Redirect`].
 
 mod error;
 mod grant;
 pub mod highlevel;
 mod keeper;
+mod redirect;
 pub mod twitch;
+mod under_way;
 
 use std::sync::Arc;
 
 pub use error::AuthError;
 pub use grant::Grant;
 pub use keeper::{App, Keeper, KeeperParts};
+pub use redirect::{Back, Loopback, NotARedirect, Redirect, authorize_address, new_state};
+pub use under_way::renewals_through;
 
 use crate::model::Secret;
 use crate::store::LoginKind;

@@ -4,28 +4,33 @@
 //! test's own name, which no other test ever has. What it is about to make, and then its id, are kept in the state (`write-test:LOCATION` in
 //! table `kept`), so that whatever kills it, the next test cleans up. Ctrl-C leads to the removal at once.
 
+mod memory;
+mod removal;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::{DateTime, TimeDelta};
-use serde::{Deserialize, Serialize};
+use chrono::TimeDelta;
 
-use crate::apis::highlevel::{self, Keys, Search, TagMove, TagOutcome};
+use crate::apis::highlevel::{self, Keys, TagMove, TagOutcome};
 use crate::config::{Account, HighLevelAccount};
 use crate::model::{AccountName, Contact, ContactId, FieldKey, LocationId, Tag};
 use crate::net::{Answer, Call, CallError, Line, Purpose, Reach, Tally};
 use crate::report::plain;
-use crate::run::Stop;
-use crate::store::{Store, StoreError, jobs, tokens};
+use crate::run::{Lease, Stop};
+use crate::store::{StoreError, tokens};
 
-use super::super::exit::Exit;
+use super::super::exit::{Exit, of_run_error};
+use super::super::runs::holder;
 use super::super::shell::Shell;
 use super::super::worlds::Worlds;
 use super::Typed;
 use super::findings::{About, Found};
 use super::offline::is_used;
 use super::online::{Asking, Next};
+
+use self::memory::{Left, Memory};
 
 /// What the first Ctrl-C of a write test is answered with.
 pub(in crate::cli) const STOPPING: &str = "stopping: the test's contact is removed first; press Ctrl-C again to stop at once, then the next `ghl-sync check --write-test` removes it";
@@ -42,76 +47,6 @@ const WORDS: &str = "ghl-sync write test: this goes away by itself";
 const SCOPE: &str = "contacts.write";
 /// The scope that reading back takes.
 const READ_SCOPE: &str = "contacts.readonly";
-/// The pauses before the searches for a contact whose create was not answered: new contacts were seen to show after up to a minute.
-const LOOKS: [Duration; 5] = [
-    Duration::ZERO,
-    Duration::from_secs(5),
-    Duration::from_secs(10),
-    Duration::from_secs(20),
-    Duration::from_secs(30),
-];
-/// What the search does not show after this long was never made.
-const NEVER_MADE: TimeDelta = TimeDelta::minutes(15);
-
-/// A contact that a test made, or was about to make, and that is not known to be gone.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Left {
-    /// Its last name when it is made; no two tests have the same.
-    name: String,
-    /// When the test began, in ms.
-    at_ms: i64,
-    /// Its id; `None` while the create was not answered.
-    contact: Option<ContactId>,
-}
-
-/// What tests left in a location, as the state remembers it.
-struct Memory {
-    store: Store,
-    key: String,
-    left: Vec<Left>,
-}
-
-impl Memory {
-    fn open(store: &Store, location: &LocationId) -> Result<Memory, StoreError> {
-        let key = format!("write-test:{location}");
-        let kept = jobs::kept(&store.reader()?, &key, i64::MIN)?;
-        Ok(Memory {
-            store: store.clone(),
-            key,
-            left: kept
-                .and_then(|text| serde_json::from_str(&text).ok())
-                .unwrap_or_default(),
-        })
-    }
-
-    /// Remembers this, in place of what was known of the same name.
-    async fn note(&mut self, left: Left) -> Result<(), StoreError> {
-        self.left.retain(|known| known.name != left.name);
-        self.left.push(left);
-        self.save().await
-    }
-
-    async fn forget(&mut self, name: &str) -> Result<(), StoreError> {
-        self.left.retain(|known| known.name != name);
-        self.save().await
-    }
-
-    async fn save(&self) -> Result<(), StoreError> {
-        let key = self.key.clone();
-        let text = match self.left.as_slice() {
-            [] => None,
-            left => Some(serde_json::to_string(left).expect("names and ids are always JSON")),
-        };
-        let at_ms = self.left.iter().map(|left| left.at_ms).max().unwrap_or(0);
-        self.store
-            .write(move |db| match text {
-                None => jobs::unkeep(db, &key),
-                Some(text) => jobs::keep(db, &key, &text, at_ms),
-            })
-            .await
-    }
-}
-
 /// Runs the test in every location that a job uses, or in the one that was `chosen`.
 pub(super) async fn all(
     found: &mut Found,
@@ -149,6 +84,7 @@ pub(super) async fn all(
             name,
             account,
             logins: &logins,
+            lacking: Vec::new(),
             now: shell.clock.now(),
         };
         if asking.found.is_wrong(&asking.about()) {
@@ -171,7 +107,18 @@ async fn one(asking: &mut Asking<'_>, worlds: &mut Worlds, hub: &HighLevelAccoun
         .and_then(|auth| worlds.line(asking.account, Reach::Everything, auth, &Tally::default()));
     let line = match line {
         Ok(line) => line,
-        Err(why) => return asking.cannot(&why),
+        Err(why) => return asking.no_call(&why),
+    };
+    // Two tests at once would take each other's contact for one that was left over.
+    let lock = format!("write-test-{}", hub.location);
+    let holder = holder("check --write-test", shell.clock.now());
+    let _lease = match Lease::take(&asking.config.state, &lock, &holder, None).await {
+        Ok(lease) => lease,
+        Err(error) => {
+            let exit = of_run_error(&error);
+            let about = asking.about();
+            return asking.found.wrong_as_said(about, &error.to_string(), exit);
+        }
     };
     let memory = match Memory::open(worlds.store(), &hub.location) {
         Ok(memory) => memory,
@@ -300,7 +247,7 @@ impl Test<'_, '_> {
         let changed = format!("{name} changed");
         let wanted = [("lastName", changed.as_str())];
         match highlevel::update(id, &fields(&wanted), &self.keys) {
-            Ok(call) => match self.step(&call, "changed").await {
+            Ok(call) => match self.step(&call, "the contact was changed").await {
                 Step::Done(contact) => self.compare(&contact, &wanted),
                 Step::Failed => {}
                 Step::Over => return,
@@ -321,7 +268,7 @@ impl Test<'_, '_> {
         );
         match self.send(&call).await {
             Step::Done(answer) => match answer.outcomes.get(id) {
-                Some(TagOutcome::Done { .. }) => self.did("tagged"),
+                Some(TagOutcome::Done { .. }) => self.did("the contact was tagged"),
                 Some(TagOutcome::Refused(said)) => {
                     self.wrong(
                         format!("write test: the tag was refused ({said})"),
@@ -337,14 +284,20 @@ impl Test<'_, '_> {
             Step::Over => return,
         }
         if let Step::Over = self
-            .step(&highlevel::create_note(id, WORDS), "given a note")
+            .step(
+                &highlevel::create_note(id, WORDS),
+                "the contact was given a note",
+            )
             .await
         {
             return;
         }
         let due = self.shell.clock.now() + TimeDelta::days(1);
         let task = match self
-            .step(&highlevel::create_task(id, WORDS, due), "given a task")
+            .step(
+                &highlevel::create_task(id, WORDS, due),
+                "the contact was given a task",
+            )
             .await
         {
             Step::Done(task) => Some(task),
@@ -353,7 +306,7 @@ impl Test<'_, '_> {
         };
         if let Some(task) = &task {
             let call = highlevel::complete_task(id, &task.id);
-            if let Step::Over = self.step(&call, "rid of its task: it is completed").await {
+            if let Step::Over = self.step(&call, "its task was completed").await {
                 return;
             }
         }
@@ -390,7 +343,7 @@ impl Test<'_, '_> {
             Step::Over => return,
         }
         if lacks.is_empty() {
-            self.did("read back");
+            self.did("the contact was read back");
         } else {
             let what = format!(
                 "write test: the contact was read back without {}",
@@ -400,174 +353,10 @@ impl Test<'_, '_> {
         }
     }
 
-    /// Removes the contact, and looks that it is gone; returns whether that is certain. What is left over is said.
-    async fn remove(&mut self, id: &ContactId, left: &Left) -> bool {
-        match self
-            .line
-            .send(&highlevel::delete(id), Purpose::Announced)
-            .await
-        {
-            Ok(_) | Err(CallError::NotFound { .. }) => {}
-            Err(error) => {
-                self.asking.failed(error, SCOPE);
-                self.left_over(left);
-                return false;
-            }
-        }
-        let get = highlevel::get(id, &self.keys);
-        match self.line.send(&get, Purpose::Announced).await {
-            Err(CallError::NotFound { .. }) => {
-                self.asking
-                    .well(format!("write test: contact {id} was removed and is gone"));
-                true
-            }
-            Ok(_) => {
-                self.wrong(
-                    format!("write test: contact {id} was removed and is still shown"),
-                    Exit::OutOfTouch,
-                );
-                self.left_over(left);
-                false
-            }
-            Err(error) => {
-                self.asking.failed(error, READ_SCOPE);
-                self.left_over(left);
-                false
-            }
-        }
-    }
-
-    /// Looks for a contact whose create was not answered, and removes it.
-    async fn lost(&mut self, left: &Left, why: &str) {
-        self.wrong(format!("write test: {why}"), Exit::OutOfTouch);
-        for pause in LOOKS {
-            if self.shell.stop.is_asked() {
-                break;
-            }
-            self.shell.clock.sleep(pause).await;
-            match self.look_for(left).await {
-                Ok(Some(id)) => return self.remove_found(left, id).await,
-                Ok(None) => {}
-                Err(error) => {
-                    self.asking.failed(error, READ_SCOPE);
-                    break;
-                }
-            }
-        }
-        self.left_over(left);
-    }
-
-    /// Removes what an earlier test left behind.
-    async fn clean_up(&mut self, left: &Left) {
-        if let Some(id) = left.contact.clone() {
-            return self.remove_found(left, id).await;
-        }
-        match self.look_for(left).await {
-            Ok(Some(id)) => self.remove_found(left, id).await,
-            Ok(None) => {
-                let began = DateTime::from_timestamp_millis(left.at_ms).unwrap_or_default();
-                if self.shell.clock.now() - began > NEVER_MADE {
-                    self.asking.well(format!(
-                        "an earlier write test's contact \"{FIRST_NAME} {}\" was never made",
-                        left.name
-                    ));
-                    self.forget(&left.name).await;
-                } else {
-                    self.left_over(left);
-                }
-            }
-            Err(error) => {
-                self.asking.failed(error, READ_SCOPE);
-                self.left_over(left);
-            }
-        }
-    }
-
-    async fn remove_found(&mut self, left: &Left, id: ContactId) {
-        let left = Left {
-            contact: Some(id.clone()),
-            ..left.clone()
-        };
-        if let Err(error) = self.memory.note(left.clone()).await {
-            self.asking.state(&error);
-        }
-        if self.remove(&id, &left).await {
-            self.forget(&left.name).await;
-        }
-    }
-
-    /// Looks for the contact of a test by its name, which is the test's own. The index lags: that it is not found proves nothing yet.
-    async fn look_for(&self, left: &Left) -> Result<Option<ContactId>, CallError> {
-        let Some(search) = Search::with_field(&field("lastName"), &left.name, &self.keys) else {
-            return Ok(None);
-        };
-        let call = search.limit(10).call(&self.location, &self.keys);
-        let page = self.line.send(&call, Purpose::Recovery).await?.value;
-        let shows = |contact: &Contact, key: &str, value: &str| {
-            let seen = contact.fields.get(&field(key)).and_then(Option::as_deref);
-            seen == Some(value)
-        };
-        let ours = |contact: &&Contact| {
-            shows(contact, "firstName", FIRST_NAME)
-                && shows(contact, "lastName", &left.name)
-                && shows(contact, "source", SOURCE)
-        };
-        Ok(page
-            .rows
-            .iter()
-            .find(ours)
-            .map(|contact| contact.id.clone()))
-    }
-
-    async fn forget(&mut self, name: &str) {
-        if let Err(error) = self.memory.forget(name).await {
-            self.asking.state(&error);
-        }
-    }
-
-    /// Says what is left behind and how it goes away.
-    fn left_over(&mut self, left: &Left) {
-        let test = self.asking.typed.command(&format!(
-            "check --write-test --account {}",
-            self.asking.name
-        ));
-        let name = format!("\"{FIRST_NAME} {}\"", left.name);
-        let (what, mend) = match &left.contact {
-            Some(id) => (
-                format!(
-                    "contact {id} ({name}) may be left in location {}",
-                    self.location
-                ),
-                format!(
-                    "run `{test}` again, which removes it first, or delete it in HighLevel by hand"
-                ),
-            ),
-            None => (
-                format!(
-                    "a contact {name} may have been made in location {}, and the search, which shows new contacts up to a minute late, does not show it",
-                    self.location
-                ),
-                format!(
-                    "run `{test}` again in some minutes, which looks for it first, or look for it in HighLevel and delete it"
-                ),
-            ),
-        };
-        self.asking
-            .found
-            .wrong(self.asking.about(), what, mend, Exit::OutOfTouch);
-    }
-
     /// Notes where the vendor keeps something else than it was sent.
     fn compare(&mut self, contact: &Contact, sent: &[(&str, &str)]) {
-        for (key, sent) in sent {
-            let seen = contact.fields.get(&field(key)).and_then(Option::as_deref);
-            if seen != Some(sent) {
-                let what = format!(
-                    "HighLevel keeps `{key}` as \"{}\" where \"{sent}\" was sent",
-                    plain(seen.unwrap_or_default())
-                );
-                self.asking.note(what, None);
-            }
+        for what in kept_otherwise(contact, sent) {
+            self.asking.note(what, None);
         }
     }
 
@@ -604,8 +393,7 @@ impl Test<'_, '_> {
     }
 
     fn did(&mut self, what: &str) {
-        self.asking
-            .well(format!("write test: the contact was {what}"));
+        self.asking.well(format!("write test: {what}"));
     }
 
     fn wrong(&mut self, what: String, exit: Exit) {
@@ -640,6 +428,18 @@ impl Asking<'_> {
     }
 }
 
+/// Returns where a vendor's answer shows something else than was sent.
+fn kept_otherwise(contact: &Contact, sent: &[(&str, &str)]) -> Vec<String> {
+    let seen = |key: &str| contact.fields.get(&field(key)).and_then(Option::as_deref);
+    sent.iter()
+        .filter(|(key, sent)| seen(key) != Some(sent))
+        .map(|(key, sent)| {
+            let seen = plain(seen(key).unwrap_or_default());
+            format!("HighLevel keeps `{key}` as \"{seen}\" where \"{sent}\" was sent")
+        })
+        .collect()
+}
+
 /// Waits until a person wants it to end.
 async fn asked(stop: &Stop) {
     while !stop.is_asked() {
@@ -656,4 +456,36 @@ fn fields(pairs: &[(&str, &str)]) -> BTreeMap<FieldKey, String> {
         .iter()
         .map(|(key, value)| (field(key), (*value).to_owned()))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_vendor_makes_of_a_value_is_told() {
+        let sent = [("firstName", "Ann"), ("source", SOURCE)];
+        let mut contact = Contact {
+            id: ContactId::try_from("c1").unwrap(),
+            fields: fields(&sent)
+                .into_iter()
+                .map(|(key, value)| (key, Some(value)))
+                .collect(),
+            tags: None,
+            date_added: None,
+            date_updated: None,
+        };
+        assert_eq!(kept_otherwise(&contact, &sent), Vec::<String>::new());
+        contact
+            .fields
+            .insert(field("firstName"), Some("ann".to_owned()));
+        contact.fields.insert(field("source"), None);
+        assert_eq!(
+            kept_otherwise(&contact, &sent),
+            [
+                "HighLevel keeps `firstName` as \"ann\" where \"Ann\" was sent",
+                "HighLevel keeps `source` as \"\" where \"ghl-sync\" was sent",
+            ]
+        );
+    }
 }
