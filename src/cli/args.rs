@@ -1,5 +1,7 @@
 //! The arguments of every command, and the help that is made of them.
 
+mod init;
+
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -12,6 +14,8 @@ use crate::model::{
 };
 
 use super::exit::Exit;
+
+pub use init::{HubWay, Init};
 
 /// The heading of what every command takes.
 const GLOBAL: &str = "Options of every command";
@@ -42,6 +46,10 @@ pub struct Args {
 /// What to do.
 #[derive(Clone, Debug, PartialEq, Subcommand)]
 pub enum Command {
+    /// Write a configuration to begin with: asks on a terminal, takes flags in a pipe
+    ///
+    /// Writes ghl-sync.toml (or the file of --config), schedules/twitch-followers.toml beside it and the key that encrypts logins, token.key.
+    Init(Box<Init>),
     /// Show what `apply` would do, and change nothing
     Plan(Plan),
     /// Plan, and carry it out within the guards
@@ -386,6 +394,8 @@ mod tests {
     #[test]
     fn every_command_is_understood() {
         for line in [
+            "ghl-sync init",
+            "ghl-sync init --location a --client-id b --highlevel app --app-id c --app-secret env:D --yes --force --no-encrypt",
             "ghl-sync plan",
             "ghl-sync plan a b --full --format json --out r.json --exit-code --show-personal",
             "ghl-sync apply a --approve 1a2b3c4d5e6f --allow first --allow create --limit 5 --wait",
