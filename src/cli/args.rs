@@ -7,7 +7,9 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::error::ErrorKind;
 use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 
-use crate::model::{ContactId, Digest, FieldKey, GuardKind, JobName, NotAnId, RecordKey};
+use crate::model::{
+    AccountName, ContactId, Digest, FieldKey, GuardKind, JobName, NotAnId, RecordKey,
+};
 
 use super::exit::Exit;
 
@@ -16,7 +18,7 @@ const GLOBAL: &str = "Options of every command";
 
 /// Keep HighLevel contacts in step with the followers of a Twitch channel
 ///
-/// Nothing is written by `plan`, `check` and `status`. Try it without accounts: ghl-sync demo
+/// Nothing is written to a vendor by `plan`, `status` and `check` (but for its --write-test). Try it without accounts: ghl-sync demo
 #[derive(Clone, Debug, PartialEq, Parser)]
 #[command(name = "ghl-sync", version, max_term_width = 100)]
 pub struct Args {
@@ -46,8 +48,8 @@ pub enum Command {
     Apply(Apply),
     /// Read both sides in full, and carry out what differs
     Resync(Resync),
-    /// Check configuration, secrets and state without a call, and say how to mend them
-    Check,
+    /// Check configuration, secrets and state, and with --online what the vendors say; how to mend it stands beneath
+    Check(Check),
     /// Show every job's last run, what is due and what waits for you
     Status(Status),
     /// Say that a record is a contact
@@ -148,6 +150,25 @@ pub struct Output {
     /// Show e-mail addresses and phone numbers in full
     #[arg(long)]
     pub show_personal: bool,
+}
+
+/// The arguments of `check`.
+#[derive(Clone, Debug, Default, PartialEq, clap::Args)]
+pub struct Check {
+    /// Ask the vendors too, by reads alone: tokens, scopes, location, custom fields, channel and role, calls left, clock
+    #[arg(long)]
+    pub online: bool,
+    /// Make, change and remove a throw-away contact in every location that a job uses; implies --online
+    ///
+    /// Workflows of the location that start on new contacts or on tags will see it.
+    #[arg(long)]
+    pub write_test: bool,
+    /// Ask this account alone [default: every account that a job uses]
+    #[arg(long, value_name = "NAME", value_parser = account)]
+    pub account: Option<AccountName>,
+    /// Write it in this form
+    #[arg(long, value_name = "FORM", default_value = "text")]
+    pub format: Form,
 }
 
 /// The arguments of `status`.
@@ -260,6 +281,16 @@ pub enum Format {
     Markdown,
 }
 
+/// The form of findings.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Form {
+    /// For people.
+    #[default]
+    Text,
+    /// For programs, one object.
+    Json,
+}
+
 /// The form of log lines.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
@@ -293,6 +324,10 @@ pub fn parse_from(words: impl IntoIterator<Item = OsString>) -> Result<Args, (St
 
 fn job(word: &str) -> Result<JobName, NotAnId> {
     JobName::try_from(word)
+}
+
+fn account(word: &str) -> Result<AccountName, NotAnId> {
+    AccountName::try_from(word)
 }
 
 fn key(word: &str) -> Result<RecordKey, NotAnId> {
@@ -356,6 +391,8 @@ mod tests {
             "ghl-sync apply a --approve 1a2b3c4d5e6f --allow first --allow create --limit 5 --wait",
             "ghl-sync resync a --allow leave --format markdown --out r.md",
             "ghl-sync check --config x.toml",
+            "ghl-sync check --online --format json",
+            "ghl-sync check --online --write-test --account main",
             "ghl-sync status --format json -vv --log-format json",
             "ghl-sync link a 123 C0ntact",
             "ghl-sync unlink a 123",
@@ -394,6 +431,8 @@ mod tests {
             ("ghl-sync retry a", "<KEY>"),
             ("ghl-sync retry a 1 --all", "--all"),
             ("ghl-sync status --format yaml", "markdown"),
+            ("ghl-sync check --format markdown", "json"),
+            ("ghl-sync check --account Main", "expected 1 to 64 of a-z"),
             ("ghl-sync plan -q -v", "--verbose"),
             ("ghl-sync sandbox --speed 0", "above 0"),
         ] {

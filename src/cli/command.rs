@@ -5,6 +5,7 @@ use std::io::{self, IsTerminal, Write};
 use std::panic::{self, AssertUnwindSafe};
 
 use crate::model::Clock;
+use crate::net::renewals_through;
 
 use super::args::{self, Args, Command};
 use super::error::CliError;
@@ -69,10 +70,18 @@ fn on_a_runtime(args: &Args, progress: &Progress) -> Exit {
             Command::Plan(_) | Command::Apply(_) | Command::Resync(_) => {
                 interrupt::listen(shell.stop.clone(), progress.clone(), || {});
             }
+            Command::Check(check) if check.write_test => {
+                interrupt::listen_saying(
+                    check::STOPPING,
+                    shell.stop.clone(),
+                    progress.clone(),
+                    || {},
+                );
+            }
             // These two clean up after themselves and listen with that in mind; the others are over in a moment.
             Command::Demo(_)
             | Command::Sandbox(_)
-            | Command::Check
+            | Command::Check(_)
             | Command::Status(_)
             | Command::Link(_)
             | Command::Unlink(_)
@@ -80,7 +89,10 @@ fn on_a_runtime(args: &Args, progress: &Progress) -> Exit {
             | Command::Keep(_)
             | Command::Take(_) => {}
         }
-        run(args, &mut shell).await
+        let exit = run(args, &mut shell).await;
+        // Of a run that failed meanwhile: a pair that was granted is written before the process ends.
+        renewals_through(interrupt::RENEWAL_PATIENCE).await;
+        exit
     });
     // A connection that lingers is no reason to wait.
     runtime.shutdown_background();
@@ -104,7 +116,7 @@ async fn carry_out(args: &Args, shell: &mut Shell) -> Result<Exit, CliError> {
         Command::Plan(plan) => runs::plan(shell, path, plan).await,
         Command::Apply(apply) => runs::apply(shell, path, apply).await,
         Command::Resync(resync) => runs::resync(shell, path, resync).await,
-        Command::Check => check::check(shell, path),
+        Command::Check(check) => check::check(shell, path, check).await,
         Command::Status(status) => status::status(shell, path, status),
         Command::Link(link) => settle::link(shell, path, link).await,
         Command::Unlink(record) => settle::unlink(shell, path, record).await,

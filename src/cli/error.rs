@@ -74,7 +74,7 @@ impl CliError {
             }
             CliError::Usage { hint, .. } => hint.clone(),
             CliError::Run(RunError::Setup { .. }) => Some(
-                "`ghl-sync check` shows everything that it can find out without a call".to_owned(),
+                "`ghl-sync check` shows everything that it can find out without a call, `ghl-sync check --online` the rest".to_owned(),
             ),
             CliError::Run(
                 RunError::Busy { .. }

@@ -1,7 +1,10 @@
 //! Ctrl-C and SIGTERM: first politely, then at once.
 
+use std::time::Duration;
+
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use crate::net::renewals_through;
 use crate::run::Stop;
 
 use super::exit::Exit;
@@ -11,18 +14,33 @@ use super::progress::Progress;
 const STOPPING: &str = "stopping: the calls in flight are finished first, and the next run goes on from there; \
     press Ctrl-C again to stop at once, which is safe too";
 
+/// How long the end of the process waits for a token's renewal under way. One takes a fraction of a second; a vendor that does not answer
+/// is not waited for.
+pub(super) const RENEWAL_PATIENCE: Duration = Duration::from_secs(3);
+
 /// Listens for Ctrl-C and SIGTERM until the program ends.
 ///
-/// The first asks the run to stop. The second ends the process after `last`, without waiting for anything: every commit so far stands, and
-/// the next run recovers what was under way. This is the one place besides `main` that ends the process, because a run that computes cannot
+/// The first asks the run to stop. The second ends the process after `last`, waiting for nothing but a moment for a login's renewal, whose
+/// answer comes once: every commit so far stands, and the next run recovers what was under way. This is the one place besides `main` that ends the process, because a run that computes cannot
 /// be made to return.
 pub(super) fn listen(stop: Stop, progress: Progress, last: impl FnOnce() + Send + 'static) {
+    listen_saying(STOPPING, stop, progress, last);
+}
+
+/// Listens as [`listen`] does, and answers the first signal with these words.
+pub(super) fn listen_saying(
+    words: &'static str,
+    stop: Stop,
+    progress: Progress,
+    last: impl FnOnce() + Send + 'static,
+) {
     let mut signals = Signals::new();
     tokio::spawn(async move {
         signals.next().await;
         stop.ask();
-        progress.say(STOPPING);
+        progress.say(words);
         signals.next().await;
+        renewals_through(RENEWAL_PATIENCE).await;
         last();
         std::process::exit(i32::from(Exit::Failed.code()));
     });

@@ -242,8 +242,3 @@ pub(super) fn secret(source: &SecretSource) -> Result<Secret, String> {
 fn client_secret(source: &SecretSource) -> Result<Secret, String> {
     secret(source).map_err(|what| format!("client_secret: {what}"))
 }
-
-/// Says that there is no login yet, and how to get one; `service` is the word after `auth`.
-pub(super) fn not_logged_in(service: &str, account: &AccountName) -> String {
-    format!("not logged in: run `ghl-sync auth {service} --account {account}`")
-}

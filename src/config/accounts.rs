@@ -215,18 +215,18 @@ fn carrying(table: &Table<'_>, key: &str, default: &str, carried: &str) -> Optio
     }
 }
 
-/// Reads the id of an app; what was written instead is never shown, for it may be the app's secret.
+/// Reads the id of an app that has to be there.
 pub(super) fn client_id(
     table: &Table<'_>,
     example: &str,
-    expected: &str,
-    is_id: impl Fn(u8) -> bool,
+    check: fn(&str) -> Result<(), String>,
 ) -> Option<String> {
     let text = table.required_text("client_id", example)?;
-    if !text.value.is_empty() && text.value.bytes().all(is_id) {
-        return Some(text.value.to_owned());
+    match check(text.value) {
+        Ok(()) => Some(text.value.to_owned()),
+        Err(message) => {
+            table.report_at(text.at, "client_id", message, None);
+            None
+        }
     }
-    let message = format!("expected the client id itself: {expected} (it is no secret)");
-    table.report_at(text.at, "client_id", message, None);
-    None
 }

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv6Addr};
 /// Checks an address: `https`, or `http` on this machine alone, because `carried` travels with every call.
 ///
 /// Errors: a fragment that says what was seen and expected; never a user or a password that stands in the address.
-pub(super) fn check_address(address: &str, carried: &str) -> Result<(), String> {
+pub fn check_address(address: &str, carried: &str) -> Result<(), String> {
     let shown = address.escape_debug();
     let not_one = || format!("`{shown}` is not an address, expected one such as https://host/path");
     let parts = parts(address, not_one)?;

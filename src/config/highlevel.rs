@@ -6,9 +6,9 @@ use toml::de::DeValue;
 
 use super::account::{AgencyAccount, HighLevelAccount, HubApp, HubLogin};
 use super::accounts::{address, client_id, redirect_uri};
-use super::keys;
 use super::reader::{Spot, Table};
 use super::source::{required_source, source};
+use super::{keys, values};
 use crate::model::AccountName;
 
 /// Where HighLevel's API is. Source: HighLevel's API reference, "Base URL".
@@ -121,8 +121,7 @@ fn app(table: &Table<'_>, folder: &Path) -> Option<HubApp> {
     let client_id = client_id(
         table,
         "client_id = \"<the client id of your HighLevel app>\"",
-        "letters, digits and '-'",
-        |b| b.is_ascii_alphanumeric() || b == b'-',
+        values::check_highlevel_client,
     );
     let client_secret = required_source(table, "client_secret", folder);
     let redirect_uri = redirect_uri(table, REDIRECT_URI);

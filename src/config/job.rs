@@ -2,19 +2,16 @@
 
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
-use chrono_tz::{TZ_VARIANTS, Tz};
+use chrono_tz::Tz;
 
 use super::account::Account;
 use super::accounts::{Accounts, Service};
 use super::fields::{self, MappedField};
 use super::reader::{Spot, Table};
-use super::{keys, limits, matching, tags};
+use super::{keys, limits, matching, tags, values};
 use crate::model::{
     AccountName, Channel, ContactsReader, Destination, Job, JobName, LocationId, SourceKind,
 };
-use crate::plan::due::Line;
-use crate::plan::spelling;
 use crate::plan::template::Templates;
 
 /// The sources there are.
@@ -187,45 +184,19 @@ fn timezone(root: &Table<'_>) -> Tz {
     let Some(text) = root.text("timezone") else {
         return Tz::UTC;
     };
-    if let Ok(zone) = text.value.parse() {
-        return zone;
-    }
-    let message = match near_zone(text.value) {
-        Some(near) => format!("unknown time zone `{}`, did you mean `{near}`?", text.value),
-        None => format!("unknown time zone `{}`", text.value),
-    };
-    let hint = "IANA names such as America/New_York, Europe/Berlin or UTC".to_owned();
-    root.report_at(text.at, "timezone", message, Some(hint));
-    Tz::UTC
-}
-
-fn near_zone(seen: &str) -> Option<&'static str> {
-    let city = |zone: &'static str| zone.rsplit('/').next().unwrap_or(zone);
-    let seen_city = seen.rsplit('/').next().unwrap_or(seen);
-    let names = || TZ_VARIANTS.iter().map(|zone| zone.name());
-    let in_a_region = || names().filter(|name| name.contains('/'));
-    let plain = |name: &str| name.replace([' ', '_'], "").to_lowercase();
-    spelling::near(seen, names())
-        .or_else(|| in_a_region().find(|name| plain(city(name)) == plain(seen_city)))
-        .or_else(|| {
-            let near = spelling::near(seen_city, in_a_region().map(city))?;
-            in_a_region().find(|name| city(name) == near)
-        })
+    values::time_zone(text.value).unwrap_or_else(|message| {
+        let hint = "IANA names such as America/New_York, Europe/Berlin or UTC".to_owned();
+        root.report_at(text.at, "timezone", message, Some(hint));
+        Tz::UTC
+    })
 }
 
 /// Reads a cron line, and refuses one that names no day there is.
 fn line(root: &Table<'_>, key: &str, zone: Tz) -> Option<String> {
     let text = root.text(key)?;
-    let hint =
-        || Some("for example \"*/15 * * * *\" or \"30 4 * * 0\" (Sundays at 4:30)".to_owned());
-    match Line::parse(text.value) {
-        Err(refused) => root.report_at(text.at, key, refused.to_string(), hint()),
-        Ok(line) => {
-            if line.next(zone, DateTime::<Utc>::UNIX_EPOCH).is_none() {
-                let message = format!("`{}` never comes due: there is no such day", text.value);
-                root.report_at(text.at, key, message, hint());
-            }
-        }
+    if let Err(message) = values::check_cron_line(text.value, zone) {
+        let hint = "for example \"*/15 * * * *\" or \"30 4 * * 0\" (Sundays at 4:30)".to_owned();
+        root.report_at(text.at, key, message, Some(hint));
     }
     Some(text.value.to_owned())
 }

@@ -22,6 +22,7 @@ mod tags;
 #[cfg(test)]
 mod tests;
 mod twitch;
+pub mod values;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

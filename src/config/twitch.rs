@@ -4,9 +4,9 @@ use std::path::Path;
 
 use super::account::{TwitchAccount, TwitchLogin};
 use super::accounts::{address, client_id, redirect_uri};
-use super::keys;
 use super::reader::Table;
 use super::source::source;
+use super::{keys, values};
 use crate::model::{AccountName, Channel};
 
 /// Where Twitch's API is. Source: Twitch's API reference.
@@ -24,8 +24,7 @@ pub(super) fn read(table: &Table<'_>, name: &AccountName, folder: &Path) -> Opti
     let client_id = client_id(
         table,
         "client_id = \"<the id of your Twitch application>\"",
-        "letters and digits",
-        |b| b.is_ascii_alphanumeric(),
+        values::check_twitch_client,
     );
     let client_secret = source(table, "client_secret", folder);
     let login = match table.has("token") {
@@ -61,21 +60,13 @@ fn channel(table: &Table<'_>) -> Channel {
             table.report_at(id.at, "channel_id", message, None);
             Channel::Own
         }
-        (Some(login), None) => {
-            let lower = login.value.to_ascii_lowercase();
-            let is_login = (1..=25).contains(&lower.len())
-                && lower
-                    .bytes()
-                    .all(|b| b.is_ascii_alphanumeric() || b == b'_');
-            if !is_login {
-                let message = format!(
-                    "`{}` is not a Twitch login: expected 1 to 25 letters, digits and '_', as in twitch.tv/LOGIN",
-                    login.value.escape_debug()
-                );
+        (Some(login), None) => match values::twitch_login(login.value) {
+            Ok(login) => Channel::Login(login),
+            Err(message) => {
                 table.report_at(login.at, "channel", message, None);
+                Channel::Own
             }
-            Channel::Login(lower)
-        }
+        },
         (None, Some(id)) => {
             let is_id = !id.value.is_empty() && id.value.bytes().all(|b| b.is_ascii_digit());
             if !is_id {

@@ -157,6 +157,10 @@ fn highlevel(status: u16, body: &Value) -> Verdict {
         if has(&["version header"]) {
             return Verdict::Version(text);
         }
+        // "This authClass type is not allowed to access this scope": an agency's token where a location's is wanted.
+        if has(&["authclass"]) {
+            return Verdict::NoAccess(text);
+        }
         if has(&["scope"]) {
             return Verdict::Scope(text);
         }

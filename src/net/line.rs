@@ -146,9 +146,9 @@ impl Line {
     ///
     /// Errors: every variant of [`BadLine`].
     pub fn new(mut parts: LineParts) -> Result<Line, BadLine> {
-        let plain = check_base(&parts.base_url)?;
+        let way = check_base(&parts.base_url)?;
         parts.base_url = parts.base_url.trim_end_matches('/').to_owned();
-        let wire = send::Wire::new(&parts, plain)?;
+        let wire = send::Wire::new(&parts, way)?;
         let chance = Arc::new(Chance::new(parts.seed));
         Ok(Line {
             parts: Arc::new(parts),
@@ -196,8 +196,19 @@ impl Line {
     }
 }
 
-/// Checks a base URL; returns whether it is plain HTTP on this machine.
-fn check_base(url: &str) -> Result<bool, BadLine> {
+/// How a base URL is reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Way {
+    /// Plain HTTP on this machine: no certificates are needed.
+    Plain,
+    /// Encrypted, on this machine: no proxy leads there.
+    Here,
+    /// Encrypted, elsewhere.
+    Away,
+}
+
+/// Checks a base URL; returns how it is reached.
+fn check_base(url: &str) -> Result<Way, BadLine> {
     let bad = || BadLine::NotAUrl {
         url: url.to_owned(),
     };
@@ -208,8 +219,9 @@ fn check_base(url: &str) -> Result<bool, BadLine> {
     let bare = parsed.host.trim_matches(['[', ']']);
     let loopback = bare == "localhost" || bare.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());
     match parsed.scheme.as_str() {
-        "https" => Ok(false),
-        "http" if loopback => Ok(true),
+        "https" if loopback => Ok(Way::Here),
+        "https" => Ok(Way::Away),
+        "http" if loopback => Ok(Way::Plain),
         "http" => Err(BadLine::NotHttps {
             url: url.to_owned(),
         }),
@@ -228,9 +240,10 @@ mod tests {
             "http://localhost",
             "http://[::1]:9/x",
         ] {
-            assert_eq!(check_base(plain), Ok(true), "{plain}");
+            assert_eq!(check_base(plain), Ok(Way::Plain), "{plain}");
         }
-        assert_eq!(check_base("https://api.twitch.tv/helix"), Ok(false));
+        assert_eq!(check_base("https://[::1]:9"), Ok(Way::Here));
+        assert_eq!(check_base("https://api.twitch.tv/helix"), Ok(Way::Away));
         for open in [
             "http://services.leadconnectorhq.com",
             "http://10.0.0.1",

@@ -22,7 +22,7 @@ mod tally;
 mod testing;
 
 pub use crate::model::Secret;
-pub use auth::{App, Auth, AuthError, Grant, Keeper, KeeperParts, TokenKind};
+pub use auth::{App, Auth, AuthError, Grant, Keeper, KeeperParts, TokenKind, renewals_through};
 pub(crate) use call::json;
 pub use call::{Call, CallKind, Method, Unreadable};
 pub use error::CallError;

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use crate::config::SecretSource;
 use crate::model::Secret;
+use crate::report::shell_word;
 
 /// Where systemd says that the credentials of a unit are. Source: systemd.exec(5), "Credentials".
 const CREDENTIALS_DIRECTORY: &str = "CREDENTIALS_DIRECTORY";
@@ -100,7 +101,7 @@ impl fmt::Display for SecretError {
                 f,
                 "the secret file {} is open to other users (mode {mode:04o}); run `chmod {wanted:o} {}`",
                 path.display(),
-                shell_word(path),
+                shell_word(path)
             ),
             SecretError::Unusable { source } => write!(
                 f,
@@ -204,17 +205,6 @@ fn check_mode(
         mode,
         wanted: if is_for_a_group { 0o640 } else { 0o600 },
     })
-}
-
-/// Returns a path as a shell takes it for one word.
-fn shell_word(path: &Path) -> String {
-    let text = path.display().to_string();
-    let is_plain = |b: u8| b.is_ascii_alphanumeric() || b"/._-+:@%,".contains(&b);
-    if text.bytes().all(is_plain) {
-        text
-    } else {
-        format!("'{}'", text.replace('\'', r"'\''"))
-    }
 }
 
 #[cfg(test)]

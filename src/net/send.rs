@@ -13,7 +13,7 @@ use super::error::CallError;
 use super::gate::{Permit, Shut};
 use super::hints::Hints;
 use super::judge::{Verdict, judge};
-use super::line::{BadLine, Line, LineParts, Reach};
+use super::line::{BadLine, Line, LineParts, Reach, Way};
 use super::tally::{Counted, Purpose, Vendor};
 use crate::model::{IfUnsure, Secret};
 
@@ -405,8 +405,8 @@ pub(super) fn form_encoded(fields: &[(&'static str, String)]) -> String {
 }
 
 impl Wire {
-    /// Builds the client; `plain` says that it is plain HTTP on this machine, where no certificates are needed.
-    pub(super) fn new(parts: &LineParts, plain: bool) -> Result<Wire, BadLine> {
+    /// Builds the client for the way that the base URL is reached.
+    pub(super) fn new(parts: &LineParts, way: Way) -> Result<Wire, BadLine> {
         install_ring();
         let mut builder = reqwest::Client::builder()
             .user_agent(concat!("ghl-sync/", env!("CARGO_PKG_VERSION")))
@@ -417,21 +417,21 @@ impl Wire {
             // What is sent twice is decided here and nowhere else.
             .retry(reqwest::retry::never())
             .http1_only()
-            .https_only(!plain)
+            .https_only(way != Way::Plain)
             .tcp_nodelay(true)
             .tcp_keepalive(Duration::from_secs(60))
             .pool_idle_timeout(KEEP_IDLE)
             .connect_timeout(parts.timeouts.connect)
             .timeout(parts.timeouts.whole);
-        match &parts.proxy {
-            // Nothing leaves this machine.
-            _ if plain => builder = builder.tls_certs_only([]),
-            Some(proxy) => {
+        match (way, &parts.proxy) {
+            (Way::Plain, _) => builder = builder.tls_certs_only([]),
+            (Way::Away, Some(proxy)) => {
                 let bad = || BadLine::NotAProxy { url: proxy.clone() };
                 let https = reqwest::Proxy::https(proxy).map_err(|_| bad())?;
                 builder = builder.proxy(https);
             }
-            None => {}
+            // Nothing leaves this machine.
+            (Way::Here, _) | (Way::Away, None) => {}
         }
         let client = builder.build().map_err(|error| BadLine::NoClient {
             said: innermost(&error),

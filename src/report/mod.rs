@@ -18,12 +18,13 @@ use std::io;
 
 pub use json::json;
 pub use markdown::markdown;
+pub use plain::{plain, wrapped};
 pub use shape::{
     Calls, Cost, Counts, GuardFinding, HubSummary, Mode, News, NewsKind, Outcome, Pass, Per,
     Report, ReportRow, RowMark, SCHEMA, SourceSummary,
 };
 pub use text::text;
-pub use words::{duration, headline, next_command, number};
+pub use words::{duration, headline, next_command, number, shell_word};
 
 /// The rows of a report in the order of the plan; an error ends the rendering and is returned.
 pub type Rows<'a> = &'a mut dyn Iterator<Item = io::Result<ReportRow>>;

@@ -5,7 +5,7 @@ use std::io;
 
 /// Returns the text with control and direction characters written out, so that no name can move the cursor, color the
 /// screen, break a line or turn the direction of what follows.
-pub(super) fn plain(text: &str) -> String {
+pub fn plain(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
@@ -99,7 +99,7 @@ pub(super) fn cut(text: &str, most: usize) -> String {
 /// Writes a sentence, broken between words to fit `width`; further lines are indented by `hang` columns.
 ///
 /// `first` starts the first line. A word that fits no line is broken where the line ends.
-pub(super) fn wrapped(
+pub fn wrapped(
     out: &mut dyn io::Write,
     first: &str,
     hang: usize,

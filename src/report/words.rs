@@ -1,5 +1,7 @@
 //! The sentences and numbers that text and Markdown share.
 
+use std::path::Path;
+
 use crate::model::{Change, FieldChange, GuardKind, StepKind};
 
 use super::shape::{
@@ -16,6 +18,17 @@ const BY_WEIGHT: [StepKind; 7] = [
     StepKind::Relink,
     StepKind::Tombstone,
 ];
+
+/// Returns a path as a shell takes it for one word, for commands that people are told to type.
+pub fn shell_word(path: &Path) -> String {
+    let text = path.display().to_string();
+    let is_plain = |b: u8| b.is_ascii_alphanumeric() || b"/._-+:@%,".contains(&b);
+    if text.bytes().all(is_plain) {
+        text
+    } else {
+        format!("'{}'", text.replace('\'', r"'\''"))
+    }
+}
 
 /// Returns the one sentence that a newcomer understands, without a full stop.
 pub fn headline(report: &Report) -> String {

@@ -14,7 +14,7 @@ use crate::store::Store;
 use crate::store::mirror::Keeping;
 
 /// The most that this machine's clock and a vendor's may differ by; recovery compares moments of both.
-const CLOCK_MAY_BE_OFF: TimeDelta = TimeDelta::minutes(2);
+pub const CLOCK_MAY_BE_OFF: TimeDelta = TimeDelta::minutes(2);
 
 /// Everything one run of a job works with; made by `cli` and, later, by the daemon.
 #[derive(Clone)]

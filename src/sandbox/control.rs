@@ -94,7 +94,7 @@ fn act(world: &mut World, request: &Request, body: &Value) -> Option<Value> {
 fn login(world: &mut World, path: &str, body: &Value) -> Option<()> {
     let text = |key: &str| body.get(key).and_then(Value::as_str);
     match path {
-        "/expire_tokens" => world.expire_access(),
+        "/expire_tokens" => world.logins.expire_access(&mut world.tokens),
         "/kill_refresh_tokens" => world.logins.kill_refresh(),
         "/revoke_login" => world.end_logins(text("holder")),
         "/revoke_token" => world.tokens.revoke(text("token")?),

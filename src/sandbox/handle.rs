@@ -212,12 +212,14 @@ impl Sandbox {
 
     /// Makes a user a moderator of the channel.
     pub fn add_moderator(&self, user_id: &str) {
-        lock(&self.world).moderators.insert(user_id.to_string());
+        let id = user_id.to_string();
+        self.change(Change::AddModerator { id });
     }
 
     /// Takes a moderator's role away.
     pub fn remove_moderator(&self, user_id: &str) {
-        lock(&self.world).moderators.remove(user_id);
+        let id = user_id.to_string();
+        self.change(Change::RemoveModerator { id });
     }
 
     /// Makes `GET /users` answer 500 whenever it is asked for this id.
@@ -387,7 +389,8 @@ impl Sandbox {
 
     /// Kills a token.
     pub fn revoke_token(&self, text: &str) {
-        lock(&self.world).tokens.revoke(text);
+        let token = text.to_string();
+        self.change(Change::RevokeToken { token });
     }
 
     /// Changes the switches of the running sandbox.

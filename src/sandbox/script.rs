@@ -147,6 +147,31 @@ pub enum Change {
         /// The key.
         key: String,
     },
+    /// Every access token that a login handed out dies; refresh tokens live on.
+    ExpireTokens,
+    /// Every refresh token dies; access tokens live on.
+    KillRefreshTokens,
+    /// The logins of a holder end, or all without one: the user disconnects the application.
+    RevokeLogin {
+        /// A Twitch user id, a location id or a company id.
+        #[serde(default)]
+        holder: Option<String>,
+    },
+    /// One access token dies, such as one of the start.
+    RevokeToken {
+        /// The token.
+        token: String,
+    },
+    /// The channel makes a user a moderator.
+    AddModerator {
+        /// The user id.
+        id: String,
+    },
+    /// The channel takes a moderator's role away.
+    RemoveModerator {
+        /// The user id.
+        id: String,
+    },
 }
 
 /// A change spoke of an account, contact or field that is not there.
@@ -297,6 +322,16 @@ impl World {
                 return Ok(Some(field.id.to_string()));
             }
             Change::RemoveField { key } => self.location.fields.retain(|field| field.key != key),
+            Change::ExpireTokens => self.logins.expire_access(&mut self.tokens),
+            Change::KillRefreshTokens => self.logins.kill_refresh(),
+            Change::RevokeLogin { holder } => self.end_logins(holder.as_deref()),
+            Change::RevokeToken { token } => self.tokens.revoke(&token),
+            Change::AddModerator { id } => {
+                self.moderators.insert(id);
+            }
+            Change::RemoveModerator { id } => {
+                self.moderators.remove(&id);
+            }
         }
         Ok(None)
     }

@@ -3,6 +3,7 @@
 use super::base::Account;
 use super::handle::Sandbox;
 use super::logins::Issued;
+use super::script::Change;
 use super::server::lock;
 use super::settings::{COMPANY_ID, LOCATION_ID};
 use super::tokens::Holder;
@@ -21,17 +22,19 @@ impl Sandbox {
 
     /// Kills every access token that a login handed out; refresh tokens live on, and so do the tokens of the start.
     pub fn expire_access_tokens(&self) {
-        lock(&self.world).expire_access();
+        self.change(Change::ExpireTokens);
     }
 
     /// Ends the logins of a holder (a Twitch user id, a location id or a company id), or all when `None`.
     pub fn revoke_login(&self, holder: Option<&str>) {
-        lock(&self.world).end_logins(holder);
+        self.change(Change::RevokeLogin {
+            holder: holder.map(String::from),
+        });
     }
 
     /// Kills every refresh token; access tokens live on.
     pub fn kill_refresh_tokens(&self) {
-        lock(&self.world).logins.kill_refresh();
+        self.change(Change::KillRefreshTokens);
     }
 
     /// Lets a user approve the device that shows this code.
@@ -81,11 +84,6 @@ impl Sandbox {
 }
 
 impl World {
-    /// Kills every access token that a login handed out.
-    pub(crate) fn expire_access(&mut self) {
-        self.logins.expire_access(&mut self.tokens);
-    }
-
     /// Ends the logins of a holder, or all.
     pub(crate) fn end_logins(&mut self, wanted: Option<&str>) {
         self.logins.end(&mut self.tokens, |holder| {

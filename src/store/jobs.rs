@@ -283,6 +283,12 @@ pub fn keep(db: &Connection, name: &str, value: &str, now_ms: i64) -> Result<(),
     Ok(())
 }
 
+/// Forgets a kept fact.
+pub fn unkeep(db: &Connection, name: &str) -> Result<(), StoreError> {
+    db.execute("DELETE FROM kept WHERE name = ?1", [name])?;
+    Ok(())
+}
+
 /// Lets a kept fact count as old, so that it is read again.
 pub fn stale(db: &Connection, name: &str) -> Result<(), StoreError> {
     db.execute("UPDATE kept SET kept_ms = 0 WHERE name = ?1", [name])?;

@@ -25,6 +25,9 @@ pub const SCHEMA_VERSION: i64 = SCHEMAS.len() as i64;
 /// How long a connection waits for another process's commit before it gives up.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// How long wiping waits for another process: it is tried again at the next start, so nobody should wait long for it.
+const WIPE_PATIENCE: Duration = Duration::from_secs(1);
+
 /// Pages are 4 KiB; 16 MiB of cache keep the hot ends of the indexes in memory at a million rows.
 const CACHE_KIB: i64 = 16 * 1024;
 
@@ -232,7 +235,7 @@ fn without_logins(copy: &Connection) -> rusqlite::Result<()> {
 
 /// Rewrites the file without its freed pages and empties the WAL; returns whether the WAL is empty.
 ///
-/// Errors: another process kept the file locked, or the disk is full.
+/// Errors: another process kept the file locked, or the disk is full. Neither is waited for long: the next start wipes again.
 pub(super) fn wipe(path: &Path) -> Result<bool, StoreError> {
     let sorted = |error| StoreError::sorted(path.to_owned(), error);
     let connection = Connection::open_with_flags(
@@ -241,7 +244,7 @@ pub(super) fn wipe(path: &Path) -> Result<bool, StoreError> {
     )
     .map_err(sorted)?;
     let wipe = || -> rusqlite::Result<bool> {
-        prepare(&connection, PATIENCE)?;
+        prepare(&connection, WIPE_PATIENCE)?;
         connection.pragma_update(None, "secure_delete", true)?;
         connection.execute_batch("VACUUM")?;
         let busy: i64 =

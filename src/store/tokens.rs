@@ -84,8 +84,8 @@ pub struct LoginFacts {
     pub lost: Option<String>,
 }
 
-/// A row with its tokens as they are stored.
-#[derive(Clone, Debug)]
+/// A row with its tokens as they are stored; never printed.
+#[derive(Clone)]
 pub(super) struct Stored {
     pub facts: LoginFacts,
     /// Which key encrypted `secret`; `None`: not encrypted.
@@ -178,25 +178,31 @@ pub(super) fn renewing(
     account: &AccountName,
     at_ms: i64,
 ) -> Result<(), StoreError> {
-    db.prepare_cached(
-        "UPDATE token SET renewing_ms = coalesce(renewing_ms, ?2) WHERE account = ?1",
-    )?
-    .execute(params![account.as_str(), at_ms])?;
-    Ok(())
+    with_zeros(db, || {
+        db.prepare_cached(
+            "UPDATE token SET renewing_ms = coalesce(renewing_ms, ?2) WHERE account = ?1",
+        )?
+        .execute(params![account.as_str(), at_ms])?;
+        Ok(())
+    })
 }
 
 /// Notes that the vendor refused the renewal without spending the refresh token.
 pub(super) fn not_renewed(db: &Connection, account: &AccountName) -> Result<(), StoreError> {
-    db.prepare_cached("UPDATE token SET renewing_ms = NULL WHERE account = ?1")?
-        .execute([account.as_str()])?;
-    Ok(())
+    with_zeros(db, || {
+        db.prepare_cached("UPDATE token SET renewing_ms = NULL WHERE account = ?1")?
+            .execute([account.as_str()])?;
+        Ok(())
+    })
 }
 
 /// Notes why a login cannot be renewed any more.
 pub(super) fn lose(db: &Connection, account: &AccountName, why: &str) -> Result<(), StoreError> {
-    db.prepare_cached("UPDATE token SET lost = ?2, renewing_ms = NULL WHERE account = ?1")?
-        .execute(params![account.as_str(), why])?;
-    Ok(())
+    with_zeros(db, || {
+        db.prepare_cached("UPDATE token SET lost = ?2, renewing_ms = NULL WHERE account = ?1")?
+            .execute(params![account.as_str(), why])?;
+        Ok(())
+    })
 }
 
 /// Takes a login away; returns whether there was one.
@@ -209,7 +215,8 @@ pub(super) fn forget(db: &Connection, account: &AccountName) -> Result<bool, Sto
     })
 }
 
-/// Runs a write after which no byte of what it replaced is left in the file's pages.
+/// Runs a write after which no byte of what it replaced is left in the file's pages. Every change of a row is one: a row whose length
+/// changes moves, and what it moves from is given free with the tokens in it.
 fn with_zeros<T>(
     db: &Connection,
     write: impl FnOnce() -> Result<T, StoreError>,

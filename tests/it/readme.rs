@@ -281,7 +281,7 @@ fn scopes() -> Vec<String> {
 #[tokio::test]
 async fn the_scopes_in_the_readme_are_enough_and_the_reading_ones_are_enough_to_plan() {
     let all = scopes();
-    assert_eq!(all.len(), 4, "{all:?}");
+    assert_eq!(all.len(), 5, "{all:?}");
     let reading: Vec<String> = all
         .iter()
         .filter(|scope| scope.ends_with(".readonly"))

@@ -190,7 +190,10 @@ async fn a_note_and_a_task_live_through_every_call_and_go_with_their_contact() {
 
     let note = ask(&hub, highlevel::create_note(&ann, "She called.")).await;
     assert_eq!(ask(&hub, highlevel::note_of(&ann, &note.id)).await, note);
-    assert_eq!(ask(&hub, highlevel::notes(&ann)).await, [note.clone()]);
+    assert_eq!(
+        ask(&hub, highlevel::notes(&ann)).await,
+        std::slice::from_ref(&note)
+    );
     assert_eq!(note.text, "She called.");
     ask(&hub, highlevel::delete_note(&ann, &note.id)).await;
     assert_eq!(ask(&hub, highlevel::notes(&ann)).await, []);

@@ -1,11 +1,13 @@
 //! Keeps one account's login good: reads it, renews it, one renewal at a time.
 
+use std::panic::resume_unwind;
 use std::path::PathBuf;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use tracing::{info, warn};
+use tracing::{Instrument, Span, info, warn};
 
 use super::super::call::Call;
 use super::super::error::CallError;
@@ -15,6 +17,7 @@ use super::error::AuthError;
 use super::grant::Grant;
 use super::highlevel::{self, UserType};
 use super::twitch;
+use super::under_way::UnderWay;
 use crate::model::{AccountName, Clock, LocationId, Secret};
 use crate::store::{Lock, Login, LoginFacts, LoginKind, Taken, Vault, VaultError};
 
@@ -90,13 +93,16 @@ pub struct KeeperParts {
     pub clock: Clock,
 }
 
-/// Keeps one account's login good.
-#[derive(Debug)]
+/// Keeps one account's login good; clones share it.
+#[derive(Clone, Debug)]
 pub struct Keeper {
-    parts: KeeperParts,
+    parts: Arc<KeeperParts>,
     /// The login as last read, and when a renewal ahead of time is worth the next try.
-    known: Mutex<Known>,
+    known: Arc<Mutex<Known>>,
 }
+
+/// A renewal that somebody waits for. Its type has a name because the call that it sends asks a keeper for its token again.
+type Renewed<'a> = Pin<Box<dyn Future<Output = Result<Login, AuthError>> + Send + 'a>>;
 
 #[derive(Debug, Default)]
 struct Known {
@@ -119,8 +125,8 @@ impl Keeper {
     /// Makes the keeper of an account. Nothing is read or sent yet.
     pub fn new(parts: KeeperParts) -> Keeper {
         Keeper {
-            parts,
-            known: Mutex::new(Known::default()),
+            parts: Arc::new(parts),
+            known: Arc::default(),
         }
     }
 
@@ -182,10 +188,14 @@ impl Keeper {
     pub async fn instead_of(&self, dead: &Secret) -> Result<Option<Secret>, AuthError> {
         if let App::Integration { .. } = self.parts.app {
             // Somebody may have put another one in its place meanwhile.
-            let stored = self.load()?.map(|login| login.access);
-            return Ok(stored.filter(|token| token != dead));
+            let stored = self.load()?.filter(|login| login.access != *dead);
+            if let Some(login) = &stored {
+                self.fits(&login.facts)?;
+                self.known().login = Some(login.clone());
+            }
+            return Ok(stored.map(|login| login.access));
         }
-        Ok(Some(self.renewed(dead).await?.access))
+        Ok(Some(self.renewed(dead, Need::Now).await?.access))
     }
 
     /// Renews the login whether it needs it or not.
@@ -198,7 +208,7 @@ impl Keeper {
             (None, App::Minted { .. }) => Secret::new(""),
             (None, _) => return Err(self.not_logged_in()),
         };
-        Ok(self.renewed(&dead).await?.facts)
+        Ok(self.renewed(&dead, Need::Now).await?.facts)
     }
 
     /// Returns how the stored login stands, as far as that is known without a call; `None` when nobody logged in.
@@ -277,45 +287,52 @@ impl Keeper {
 
     /// Returns a login whose access token has not ended, as far as is known.
     async fn alive(&self) -> Result<Login, AuthError> {
-        let known = self.known().login.clone();
-        let login = match known {
+        let login = match self.known_or_stored()? {
             Some(login) => login,
-            None => match (self.load()?, &self.parts.app) {
-                (Some(login), _) => login,
-                // Nobody logs a location of an agency in: its first token is made when it is needed.
-                (None, App::Minted { .. }) => return self.renewed(&Secret::new("")).await,
-                (None, _) => return Err(self.not_logged_in()),
-            },
+            // Nobody logs a location of an agency in: its first token is made when it is needed.
+            None if self.is_minted() => return self.renewed(&Secret::new(""), Need::Now).await,
+            None => return Err(self.not_logged_in()),
         };
         self.fits(&login.facts)?;
         let now = self.parts.clock.now();
-        let need = self.need(&login.facts, now);
         let may_try = self.known().not_before.is_none_or(|moment| now >= moment);
-        let renewed = match need {
-            Need::None => Ok(login.clone()),
-            Need::Soon if !may_try => Ok(login.clone()),
-            Need::Soon | Need::Now => self.renewed(&login.access).await,
-        };
-        match renewed {
-            Ok(login) => {
-                self.known().login = Some(login.clone());
-                Ok(login)
-            }
-            Err(error) if need == Need::Soon => {
-                let mut known = self.known();
-                known.not_before = Some(now + AHEAD_AGAIN);
-                known.login = Some(login.clone());
-                drop(known);
-                warn!(
-                    account.name = %self.parts.account,
-                    "account {}: {error}; the present token is good until {}, ghl-sync goes on with it and tries again",
-                    self.parts.account,
-                    login.facts.expires.map(|at| at.format("%Y-%m-%d %H:%M UTC").to_string()).unwrap_or_default()
-                );
-                Ok(login)
-            }
-            Err(error) => Err(error),
+        match self.need(&login.facts, now) {
+            Need::None => Ok(login),
+            Need::Soon if !may_try => Ok(login),
+            Need::Now => self.renewed(&login.access, Need::Now).await,
+            Need::Soon => match self.renewed(&login.access, Need::Soon).await {
+                Ok(login) => Ok(login),
+                Err(error) => {
+                    self.known().not_before = Some(now + AHEAD_AGAIN);
+                    warn!(
+                        account.name = %self.parts.account,
+                        "account {}: {error}; the present token is good until {}, and ghl-sync goes on with it until then",
+                        self.parts.account,
+                        login.facts.expires.map(|at| at.format("%Y-%m-%d %H:%M UTC").to_string()).unwrap_or_default()
+                    );
+                    Ok(login)
+                }
+            },
         }
+    }
+
+    /// Returns the login as last read, or reads it; `None` when there is none that can be used.
+    fn known_or_stored(&self) -> Result<Option<Login>, AuthError> {
+        if let Some(login) = self.known().login.clone() {
+            return Ok(Some(login));
+        }
+        let stored = self.load()?;
+        // What was stored for another location, or by a login of another kind, is no obstacle to making a token.
+        let stored = stored.filter(|login| !self.is_minted() || self.fits(&login.facts).is_ok());
+        if let Some(login) = &stored {
+            // What a renewal wrote there meanwhile is newer.
+            self.known().login.get_or_insert_with(|| login.clone());
+        }
+        Ok(stored)
+    }
+
+    fn is_minted(&self) -> bool {
+        self.kind() == LoginKind::Minted
     }
 
     /// Returns how urgent a renewal is: HighLevel's ahead of the end, Twitch's when it has come. Source: Twitch, Refreshing Access Tokens, which
@@ -340,8 +357,38 @@ impl Keeper {
     }
 
     /// Renews the login whose access token is `dead`, unless somebody did so already.
-    async fn renewed(&self, dead: &Secret) -> Result<Login, AuthError> {
-        let _lock = self.lock().await?;
+    ///
+    /// In a task of its own: whoever asked may give up waiting, and the pair that comes must be written all the same. With [`Need::Soon`]
+    /// it is left to another process that is at it.
+    fn renewed(&self, dead: &Secret, need: Need) -> Renewed<'static> {
+        let (keeper, dead) = (self.clone(), dead.clone());
+        Box::pin(async move {
+            let under_way = UnderWay::begin();
+            let renewal = async move {
+                let done = keeper.renewed_here(&dead, need).await;
+                drop(under_way);
+                done
+            };
+            match tokio::spawn(renewal.instrument(Span::current())).await {
+                Ok(done) => done,
+                Err(error) => match error.try_into_panic() {
+                    Ok(panic) => resume_unwind(panic),
+                    Err(_) => Err(AuthError::OutOfTouch {
+                        why: "the program is ending".to_owned(),
+                    }),
+                },
+            }
+        })
+    }
+
+    async fn renewed_here(&self, dead: &Secret, need: Need) -> Result<Login, AuthError> {
+        let _lock = match need {
+            Need::None | Need::Now => self.lock().await?,
+            Need::Soon => match self.try_lock()? {
+                Taken::Ours(lock) => lock,
+                Taken::Busy { .. } => return self.stored(),
+            },
+        };
         // Read again under the lock: another task or process may have been quicker, and then the refresh token we knew is spent.
         let stored = self.load()?;
         let login = match (&self.parts.app, stored) {
@@ -421,7 +468,7 @@ impl Keeper {
                 Err(CallError::DeadToken { .. }) if !is_second => {
                     is_second = true;
                     let dead = parent.access.clone();
-                    parent = Box::pin(agency.renewed(&dead)).await.map_err(of_agency)?;
+                    parent = agency.renewed(&dead, Need::Now).await.map_err(of_agency)?;
                 }
                 Err(CallError::Scope { said, .. }) => {
                     return Err(of_agency(AuthError::Lost {
@@ -481,6 +528,8 @@ impl Keeper {
     async fn not_renewed(&self, error: CallError, unanswered: Option<DateTime<Utc>>) -> AuthError {
         let account = &self.parts.account;
         let vault = &self.parts.vault;
+        // Only then may the refresh token be spent.
+        let is_unclear = matches!(error, CallError::Unsure { .. } | CallError::BadReply { .. });
         let error = AuthError::of_call(error, &self.command());
         let noted = match &error {
             AuthError::Lost { why, .. } => {
@@ -499,9 +548,8 @@ impl Keeper {
                     Err(error) => self.unreadable(error.into()),
                 };
             }
-            // Nobody knows whether the refresh token is spent: the mark stays.
-            AuthError::OutOfTouch { .. } => Ok(()),
-            AuthError::NotLoggedIn { .. }
+            AuthError::OutOfTouch { .. }
+            | AuthError::NotLoggedIn { .. }
             | AuthError::Foreign { .. }
             | AuthError::ClientSecret { .. }
             | AuthError::ClientId { .. }
@@ -509,8 +557,9 @@ impl Keeper {
             | AuthError::Refused { .. }
             | AuthError::Agency { .. }
             | AuthError::Vault { .. } => match unanswered {
-                None => vault.not_renewed(account).await,
-                Some(_) => Ok(()),
+                None if !is_unclear => vault.not_renewed(account).await,
+                // The mark stays until an answer tells what became of the refresh token.
+                None | Some(_) => Ok(()),
             },
         };
         match noted {
@@ -561,17 +610,9 @@ impl Keeper {
 
     /// Takes the account's lock, which one renewal at a time holds, of all tasks and processes.
     async fn lock(&self) -> Result<Lock, AuthError> {
-        let path = self
-            .parts
-            .state
-            .join(format!("token-{}.lock", self.parts.account));
-        let words = format!("process {}", std::process::id());
         let began = Instant::now();
         loop {
-            let taken = Lock::take(&path, &words).map_err(|source| AuthError::OutOfTouch {
-                why: format!("cannot open {}: {source}", path.display()),
-            })?;
-            match taken {
+            match self.try_lock()? {
                 Taken::Ours(lock) => return Ok(lock),
                 Taken::Busy { holder } if began.elapsed() > LOCK_PATIENCE => {
                     return Err(AuthError::OutOfTouch {
@@ -581,6 +622,15 @@ impl Keeper {
                 Taken::Busy { .. } => tokio::time::sleep(LOCK_AGAIN).await,
             }
         }
+    }
+
+    fn try_lock(&self) -> Result<Taken, AuthError> {
+        let name = format!("token-{}.lock", self.parts.account);
+        let path = self.parts.state.join(name);
+        let words = format!("process {}", std::process::id());
+        Lock::take(&path, &words).map_err(|source| AuthError::OutOfTouch {
+            why: format!("cannot open {}: {source}", path.display()),
+        })
     }
 
     /// Returns whether the login has another access token than the dead one, and one that has not ended.

@@ -10,6 +10,7 @@ pub mod highlevel;
 mod keeper;
 mod redirect;
 pub mod twitch;
+mod under_way;
 
 use std::sync::Arc;
 
@@ -17,6 +18,7 @@ pub use error::AuthError;
 pub use grant::Grant;
 pub use keeper::{App, Keeper, KeeperParts};
 pub use redirect::{Back, Loopback, NotARedirect, Redirect, authorize_address, new_state};
+pub use under_way::renewals_through;
 
 use crate::model::Secret;
 use crate::store::LoginKind;

@@ -52,12 +52,11 @@ fn the_four_meanings_of_highlevels_401() {
     ] {
         assert_eq!(judge(dead), Verdict::DeadToken(dead.to_owned()));
     }
-    for scope in [
-        "The token is not authorized for this scope.",
-        "This authClass type is not allowed to access this scope. Please use access token of a different authClass",
-    ] {
-        assert_eq!(judge(scope), Verdict::Scope(scope.to_owned()));
-    }
+    let scope = "The token is not authorized for this scope.";
+    assert_eq!(judge(scope), Verdict::Scope(scope.to_owned()));
+    // An agency's token: no scope would help.
+    let class = "This authClass type is not allowed to access this scope. Please use access token of a different authClass";
+    assert_eq!(judge(class), Verdict::NoAccess(class.to_owned()));
     for version in ["version header was not found.", "version header is invalid"] {
         assert_eq!(judge(version), Verdict::Version(version.to_owned()));
     }

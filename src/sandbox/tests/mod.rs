@@ -1,16 +1,20 @@
 //! The sandbox over a real socket: is it as strict, as late and as limited as the documents say?
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
 
+use super::wire::{parse_query, percent_encode};
 use super::*;
 
 mod faults;
 mod highlevel;
+mod highlevel_login;
 mod search;
 mod twitch;
+mod twitch_login;
 
 /// A sandbox and a client that speaks to it.
 struct Bench {
@@ -36,7 +40,11 @@ impl Bench {
         drop(rustls::crypto::ring::default_provider().install_default());
         Bench {
             sandbox: Sandbox::start(settings).await.unwrap(),
-            client: Client::builder().no_proxy().build().unwrap(),
+            client: Client::builder()
+                .no_proxy()
+                .redirect(reqwest::redirect::Policy::none())
+                .build()
+                .unwrap(),
         }
     }
 
@@ -89,6 +97,61 @@ impl Bench {
             .header("authorization", format!("Bearer {token}"))
             .header("client-id", TWITCH_CLIENT_ID);
         read(call.send().await.unwrap()).await.unwrap()
+    }
+
+    /// Posts a form, with more headers.
+    async fn try_form(
+        &self,
+        url: &str,
+        headers: &[(&str, &str)],
+        pairs: &[(&str, &str)],
+    ) -> reqwest::Result<Reply> {
+        let body: Vec<String> = pairs
+            .iter()
+            .map(|(name, value)| format!("{name}={}", percent_encode(value)))
+            .collect();
+        let mut call = self
+            .client
+            .post(url)
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(body.join("&"));
+        for (name, value) in headers {
+            call = call.header(*name, *value);
+        }
+        read(call.send().await?).await
+    }
+
+    async fn form(&self, url: &str, pairs: &[(&str, &str)]) -> Reply {
+        self.try_form(url, &[], pairs).await.unwrap()
+    }
+
+    /// Opens a page as a browser that follows no redirect.
+    async fn open(&self, url: &str, query: &[(&str, &str)]) -> Reply {
+        let pairs: Vec<String> = query
+            .iter()
+            .map(|(name, value)| format!("{name}={}", percent_encode(value)))
+            .collect();
+        let url = format!("{url}?{}", pairs.join("&"));
+        read(self.client.get(url).send().await.unwrap())
+            .await
+            .unwrap()
+    }
+}
+
+impl Reply {
+    fn message(&self) -> String {
+        text(&self.json()["message"])
+    }
+
+    /// Returns where a redirect leads, and the pairs it brings.
+    fn target(&self) -> (String, HashMap<String, String>) {
+        assert_eq!(self.status, 302, "{}", self.text);
+        let location = self.headers["location"].to_str().unwrap();
+        let (address, query) = location.split_once('?').unwrap();
+        (
+            address.to_string(),
+            parse_query(query).into_iter().collect(),
+        )
     }
 }
 

@@ -1,0 +1,325 @@
+//! What can be known without a call: the files, the secrets, the logins, the jobs.
+
+use std::collections::BTreeSet;
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use rusqlite::Connection;
+
+use crate::config::{Account, Config, HubLogin, SecretSource, TwitchLogin};
+use crate::model::{AccountName, FieldKey, Job, Missing};
+use crate::net::resolve;
+use crate::plan::due;
+use crate::plan::wanted::{Mapping, mapping_hash};
+use crate::store::tokens::{self, LoginFacts};
+use crate::store::{Key, jobs};
+
+use super::super::exit::Exit;
+use super::super::status::moment;
+use super::findings::{About, Found, parted};
+use super::{Typed, state};
+
+/// Looks at everything that needs no call. `is_whole` says that every file could be read.
+pub(super) fn look(
+    found: &mut Found,
+    config: &Config,
+    is_whole: bool,
+    typed: &Typed,
+    now: DateTime<Utc>,
+) {
+    let state = state::look(found, &config.state);
+    let logins = match state.as_ref().map(tokens::all) {
+        Some(Ok(logins)) => logins,
+        Some(Err(error)) => {
+            found.wrong_as_said(About::State, &error.to_string(), Exit::Failed);
+            Vec::new()
+        }
+        None => Vec::new(),
+    };
+    key(found, config, state.as_ref(), &logins);
+    for (name, account) in &config.accounts {
+        // A job that cannot be read may use any account.
+        let is_used = !is_whole || is_used(config, name);
+        self::account(found, name, account, is_used, &logins, typed);
+    }
+    for job in config.jobs.values() {
+        self::job(found, job, state.as_ref(), typed, now);
+    }
+    if config.jobs.is_empty() && is_whole {
+        found.wrong(
+            About::Configuration,
+            "no job is configured",
+            "put a job file into the folder that `schedules` in ghl-sync.toml names",
+            Exit::BadConfig,
+        );
+    }
+    restarts(found, config);
+}
+
+/// Returns whether a job uses the account, or a used location takes its tokens from it.
+pub(super) fn is_used(config: &Config, name: &AccountName) -> bool {
+    let by_a_job = |name: &AccountName| {
+        let mut jobs = config.jobs.values();
+        jobs.any(|job| job.from == *name || job.to == *name)
+    };
+    let mints = |account: &Account| match account {
+        Account::HighLevel(hub) => match &hub.login {
+            HubLogin::Agency(agency) => agency == name && by_a_job(&hub.name),
+            HubLogin::Fixed(_) | HubLogin::Kept | HubLogin::App(_) => false,
+        },
+        Account::Agency(_) | Account::Twitch(_) => false,
+    };
+    by_a_job(name) || config.accounts.values().any(mints)
+}
+
+/// Returns the command that logs an account in; an agency's location is logged in by its agency.
+pub(super) fn login_command(account: &Account, name: &AccountName, typed: &Typed) -> String {
+    let (service, who) = match account {
+        Account::HighLevel(hub) => match &hub.login {
+            HubLogin::Agency(agency) => ("highlevel", agency),
+            HubLogin::Fixed(_) | HubLogin::Kept | HubLogin::App(_) => ("highlevel", name),
+        },
+        Account::Agency(_) => ("highlevel", name),
+        Account::Twitch(_) => ("twitch", name),
+    };
+    typed.command(&format!("auth {service} --account {who}"))
+}
+
+fn account(
+    found: &mut Found,
+    name: &AccountName,
+    account: &Account,
+    is_used: bool,
+    logins: &[LoginFacts],
+    typed: &Typed,
+) {
+    let about = About::Account(name.clone());
+    let what = match account {
+        Account::HighLevel(account) => format!(
+            "HighLevel location {} at {}",
+            account.location, account.base_url
+        ),
+        Account::Agency(account) => format!("HighLevel agency at {}", account.base_url),
+        Account::Twitch(account) => format!(
+            "Twitch client {} at {}",
+            account.client_id, account.base_url
+        ),
+    };
+    let mut there = Vec::new();
+    for (key, source) in account.sources() {
+        match resolve(source) {
+            Ok(_) => there.push(format!("{key} in {source}")),
+            Err(error) if is_used => {
+                let error = error.to_string();
+                let (seen, mend) = parted(&error);
+                let line = format!("{what}: {key}: {seen}");
+                let mend = mend.unwrap_or("put it where ghl-sync.toml says that it is");
+                found.wrong(about.clone(), line, mend, Exit::BadConfig);
+            }
+            Err(_) => found.well(
+                about.clone(),
+                format!("{what}; no job uses it, and its {key} is not there"),
+            ),
+        }
+    }
+    let is_said = account.sources().len() > there.len();
+    match there.as_slice() {
+        [] if is_said => {}
+        [] => found.well(about.clone(), what),
+        there => found.well(about.clone(), format!("{what}, {}", there.join(", "))),
+    }
+    let holder = match account {
+        Account::HighLevel(hub) => match &hub.login {
+            HubLogin::Fixed(_) => return,
+            HubLogin::Kept | HubLogin::App(_) => name,
+            HubLogin::Agency(agency) => agency,
+        },
+        Account::Agency(_) => name,
+        Account::Twitch(channel) => match channel.login {
+            TwitchLogin::Fixed(_) => return,
+            TwitchLogin::Kept => name,
+        },
+    };
+    let whose = match holder == name {
+        true => String::new(),
+        false => format!(" through the agency account {holder}"),
+    };
+    let log_in = || format!("run `{}`", login_command(account, name, typed));
+    match logins.iter().find(|login| login.account == *holder) {
+        None => found.note(about, format!("not logged in yet{whose}"), Some(log_in())),
+        Some(login) => match &login.lost {
+            Some(why) if is_used => {
+                let why = format!("the stored login{whose} has ended: {why}");
+                found.wrong(about, why, log_in(), Exit::BadConfig);
+            }
+            Some(why) => found.note(
+                about,
+                format!("no job uses it, and its stored login{whose} has ended: {why}"),
+                Some(log_in()),
+            ),
+            None => found.well(about, format!("logged in{whose} {}", since(login))),
+        },
+    }
+}
+
+/// Says who logged in and when.
+fn since(login: &LoginFacts) -> String {
+    let made = login.made.to_rfc3339_opts(SecondsFormat::Secs, true);
+    match &login.owner_name {
+        Some(who) => format!("as {who} on {made}"),
+        None => format!("on {made}"),
+    }
+}
+
+/// Says what changes with a restart alone; a file is read again at each run.
+fn restarts(found: &mut Found, config: &Config) {
+    let (mut variables, mut credentials) = (BTreeSet::new(), BTreeSet::new());
+    let of_accounts = config.accounts.values().flat_map(Account::sources);
+    let keys = [&config.token_key, &config.old_token_key];
+    let keys = keys.into_iter().flatten();
+    for source in of_accounts.map(|(_, source)| source).chain(keys) {
+        match source {
+            SecretSource::Env(_) => variables.insert(source.to_string()),
+            SecretSource::Credential { .. } => credentials.insert(source.to_string()),
+            SecretSource::File(_) => false,
+        };
+    }
+    for (what, named) in [("the environment", variables), ("systemd", credentials)] {
+        if named.is_empty() {
+            continue;
+        }
+        let named: Vec<String> = named.into_iter().collect();
+        found.note(
+            About::Configuration,
+            format!(
+                "{} comes from {what}, as it was when the service started",
+                named.join(", ")
+            ),
+            Some(
+                "restart the service after a change; a `file:` is read again at each run"
+                    .to_owned(),
+            ),
+        );
+    }
+}
+
+/// Says whether stored logins are encrypted, and whether the key is one.
+fn key(found: &mut Found, config: &Config, state: Option<&Connection>, logins: &[LoginFacts]) {
+    for (name, source) in [
+        ("token_key", &config.token_key),
+        ("old_token_key", &config.old_token_key),
+    ] {
+        let Some(source) = source else { continue };
+        let read = resolve(source)
+            .map_err(|error| error.to_string())
+            .and_then(|text| Key::read(&text).map_err(|error| error.to_string()));
+        match read {
+            Ok(key) => found.well(
+                About::Configuration,
+                format!("`{name}` in {source} is key {}", key.id()),
+            ),
+            Err(why) => found.wrong_as_said(
+                About::Configuration,
+                &format!("`{name}` in {source}: {why}"),
+                Exit::BadConfig,
+            ),
+        }
+    }
+    if config.token_key.is_none() && config.old_token_key.is_some() {
+        found.wrong(
+            About::Configuration,
+            "`old_token_key` in ghl-sync.toml stands alone",
+            "name the present key as `token_key`: it takes over what the old one encrypted",
+            Exit::BadConfig,
+        );
+    }
+    if logins.is_empty() {
+        return;
+    }
+    match state.map(tokens::any_plain) {
+        Some(Ok(true)) if config.token_key.is_none() => found.note(
+            About::State,
+            "stored logins are not encrypted: whoever can read the state can use them",
+            Some(
+                "make a key with `openssl rand -hex 32 > token.key && chmod 600 token.key`, and name it in ghl-sync.toml: token_key = \"file:token.key\""
+                    .to_owned(),
+            ),
+        ),
+        Some(Ok(true)) => found.note(
+            About::State,
+            "some stored logins are not encrypted yet",
+            Some("nothing: the next run encrypts them".to_owned()),
+        ),
+        Some(Ok(false)) => found.well(About::State, "stored logins are encrypted"),
+        Some(Err(error)) => found.wrong_as_said(About::State, &error.to_string(), Exit::Failed),
+        None => {}
+    }
+}
+
+fn job(
+    found: &mut Found,
+    job: &Job,
+    state: Option<&Connection>,
+    typed: &Typed,
+    now: DateTime<Utc>,
+) {
+    let about = About::Job(job.name.clone());
+    let known = match state.map_or(Ok(None), |db| jobs::find_job(db, &job.name)) {
+        Ok(known) => known,
+        Err(error) => return found.wrong_as_said(about, &error.to_string(), Exit::Failed),
+    };
+    let missing = match (job.missing, marker(job)) {
+        (Missing::Create, Some(marker)) => format!("creates missing contacts, marked by {marker}"),
+        (Missing::Create, None) => "creates missing contacts".to_owned(),
+        (Missing::Skip, _) => "changes existing contacts alone".to_owned(),
+    };
+    let line = format!(
+        "{} of {} → contacts of {}; {missing}; {}",
+        job.source.word(),
+        job.from,
+        job.to,
+        when(job, now),
+    );
+    let see = || {
+        let plan = typed.command(&format!("plan {}", job.name));
+        Some(format!("run `{plan}` and approve what it shows"))
+    };
+    match known.and_then(|known| known.approved) {
+        Some(approved) if approved == mapping_hash(job) => {
+            found.well(about, format!("{line}; approved"));
+        }
+        None => found.note(
+            about,
+            format!("{line}; no person has approved it yet"),
+            see(),
+        ),
+        Some(_) => found.note(
+            about,
+            format!("{line}; edited since it was approved"),
+            see(),
+        ),
+    }
+}
+
+/// Returns the field that tells whose contact it is.
+pub(super) fn marker(job: &Job) -> Option<FieldKey> {
+    // The job was loaded, so its templates compile.
+    Mapping::new(job).ok()?.marker().cloned()
+}
+
+/// Says when the job is due, and when in full.
+pub(in crate::cli) fn when(job: &Job, now: DateTime<Utc>) -> String {
+    let zone = job.timezone;
+    let next = |line: &str| match due::next(line, zone, now) {
+        Ok(Some(next)) => format!("next {}", moment(next.with_timezone(&zone), now)),
+        Ok(None) => "never due".to_owned(),
+        Err(error) => error.to_string(),
+    };
+    let schedule = match &job.schedule {
+        Some(line) => format!("due `{line}` ({zone}), {}", next(line)),
+        None => "runs when started".to_owned(),
+    };
+    match &job.full {
+        Some(line) => format!("{schedule}; in full `{line}`, {}", next(line)),
+        None => schedule,
+    }
+}

@@ -1,0 +1,188 @@
+//! Tokens, roles, reach, clock and calls: what vendors say of an account.
+
+use super::*;
+
+#[tokio::test]
+async fn a_dead_token_of_one_vendor_hides_nothing_of_the_other() {
+    let rig = Rig::new(now(1, 1)).await;
+    rig.sandbox.revoke_token(HIGHLEVEL_TOKEN);
+    check(&rig, "--online")
+        .await
+        .is_wrong(
+            4,
+            &[
+                "account main",
+                "the token is expired or revoked",
+                "file:",
+                "highlevel.token",
+            ],
+        )
+        .has("ok", &["account channel", "as its broadcaster"]);
+    let rig = Rig::new(now(1, 1)).await;
+    rig.sandbox.revoke_token(TWITCH_TOKEN);
+    check(&rig, "--online")
+        .await
+        .is_wrong(
+            4,
+            &[
+                "account channel",
+                "expired or revoked",
+                "auth twitch --account channel",
+            ],
+        )
+        .has("ok", &["account main", "Sandbox Location"]);
+}
+
+#[tokio::test]
+async fn a_lost_role_and_a_missing_channel_say_what_to_do() {
+    let rig = Rig::new(now(3, 1)).await;
+    edit(
+        &rig,
+        "[accounts.channel]\n",
+        "[accounts.channel]\nchannel = \"sandbox_channel\"\n",
+    );
+    rig.sandbox.add_user("77", "helper", "Helper");
+    twitch_token(&rig, "77", TWITCH_SCOPES);
+    rig.sandbox.add_moderator("77");
+    check(&rig, "--online").await.is_well().has(
+        "ok",
+        &[
+            "channel sandbox_channel has 3 followers",
+            "helper may list them as its moderator",
+        ],
+    );
+    rig.sandbox.remove_moderator("77");
+    check(&rig, "--online").await.is_wrong(
+        4,
+        &[
+            "account channel",
+            "helper is neither the broadcaster nor a moderator of sandbox_channel",
+            "/mod helper",
+            "auth twitch --account channel",
+        ],
+    );
+    // The silent empty list alone says the same.
+    rig.sandbox.add_moderator("77");
+    rig.sandbox.fault(
+        Fault::new(FaultKind::MissingPermission)
+            .on("GET /channels/followers")
+            .skip(1)
+            .times(9),
+    );
+    check(&rig, "--online").await.is_wrong(
+        4,
+        &["account channel", "neither the broadcaster nor a moderator"],
+    );
+    rig.sandbox.clear_faults();
+    edit(&rig, "\"sandbox_channel\"", "\"nobody_there\"");
+    check(&rig, "--online").await.is_wrong(
+        4,
+        &[
+            "account channel",
+            "there is no Twitch channel `nobody_there`",
+            "twitch.tv/LOGIN",
+        ],
+    );
+}
+
+#[tokio::test]
+async fn a_token_that_nobody_renews_is_told_with_its_end() {
+    let rig = Rig::new(now(1, 1)).await;
+    let holder = Holder::TwitchUser {
+        client_id: TWITCH_CLIENT_ID.to_owned(),
+        user_id: BROADCASTER_ID.to_owned(),
+    };
+    let end = rig.sandbox.now() + TimeDelta::hours(3);
+    set_token(
+        &rig,
+        TWITCH_TOKEN,
+        holder,
+        TWITCH_SCOPES,
+        Some(end.timestamp_millis()),
+    );
+    check(&rig, "--online").await.is_well().has(
+        "note",
+        &[
+            "account channel",
+            "(in 3.0 h)",
+            "nobody renews it",
+            "auth twitch --account channel",
+        ],
+    );
+}
+
+#[tokio::test]
+async fn a_clock_that_is_off_and_a_day_that_is_nearly_spent_are_told() {
+    let rig = Rig::new(now(1, 1)).await;
+    for (minutes, word) in [(3, "ahead of"), (-3, "behind")] {
+        let off = Clock::starting_at(
+            Utc::now() + TimeDelta::minutes(minutes),
+            Arc::default(),
+            None,
+        );
+        let checked = check_at(&rig, off, "--online").await;
+        assert_eq!(checked.exit(), 4);
+        for vendor in ["HighLevel", "Twitch"] {
+            checked.has(
+                "wrong",
+                &["the clock of this machine is", word, vendor, "timedatectl"],
+            );
+        }
+    }
+    let mut settings = now(1, 1);
+    settings.daily = 30;
+    let rig = Rig::new(settings).await;
+    edit(&rig, "reserve = 0", "reserve = 25");
+    check(&rig, "--online").await.is_well().has(
+        "note",
+        &[
+            "account main",
+            "of the day's 30 calls are left",
+            "25 of them reserved",
+            "ghl-sync status",
+        ],
+    );
+    check(&rig, "--online")
+        .await
+        .is_wrong(6, &["account main", "the budget of calls is spent until"]);
+}
+
+#[tokio::test]
+async fn a_vendor_out_of_reach_is_another_exit_and_the_gravest_speaks() {
+    for (url, account, other) in [
+        ("highlevel", "account main", "account channel"),
+        ("id", "account channel", "account main"),
+    ] {
+        let rig = Rig::new(now(1, 1)).await;
+        let route = match url {
+            "id" => "GET /oauth2/validate",
+            _ => "GET /locations/{id}",
+        };
+        rig.sandbox
+            .fault(Fault::new(FaultKind::ResetBefore).on(route).times(50));
+        let checked = check(&rig, "--online").await;
+        checked.is_wrong(6, &[account, "no answer to GET", "run it again later"]);
+        checked.has("ok", &[other, "agrees with"]);
+        // What a person has to mend comes first.
+        fs::remove_file(rig.folder.join(match url {
+            "id" => "highlevel.token",
+            _ => "twitch.token",
+        }))
+        .unwrap();
+        let checked = check(&rig, "--online").await;
+        assert_eq!((checked.exit(), checked.all("wrong").len()), (4, 2));
+    }
+    for (kind, route) in [
+        (FaultKind::WrongShape, "GET /locations/{id}/customFields"),
+        (FaultKind::NotJson, "POST /contacts/search"),
+        (FaultKind::Html502, "GET /users"),
+        (FaultKind::Status500, "GET /channels/followers"),
+    ] {
+        let rig = Rig::new(now(1, 1)).await;
+        rig.sandbox
+            .fault(Fault::new(kind.clone()).on(route).times(50));
+        let checked = check(&rig, "--online").await;
+        assert_eq!(checked.exit(), 6, "{route} {kind:?}");
+        checked.has("wrong", &["run it again later"]);
+    }
+}
