@@ -22,6 +22,11 @@ pub enum CliError {
         /// What to do about it.
         hint: Option<String>,
     },
+    /// A person ended it in the middle.
+    Stopped {
+        /// What that leaves, as a fragment.
+        left: String,
+    },
     /// A run could not be made or ended.
     Run(RunError),
     /// A file or stdout could not be written, or a socket not opened.
@@ -56,7 +61,7 @@ impl CliError {
         match self {
             CliError::Config(_) | CliError::Usage { .. } => Exit::BadConfig,
             CliError::Run(error) => exit::of_run_error(error),
-            CliError::Io { .. } => Exit::Failed,
+            CliError::Stopped { .. } | CliError::Io { .. } => Exit::Failed,
         }
     }
 
@@ -84,6 +89,7 @@ impl CliError {
                 | RunError::Io { .. }
                 | RunError::Bug { .. },
             )
+            | CliError::Stopped { .. }
             | CliError::Io { .. } => None,
         }
     }
@@ -98,6 +104,7 @@ impl fmt::Display for CliError {
                 write!(f, "{count} {noun} in the configuration\n{problems}")
             }
             CliError::Usage { what, .. } => f.write_str(what),
+            CliError::Stopped { left } => write!(f, "stopped by you: {left}"),
             CliError::Run(error) => error.fmt(f),
             CliError::Io { what, source } => write!(f, "cannot {what}: {source}"),
         }
@@ -108,7 +115,7 @@ impl std::error::Error for CliError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             CliError::Config(problems) => Some(problems),
-            CliError::Usage { .. } => None,
+            CliError::Usage { .. } | CliError::Stopped { .. } => None,
             CliError::Run(error) => Some(error),
             CliError::Io { source, .. } => Some(source),
         }
