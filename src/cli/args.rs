@@ -46,6 +46,8 @@ pub enum Command {
     ///
     /// Writes ghl-sync.toml (or the file of --config), schedules/twitch-followers.toml beside it and the key that encrypts logins, token.key.
     Init(Box<Init>),
+    /// Log in, and show, renew or revoke logins
+    Auth(Auth),
     /// Show what `apply` would do, and change nothing
     Plan(Plan),
     /// Plan, and carry it out within the guards
@@ -146,6 +148,99 @@ pub enum HubWay {
     App,
     /// By the login of an agency
     Agency,
+}
+
+/// The arguments of `auth`.
+#[derive(Clone, Debug, PartialEq, clap::Args)]
+pub struct Auth {
+    /// Whose logins.
+    #[command(subcommand)]
+    pub of: AuthOf,
+}
+
+/// Whose logins.
+#[derive(Clone, Debug, PartialEq, Subcommand)]
+pub enum AuthOf {
+    /// Log in to Twitch: shows a code to confirm on any device
+    Twitch(TwitchAuth),
+    /// Log in to HighLevel: asks for a private integration token, or sends a browser to the app's login, as the account says
+    #[command(name = "highlevel")]
+    HighLevel(HubAuth),
+    /// Show of every account who is logged in, until when, and what is wrong with it
+    Show(ShowAuth),
+}
+
+/// What to do with a login.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum AuthDo {
+    /// Log in, in place of whoever is logged in
+    #[default]
+    Login,
+    /// Show who is logged in, until when, and what is wrong with it
+    Show,
+    /// Renew the login now, whether it needs it or not
+    Renew,
+    /// End the login, at the vendor too where it has a way, and forget it
+    Revoke,
+}
+
+/// Which login, and what to do with it.
+#[derive(Clone, Debug, PartialEq, clap::Args)]
+pub struct AuthWhat {
+    /// What to do with the login
+    #[arg(value_name = "ACTION", default_value = "login")]
+    pub action: AuthDo,
+    /// The account in ghl-sync.toml [default: the only one of the service]
+    #[arg(long, value_name = "NAME", value_parser = account)]
+    pub account: Option<AccountName>,
+    /// Revoke without asking
+    #[arg(long)]
+    pub yes: bool,
+    /// What `show` writes
+    #[arg(long, value_name = "FORM", default_value = "text")]
+    pub format: Form,
+}
+
+/// The arguments of `auth twitch`.
+#[derive(Clone, Debug, PartialEq, clap::Args)]
+pub struct TwitchAuth {
+    /// Which login, and what to do with it.
+    #[command(flatten)]
+    pub what: AuthWhat,
+    /// Log in through a browser and the redirect address; only a confidential application can
+    #[arg(long)]
+    pub browser: bool,
+    /// Use this port of the redirect address, which has to be registered with it
+    #[arg(long, value_name = "N", requires = "browser", value_parser = clap::value_parser!(u16).range(1..))]
+    pub port: Option<u16>,
+    /// Do not listen on the redirect address: paste the address that the browser came to
+    #[arg(long, requires = "browser")]
+    pub paste: bool,
+}
+
+/// The arguments of `auth highlevel`.
+#[derive(Clone, Debug, PartialEq, clap::Args)]
+pub struct HubAuth {
+    /// Which login, and what to do with it.
+    #[command(flatten)]
+    pub what: AuthWhat,
+    /// Take the private integration token from env:NAME, file:PATH or credential:NAME, or from a line of stdin (-) [default: ask for it]
+    #[arg(long, value_name = "SOURCE", allow_hyphen_values = true)]
+    pub from: Option<String>,
+    /// Use this port of the redirect address, which has to be registered with it
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub port: Option<u16>,
+    /// Do not listen on the redirect address: paste the address that the browser came to
+    #[arg(long)]
+    pub paste: bool,
+}
+
+/// The arguments of `auth show`.
+#[derive(Clone, Debug, PartialEq, clap::Args)]
+pub struct ShowAuth {
+    /// Write it in this form
+    #[arg(long, value_name = "FORM", default_value = "text")]
+    pub format: Form,
 }
 
 /// The arguments of `plan`.
@@ -467,6 +562,11 @@ mod tests {
         for line in [
             "ghl-sync init",
             "ghl-sync init --location a --client-id b --highlevel app --app-id c --app-secret env:D --yes --force --no-encrypt",
+            "ghl-sync auth twitch",
+            "ghl-sync auth twitch login --account a --browser --port 3001 --paste",
+            "ghl-sync auth highlevel revoke --account a --yes",
+            "ghl-sync auth highlevel --from - --config x.toml",
+            "ghl-sync auth show --format json",
             "ghl-sync plan",
             "ghl-sync plan a b --full --format json --out r.json --exit-code --show-personal",
             "ghl-sync apply a --approve 1a2b3c4d5e6f --allow first --allow create --limit 5 --wait",
@@ -513,6 +613,11 @@ mod tests {
             ("ghl-sync retry a 1 --all", "--all"),
             ("ghl-sync status --format yaml", "markdown"),
             ("ghl-sync check --format markdown", "json"),
+            ("ghl-sync auth", "Usage"),
+            ("ghl-sync auth google", "twitch"),
+            ("ghl-sync auth twitch leave", "revoke"),
+            ("ghl-sync auth twitch --paste", "--browser"),
+            ("ghl-sync auth highlevel --port 0", "1.."),
             ("ghl-sync check --account Main", "expected 1 to 64 of a-z"),
             ("ghl-sync plan -q -v", "--verbose"),
             ("ghl-sync sandbox --speed 0", "above 0"),

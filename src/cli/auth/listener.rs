@@ -208,7 +208,9 @@ fn came_to(request: &Request<Incoming>, path: &str) -> Option<String> {
 }
 
 fn page(status: StatusCode, sentence: &str) -> Response<Full<Bytes>> {
-    let html = format!("<!doctype html><meta charset=\"utf-8\"><title>ghl-sync</title><p>{sentence}</p>\n");
+    let html = format!(
+        "<!doctype html><meta charset=\"utf-8\"><title>ghl-sync</title><p>{sentence}</p>\n"
+    );
     let mut response = Response::new(Full::new(Bytes::from(html)));
     *response.status_mut() = status;
     for (name, value) in [
