@@ -167,10 +167,6 @@ impl Asker {
     /// Asks for a secret, which a terminal does not show; in a pipe the next line is it.
     ///
     /// Errors: also a terminal that cannot be kept from showing it.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "a login is the first that asks for one")
-    )]
     pub(super) async fn secret(&mut self, what: &str) -> Result<Secret, AskError> {
         let prompt = format!("{what} (it is not shown): ");
         loop {
@@ -194,10 +190,6 @@ impl Asker {
     /// Does something that is given up when the program is asked to end.
     ///
     /// Errors: [`AskError::Stopped`].
-    #[expect(
-        dead_code,
-        reason = "a login is the first that waits for more than an answer"
-    )]
     pub(super) async fn or_stopped<T>(
         &mut self,
         work: impl Future<Output = T>,

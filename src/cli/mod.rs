@@ -2,6 +2,7 @@
 
 pub mod args;
 mod ask;
+mod auth;
 mod check;
 mod command;
 mod demo;
