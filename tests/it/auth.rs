@@ -1,0 +1,6 @@
+//! `auth`: every way to log in, from its command to a run that works, and every way in which it goes wrong.
+
+mod desk;
+mod highlevel;
+mod show;
+mod twitch;
