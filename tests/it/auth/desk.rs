@@ -12,7 +12,7 @@ use ghl_sync::cli::args::parse_from;
 use ghl_sync::cli::exit::Exit;
 use ghl_sync::cli::progress::Progress;
 use ghl_sync::cli::{Shell, run};
-use ghl_sync::sandbox::{LOCATION_ID, Sandbox, Settings, TWITCH_CLIENT_ID};
+use ghl_sync::sandbox::{LOCATION_ID, Sandbox, Settings, TWITCH_CLIENT_ID, TWITCH_CLIENT_SECRET};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -43,6 +43,14 @@ pub(super) fn small_now() -> Settings {
     Settings {
         any_loopback_port: true,
         ..now(4, 3)
+    }
+}
+
+/// Makes the Twitch application a confidential one.
+pub(super) fn confidential(settings: Settings) -> Settings {
+    Settings {
+        twitch_client_secret: Some(TWITCH_CLIENT_SECRET.to_owned()),
+        ..settings
     }
 }
 

@@ -1,28 +1,17 @@
 //! Logging in to Twitch.
 
-use std::process::Stdio;
 use std::time::Duration;
 
-use ghl_sync::sandbox::{
-    Fault, FaultKind, IssuedKind, Settings, TWITCH_CLIENT_ID, TWITCH_CLIENT_SECRET,
-};
+use ghl_sync::sandbox::{Fault, FaultKind, IssuedKind, TWITCH_CLIENT_ID, TWITCH_CLIENT_SECRET};
 
 use super::desk::{
-    FIXED_HUB, FIXED_SPOKE, Said, address, agree, applies, by_device, desk, free_port, open, piped,
-    secret, shown_address, shows_no_secret, small, small_now, typed, typed_while, until, write,
+    FIXED_HUB, FIXED_SPOKE, applies, by_device, confidential, desk, secret, small, typed,
+    typed_while, until, write,
 };
-use crate::program::{Running, command};
 use crate::rig::{Rig, hours, minutes};
 
 const TOKEN: &str = "POST /oauth2/token";
-const SECRET: &str = "client_secret = \"file:twitch.secret\"";
-
-fn confidential(settings: Settings) -> Settings {
-    Settings {
-        twitch_client_secret: Some(TWITCH_CLIENT_SECRET.to_owned()),
-        ..settings
-    }
-}
+pub(super) const SECRET: &str = "client_secret = \"file:twitch.secret\"";
 
 /// A rig whose Twitch account keeps its login.
 async fn public() -> Rig {
@@ -77,95 +66,6 @@ async fn a_confidential_application_without_its_secret_is_found_out_at_once() {
         .exits(0)
         .says(&["account channel: renewed, good until"]);
     applies(&rig).await;
-}
-
-#[tokio::test]
-async fn a_browser_login_runs_to_an_apply_and_refuses_another_answer() {
-    let rig = desk(confidential(small_now()), FIXED_HUB, SECRET).await;
-    secret(&rig, "twitch.secret", TWITCH_CLIENT_SECRET);
-    let port = free_port().await;
-    let args = ["auth", "twitch", "--browser", "--port", &port.to_string()];
-    let mut running = Running::start(&rig, &args);
-    let address = shown_address(&mut running).await;
-    assert!(address.contains("scope=moderator%3Aread%3Afollowers&state="));
-    for wrong in ["?code=c0de", "?code=c0de&state=0123456789abcdef"] {
-        let seen = open(&format!("http://localhost:{port}{wrong}")).await;
-        assert_eq!(seen.status, 400, "{seen:?}");
-    }
-    let seen = agree(&address).await;
-    assert_eq!(seen.status, 200, "{seen:?}");
-    for part in ["cache-control: no-store", "referrer-policy: no-referrer"] {
-        assert!(seen.head.contains(part), "{seen:?}");
-    }
-    assert!(seen.body.contains("go back to the terminal"), "{seen:?}");
-    let ended = running.end().await.exits(0);
-    shows_no_secret(&rig.sandbox, &ended);
-    ended
-        .says(&["logged in as sandbox_channel (4242)"])
-        .complains(&["it has no `state`", "its `state` is that of another login"]);
-    let applied = Running::start(&rig, &["apply", "--allow", "first"]);
-    applied.end().await.exits(0);
-}
-
-#[tokio::test]
-async fn a_pasted_address_logs_in_on_a_machine_without_a_browser() {
-    let rig = desk(confidential(small_now()), FIXED_HUB, SECRET).await;
-    secret(&rig, "twitch.secret", TWITCH_CLIENT_SECRET);
-    let (reader, mut writer) = std::io::pipe().unwrap();
-    let args = ["auth", "twitch", "--browser", "--paste"];
-    let mut running = piped(&rig, &args, reader.into());
-    let shown = shown_address(&mut running).await;
-    // Nobody listens there, and the browser shows the address all the same.
-    let came = open(&shown).await.location();
-    std::io::Write::write_all(&mut writer, format!("{came}\n").as_bytes()).unwrap();
-    let ended = running.end().await.exits(0);
-    shows_no_secret(&rig.sandbox, &ended);
-    ended.complains(&["may say that it cannot connect, which is expected"]);
-}
-
-#[tokio::test]
-async fn a_public_application_cannot_log_in_by_a_browser() {
-    let rig = public().await;
-    typed(&rig, "auth twitch --browser")
-        .await
-        .exits(4)
-        .complains(&["account channel: a public application cannot", "--browser"]);
-    assert_eq!(rig.sandbox.calls().len(), 0);
-}
-
-#[tokio::test]
-async fn a_browser_that_is_declined_or_brings_another_state_logs_nobody_in() {
-    let rig = desk(confidential(small()), FIXED_HUB, SECRET).await;
-    secret(&rig, "twitch.secret", TWITCH_CLIENT_SECRET);
-    let port = free_port().await;
-    let line = format!("auth twitch --browser --port {port}");
-    let shown = async |said: &Said| {
-        until(|| address(&said.text()).is_some()).await;
-        address(&said.text()).unwrap()
-    };
-    rig.sandbox.switch(|switches| switches.login_denied = true);
-    let declined = typed_while(&rig, &line, async |said| {
-        let seen = agree(&shown(said).await).await;
-        assert!(seen.body.contains("declined"), "{seen:?}");
-    });
-    declined.await.exits(4).complains(&[
-        "account channel: the login was declined at Twitch (access_denied: The user denied you access)",
-    ]);
-    rig.sandbox.switch(|switches| {
-        switches.login_denied = false;
-        switches.state_changed = true;
-    });
-    let changed = typed_while(&rig, &line, async |said| {
-        assert_eq!(agree(&shown(said).await).await.status, 400);
-        rig.advance(minutes(11));
-    });
-    changed.await.exits(4).complains(&[
-        "its `state` is that of another login",
-        "no browser came back within 10 minutes; nothing was stored",
-    ]);
-    typed(&rig, "auth show")
-        .await
-        .says(&["nobody is logged in"]);
 }
 
 #[tokio::test]
@@ -378,20 +278,6 @@ async fn a_login_is_forgotten_although_twitch_is_out_of_touch() {
     typed(&rig, "auth show")
         .await
         .says(&["nobody is logged in"]);
-}
-
-#[tokio::test]
-async fn ctrl_c_ends_a_login_at_once_and_says_that_nothing_was_stored() {
-    let rig = desk(small_now(), FIXED_HUB, "").await;
-    let mut command = command(&rig, &["auth", "twitch"]);
-    command.stdin(Stdio::null());
-    let mut running = Running::of(&rig, command);
-    running
-        .until(|running| running.said().contains("confirm the code"))
-        .await;
-    running.signal("INT");
-    let ended = running.end().await.exits(1);
-    ended.complains(&["stopped by you: nothing was stored"]);
 }
 
 #[tokio::test]
