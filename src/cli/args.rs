@@ -1,5 +1,8 @@
 //! The arguments of every command, and the help that is made of them.
 
+mod auth;
+mod init;
+
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -12,6 +15,9 @@ use crate::model::{
 };
 
 use super::exit::Exit;
+
+pub use auth::{Auth, AuthDo, AuthOf, AuthWhat, HubAuth, ShowAuth, TwitchAuth};
+pub use init::{HubWay, Init};
 
 /// The heading of what every command takes.
 const GLOBAL: &str = "Options of every command";
@@ -73,174 +79,6 @@ pub enum Command {
     /// Serve the sandbox on the loopback address until stopped
     #[command(hide = true)]
     Sandbox(Sandbox),
-}
-
-/// The arguments of `init`.
-///
-/// They are checked where answers are, so that a secret pasted by mistake is not shown.
-#[derive(Clone, Debug, Default, PartialEq, clap::Args)]
-pub struct Init {
-    /// Use this HighLevel location (in HighLevel: Settings, Business Profile, Location ID)
-    #[arg(long, value_name = "ID")]
-    pub location: Option<String>,
-    /// Use this Twitch application (its Client ID on dev.twitch.tv)
-    #[arg(long, value_name = "ID")]
-    pub client_id: Option<String>,
-    /// Find the secret of a confidential Twitch application here: env:NAME, file:PATH or credential:NAME [default: the application is public]
-    #[arg(long, value_name = "SOURCE")]
-    pub client_secret: Option<String>,
-    /// Read the followers of this channel, as in twitch.tv/LOGIN [default: the channel of the person who logs in]
-    #[arg(long, value_name = "LOGIN")]
-    pub channel: Option<String>,
-    /// Log in to HighLevel with a private integration token, with an OAuth app, or with an app that an agency installed [default: token]
-    #[arg(long, value_name = "WAY")]
-    pub highlevel: Option<HubWay>,
-    /// Use this app of HighLevel's marketplace (its Client ID); for --highlevel app or agency
-    #[arg(long, value_name = "ID")]
-    pub app_id: Option<String>,
-    /// Find the secret of that app here: env:NAME, file:PATH or credential:NAME
-    #[arg(long, value_name = "SOURCE")]
-    pub app_secret: Option<String>,
-    /// Name the account of the location
-    #[arg(long, value_name = "NAME", default_value = "main")]
-    pub hub: String,
-    /// Name the account of the channel
-    #[arg(long, value_name = "NAME", default_value = "my-channel")]
-    pub spoke: String,
-    /// Name the account of the agency
-    #[arg(long, value_name = "NAME", default_value = "agency")]
-    pub agency: String,
-    /// Run the schedule on the clock of this IANA zone [default: that of this machine]
-    #[arg(long, value_name = "IANA")]
-    pub timezone: Option<String>,
-    /// Make the job due at these times: minute, hour, day of month, month, day of week [default: */15 * * * *]
-    #[arg(long, value_name = "CRON")]
-    pub schedule: Option<String>,
-    /// Make no key, and keep logins in the state as they are
-    #[arg(long)]
-    pub no_encrypt: bool,
-    /// Ask nothing, and take the defaults
-    #[arg(long)]
-    pub yes: bool,
-    /// Replace files that are there, and keep each as NAME.old
-    #[arg(long)]
-    pub force: bool,
-    /// Where HighLevel's API is.
-    #[arg(long, value_name = "URL", hide = true)]
-    pub base_url: Option<String>,
-    /// Where a person logs in to HighLevel.
-    #[arg(long, value_name = "URL", hide = true)]
-    pub authorize_url: Option<String>,
-    /// Where Twitch's API is.
-    #[arg(long, value_name = "URL", hide = true)]
-    pub twitch_url: Option<String>,
-    /// Where Twitch issues tokens.
-    #[arg(long, value_name = "URL", hide = true)]
-    pub auth_url: Option<String>,
-}
-
-/// How a location logs in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum HubWay {
-    /// By a private integration token that `auth highlevel` asks for
-    Token,
-    /// By an OAuth app
-    App,
-    /// By the login of an agency
-    Agency,
-}
-
-/// The arguments of `auth`.
-#[derive(Clone, Debug, PartialEq, clap::Args)]
-pub struct Auth {
-    /// Whose logins.
-    #[command(subcommand)]
-    pub of: AuthOf,
-}
-
-/// Whose logins.
-#[derive(Clone, Debug, PartialEq, Subcommand)]
-pub enum AuthOf {
-    /// Log in to Twitch: shows a code to confirm on any device
-    Twitch(TwitchAuth),
-    /// Log in to HighLevel: asks for a private integration token, or sends a browser to the app's login, as the account says
-    #[command(name = "highlevel")]
-    HighLevel(HubAuth),
-    /// Show of every account who is logged in, until when, and what is wrong with it
-    Show(ShowAuth),
-}
-
-/// What to do with a login.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum AuthDo {
-    /// Log in, in place of whoever is logged in
-    #[default]
-    Login,
-    /// Show who is logged in, until when, and what is wrong with it
-    Show,
-    /// Renew the login now, whether it needs it or not
-    Renew,
-    /// End the login, at the vendor too where it has a way, and forget it
-    Revoke,
-}
-
-/// Which login, and what to do with it.
-#[derive(Clone, Debug, PartialEq, clap::Args)]
-pub struct AuthWhat {
-    /// What to do with the login
-    #[arg(value_name = "ACTION", default_value = "login")]
-    pub action: AuthDo,
-    /// The account in ghl-sync.toml [default: the only one of the service]
-    #[arg(long, value_name = "NAME", value_parser = account)]
-    pub account: Option<AccountName>,
-    /// Revoke without asking
-    #[arg(long)]
-    pub yes: bool,
-    /// What `show` writes
-    #[arg(long, value_name = "FORM", default_value = "text")]
-    pub format: Form,
-}
-
-/// The arguments of `auth twitch`.
-#[derive(Clone, Debug, PartialEq, clap::Args)]
-pub struct TwitchAuth {
-    /// Which login, and what to do with it.
-    #[command(flatten)]
-    pub what: AuthWhat,
-    /// Log in through a browser and the redirect address; only a confidential application can
-    #[arg(long)]
-    pub browser: bool,
-    /// Use this port of the redirect address, which has to be registered with it
-    #[arg(long, value_name = "N", requires = "browser", value_parser = clap::value_parser!(u16).range(1..))]
-    pub port: Option<u16>,
-    /// Do not listen on the redirect address: paste the address that the browser came to
-    #[arg(long, requires = "browser")]
-    pub paste: bool,
-}
-
-/// The arguments of `auth highlevel`.
-#[derive(Clone, Debug, PartialEq, clap::Args)]
-pub struct HubAuth {
-    /// Which login, and what to do with it.
-    #[command(flatten)]
-    pub what: AuthWhat,
-    /// Take the private integration token from env:NAME, file:PATH or credential:NAME, or from a line of stdin (-) [default: ask for it]
-    #[arg(long, value_name = "SOURCE", allow_hyphen_values = true)]
-    pub from: Option<String>,
-    /// Use this port of the redirect address, which has to be registered with it
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
-    pub port: Option<u16>,
-    /// Do not listen on the redirect address: paste the address that the browser came to
-    #[arg(long)]
-    pub paste: bool,
-}
-
-/// The arguments of `auth show`.
-#[derive(Clone, Debug, PartialEq, clap::Args)]
-pub struct ShowAuth {
-    /// Write it in this form
-    #[arg(long, value_name = "FORM", default_value = "text")]
-    pub format: Form,
 }
 
 /// The arguments of `plan`.

@@ -138,8 +138,8 @@ fn columns() -> Option<u16> {
     columns.parse().ok().filter(|columns| *columns >= 40)
 }
 
-/// Makes a panic one sentence for people.
-fn say_panics(progress: &Progress) {
+/// Makes every panic of this process one sentence for people, said on `progress`.
+pub fn say_panics(progress: &Progress) {
     let progress = progress.clone();
     panic::set_hook(Box::new(move |panic| {
         let mut line = "error: a defect in ghl-sync".to_owned();

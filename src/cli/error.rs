@@ -79,7 +79,7 @@ impl CliError {
                     .iter()
                     .any(|problem| problem.line == 0 && !problem.file.exists());
                 missing.then(|| {
-                    "name another file with --config, or try the program without any: ghl-sync demo"
+                    "write one with `ghl-sync init`, name another with --config, or try the program without any: ghl-sync demo"
                         .to_owned()
                 })
             }

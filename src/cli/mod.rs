@@ -21,7 +21,7 @@ mod stage;
 mod status;
 mod worlds;
 
-pub use command::{main, run};
+pub use command::{main, run, say_panics};
 pub use error::CliError;
 pub use shell::Shell;
 pub use worlds::Worlds;

@@ -159,6 +159,11 @@ impl Running {
         assert!(sent.success(), "kill -{name} {id}");
     }
 
+    /// Returns whether it is still there.
+    pub(crate) fn is_running(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+
     /// Waits for its end. The sandbox answers it meanwhile: both are on this thread.
     pub(crate) async fn end(mut self) -> Ended {
         let status = loop {

@@ -356,7 +356,11 @@ fn zone_here() -> Tz {
     let of_variable = of_variable
         .as_deref()
         .and_then(|name| name.trim_start_matches(':').parse().ok());
-    of_variable.or_else(zone_of_system).unwrap_or(Tz::UTC)
+    match of_variable.or_else(zone_of_system) {
+        // The name that people know.
+        Some(Tz::Etc__UTC) | None => Tz::UTC,
+        Some(zone) => zone,
+    }
 }
 
 fn zone_of_system() -> Option<Tz> {

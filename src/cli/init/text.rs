@@ -160,15 +160,11 @@ pub(super) fn main_file(answers: &Answers) -> String {
 /// Returns the file of the job.
 pub(super) fn job_file(answers: &Answers) -> String {
     let mut text = JOB.to_owned();
-    let schedule = format!("schedule = {}", quoted(&answers.schedule));
-    let timezone = format!("timezone = {}", quoted(answers.timezone.name()));
-    let hub = format!("account = \"{}\"", answers.hub);
-    let spoke = format!("account = \"{}\"", answers.spoke);
-    for (from, to) in changes(&schedule, &timezone, &hub, &spoke) {
-        text = text.replacen(from, to, 1);
+    for (from, to) in changes(answers) {
+        text = text.replacen(from, &to, 1);
     }
     if answers.schedule != SCHEDULE {
-        text = text.replacen(THIS_ONE, "", 1);
+        text = text.replacen(THIS_ONE, "\n#", 1);
     }
     text
 }
@@ -176,27 +172,39 @@ pub(super) fn job_file(answers: &Answers) -> String {
 /// What the shipped job says about its own schedule.
 const THIS_ONE: &str = " This one: every 15\n# minutes.";
 
-/// Returns what is changed in the shipped job; each is there once when its turn comes.
-fn changes<'a>(
-    schedule: &'a str,
-    timezone: &'a str,
-    hub: &'a str,
-    spoke: &'a str,
-) -> [(&'static str, &'a str); 7] {
+/// Returns what is changed in the shipped job, where each is there once.
+fn changes(answers: &Answers) -> [(&'static str, String); 6] {
+    // As wide as in the shipped file, so that its comments stay in their column.
+    let account = |name: &AccountName| {
+        let line = format!("account = \"{name}\"");
+        format!("{line:<38} # [accounts.{name}] in the main file")
+    };
+    let timezone = format!("timezone = {}", quoted(answers.timezone.name()));
     [
         (
             "is in README.md beside this file.",
-            "is in schedules/README.md of ghl-sync.",
+            "is in schedules/README.md of ghl-sync.".to_owned(),
         ),
         (
             "see systemd/README.md.",
-            "see systemd/README.md of ghl-sync.",
+            "see systemd/README.md of ghl-sync.".to_owned(),
         ),
-        ("schedule = \"*/15 * * * *\"", schedule),
-        ("timezone = \"America/New_York\"", timezone),
-        ("account = \"my-channel\"", spoke),
-        ("account = \"main\"", hub),
-        ("[accounts.my-channel] in ghl-sync.toml", "of the main file"),
+        (
+            "schedule = \"*/15 * * * *\"",
+            format!("schedule = {}", quoted(&answers.schedule)),
+        ),
+        (
+            "timezone = \"America/New_York\"          #",
+            format!("{timezone:<38} #"),
+        ),
+        (
+            "account = \"my-channel\"                 # [accounts.my-channel] in ghl-sync.toml",
+            account(&answers.spoke),
+        ),
+        (
+            "account = \"main\"                       # [accounts.main] in ghl-sync.toml",
+            account(&answers.hub),
+        ),
     ]
 }
 
@@ -310,6 +318,9 @@ mod tests {
                 };
                 let config = loaded(&count.to_string(), &answers);
                 assert_eq!(config.token_key.is_some(), encrypt);
+                let text = job_file(&answers);
+                assert!(!text.contains("[accounts.m"), "{text}");
+                assert!(text.contains("# [accounts.hub-9] in the"), "{text}");
                 let job = config.jobs.values().next().unwrap();
                 assert_eq!((job.name.as_str(), job.to.as_str()), (JOB_NAME, "hub-9"));
                 assert_eq!(job.from.as_str(), "spoke-9");
@@ -337,9 +348,9 @@ mod tests {
     #[test]
     fn every_line_that_is_changed_in_the_shipped_job_is_there() {
         let mut text = JOB.to_owned();
-        for (from, _) in changes("", "", "", "") {
+        for (from, to) in changes(&answers()) {
             assert_eq!(text.matches(from).count(), 1, "{from}");
-            text = text.replacen(from, "", 1);
+            text = text.replacen(from, &to, 1);
         }
         assert_eq!(JOB.matches(THIS_ONE).count(), 1);
         let other = Answers {

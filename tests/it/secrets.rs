@@ -1,0 +1,650 @@
+//! Law 9, the secrets: whatever the program says, logs or leaves behind, no token, code or client secret is in it.
+
+use std::fmt::Debug;
+use std::fs;
+use std::io::{self, Write};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use clap::Parser;
+use ghl_sync::cli::args::Args;
+use ghl_sync::cli::exit::Exit;
+use ghl_sync::cli::progress::Progress;
+use ghl_sync::cli::{self, Shell};
+use ghl_sync::net::auth::{highlevel, twitch};
+use ghl_sync::net::{Auth, Grant, Secret};
+use ghl_sync::run::{Ask, Tick, Watch};
+use ghl_sync::sandbox::{
+    Fault, FaultKind, HIGHLEVEL_CLIENT_SECRET, HIGHLEVEL_TOKEN, TWITCH_CLIENT_SECRET, TWITCH_TOKEN,
+};
+use ghl_sync::store::{Key, Vault};
+use tracing::level_filters::LevelFilter;
+
+use crate::logged::{
+    KEY, OTHER_KEY, Way, keeper, log_in, logged, logged_with, run, run_watched, world, worlds,
+    write_config,
+};
+use crate::program::{Running, command, now, program};
+use crate::rig::{Rig, ask_all, hours, minutes, run_in, settings};
+
+/// Everything that was written to it; clones share it.
+#[derive(Clone, Default)]
+struct Kept(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Kept {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Kept {
+    fn bytes(&self) -> Vec<u8> {
+        self.0.lock().unwrap().clone()
+    }
+
+    fn text(&self) -> String {
+        String::from_utf8(self.bytes()).unwrap()
+    }
+}
+
+/// Every secret there is: those that the vendors handed out, and those that are in files from the start.
+fn secrets(rig: &Rig) -> Vec<String> {
+    let issued = rig.sandbox.issued_tokens().into_iter();
+    let mut all: Vec<String> = issued.map(|issued| issued.text).collect();
+    let fixed = [
+        HIGHLEVEL_TOKEN,
+        TWITCH_TOKEN,
+        HIGHLEVEL_CLIENT_SECRET,
+        TWITCH_CLIENT_SECRET,
+        KEY,
+        OTHER_KEY,
+    ];
+    all.extend(fixed.map(str::to_owned));
+    all
+}
+
+fn count(bytes: &[u8], text: &str) -> usize {
+    // A byte that is rare in them is looked for first: the files are large and the build is a slow one.
+    let (text, mut found, mut at) = (text.as_bytes(), 0, 0);
+    while let Some(next) = bytes[at..].iter().position(|byte| *byte == text[0]) {
+        at += next + 1;
+        found += usize::from(bytes[at - 1..].starts_with(text));
+    }
+    found
+}
+
+fn assert_lacks(bytes: &[u8], secrets: &[String], what: &str) {
+    for secret in secrets {
+        assert_eq!(count(bytes, secret), 0, "{what} shows {secret}");
+    }
+}
+
+/// Asserts that no file of a folder holds one of the secrets, but for those that are there to hold one.
+fn assert_no_file_holds(folder: &Path, secrets: &[String], but: &[&str]) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        if path.is_dir() {
+            assert_no_file_holds(&path, secrets, but);
+        } else if !but.contains(&name.as_str()) {
+            assert_lacks(&fs::read(&path).unwrap(), secrets, &name);
+        }
+    }
+}
+
+/// The files that hold a secret because a person put it there.
+const SECRET_FILES: &[&str] = &[
+    "highlevel.token",
+    "twitch.token",
+    "highlevel.secret",
+    "twitch.secret",
+    "key",
+    "other.key",
+];
+
+/// Runs a command of the program in this process, on the rig's clock.
+async fn says(rig: &Rig, args: &[&str]) -> (Exit, Vec<u8>) {
+    let kept = Kept::default();
+    let progress = Progress::lines(Box::new(kept.clone()));
+    let mut shell = Shell::new(Box::new(kept.clone()), progress, rig.clock.clone());
+    let path = rig.config_path();
+    let config = ["--config", path.to_str().unwrap()];
+    let all = ["ghl-sync"].iter().chain(args).chain(&config);
+    let exit = cli::run(&Args::try_parse_from(all).unwrap(), &mut shell).await;
+    (exit, kept.bytes())
+}
+
+#[tokio::test]
+async fn whatever_fails_at_a_login_no_secret_is_said_or_logged() {
+    let log = Kept::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(LevelFilter::TRACE)
+        .with_ansi(false)
+        .with_writer(move || writer.clone())
+        .finish();
+    let _guard = tracing::subscriber::set_default(subscriber);
+    let kinds = [
+        FaultKind::Status500After,
+        FaultKind::Html502After,
+        FaultKind::ResetAfter,
+        FaultKind::Truncated,
+        FaultKind::BrokenBody,
+        FaultKind::WrongShape,
+        FaultKind::NotJson,
+        FaultKind::ExpiredToken,
+        FaultKind::MissingPermission,
+        FaultKind::Unprocessable422,
+    ];
+    for way in Way::ALL {
+        let rig = logged(way, settings(3, 2)).await;
+        let mut failed = 0;
+        for (number, kind) in kinds.iter().enumerate() {
+            for route in [
+                way.route(),
+                "POST /oauth/token",
+                "GET /oauth2/validate",
+                "GET /contacts/",
+                "POST /contacts/",
+            ] {
+                let times = [1, 9][number % 2];
+                let fault = Fault::new(kind.clone()).on(route);
+                rig.sandbox.fault(fault.times(times));
+            }
+            rig.sandbox.expire_access_tokens();
+            let format = ["text", "json", "markdown"][number % 3];
+            for args in [
+                &["plan", "--full", "--format", format][..],
+                &["apply", "--full", "--allow", "first", "--format", format],
+            ] {
+                let (exit, said) = says(&rig, args).await;
+                failed += u32::from(exit != Exit::Done);
+                assert_lacks(
+                    &said,
+                    &secrets(&rig),
+                    &format!("{way:?}, {kind:?}: {args:?}"),
+                );
+                rig.advance(minutes(20));
+            }
+            rig.sandbox.clear_faults();
+            log_in(&rig, way).await;
+            rig.advance(hours(26));
+        }
+        assert!(failed > 4, "{way:?}");
+        let (exit, said) = says(&rig, &["status"]).await;
+        assert_eq!(exit, Exit::Done);
+        let secrets = secrets(&rig);
+        assert_lacks(&said, &secrets, "status");
+        assert_lacks(&log.bytes(), &secrets, "the log");
+        // The last pair is in the state, once, and the older ones are not, anywhere.
+        assert_only_present(&rig, way, &secrets);
+    }
+    let logged = log.text();
+    for part in [
+        "POST /oauth/token",
+        "POST /token",
+        "POST /oauth/locationToken",
+    ] {
+        assert!(logged.contains(part), "{part} is not logged");
+    }
+}
+
+/// Asserts that the files of a closed state hold the tokens of the stored logins, each once, and no other secret.
+fn assert_only_present(rig: &Rig, way: Way, secrets: &[String]) {
+    let db = rig.state().join("ghl-sync.db");
+    let rows = rusqlite::Connection::open(&db).unwrap();
+    let mut statement = rows.prepare("SELECT secret FROM token").unwrap();
+    let kept: Vec<Vec<u8>> = statement
+        .query_map([], |row| row.get(0))
+        .unwrap()
+        .map(Result::unwrap)
+        .collect();
+    drop(statement);
+    drop(rows);
+    let kept: Vec<String> = kept
+        .into_iter()
+        .map(|secret| String::from_utf8(secret).unwrap())
+        .collect();
+    let (present, gone): (Vec<_>, Vec<_>) = secrets
+        .iter()
+        .cloned()
+        .partition(|secret| kept.iter().any(|row| row.contains(secret)));
+    assert!(!present.is_empty(), "{way:?}");
+    assert_no_file_holds(&rig.folder, &gone, SECRET_FILES);
+    let bytes = fs::read(&db).unwrap();
+    for secret in &present {
+        assert_eq!(count(&bytes, secret), 1, "{way:?}");
+    }
+    assert_no_file_holds(
+        &rig.folder,
+        &present,
+        &[SECRET_FILES, &["ghl-sync.db"]].concat(),
+    );
+}
+
+#[tokio::test]
+async fn a_year_of_renewals_leaves_one_pair_and_no_other() {
+    for way in Way::ALL {
+        let rig = logged(way, settings(1, 1)).await;
+        let mut worlds = worlds(&rig).await;
+        for round in 0..60 {
+            rig.advance(way.life());
+            if round % 7 == 3 {
+                // A mark that stays, and one that goes.
+                let fault = Fault::new(FaultKind::Status503).on(way.route());
+                rig.sandbox.fault(fault.times(5));
+                let _ = keeper(&mut worlds, &way.caller()).token().await;
+            }
+            keeper(&mut worlds, &way.caller()).token().await.unwrap();
+        }
+        drop(worlds);
+        assert_only_present(&rig, way, &secrets(&rig));
+    }
+}
+
+#[tokio::test]
+async fn the_program_at_its_loudest_shows_no_secret() {
+    for way in Way::ALL {
+        let rig = logged(way, now(4, 3)).await;
+        let mut all = Vec::new();
+        for (number, form) in ["text", "json"].into_iter().enumerate() {
+            rig.sandbox.expire_access_tokens();
+            if number == 1 {
+                // Refused at once, so that nobody waits.
+                rig.sandbox.kill_refresh_tokens();
+            }
+            for args in [
+                &["plan", "-vv", "--log-format", form][..],
+                &["apply", "-vv", "--log-format", form, "--allow", "first"],
+            ] {
+                let ended = program(&rig, args).await;
+                assert_eq!(ended.code, Some([0, 4][number]), "{way:?}: {ended}");
+                assert!(ended.err.contains("token") || number == 0, "{ended}");
+                all.push(format!("{ended}"));
+            }
+        }
+        let secrets = secrets(&rig);
+        assert_lacks(all.concat().as_bytes(), &secrets, "the program");
+        assert_only_present(&rig, way, &secrets);
+    }
+}
+
+#[tokio::test]
+async fn a_demo_that_is_kept_holds_no_secret_but_in_the_files_for_it() {
+    let rig = Rig::new(now(0, 0)).await;
+    let mut demo = Command::new(env!("CARGO_BIN_EXE_ghl-sync"));
+    demo.args([
+        "demo",
+        "-vv",
+        "--followers",
+        "60",
+        "--contacts",
+        "30",
+        "--keep",
+        "kept",
+    ])
+    .current_dir(&rig.folder)
+    .stdin(Stdio::null());
+    let ended = Running::of(&rig, demo).end().await.exits(0);
+    let fixed = [HIGHLEVEL_TOKEN.to_owned(), TWITCH_TOKEN.to_owned()];
+    assert_lacks(format!("{ended}").as_bytes(), &fixed, "the demo");
+    assert!(rig.folder.join("kept/highlevel.token").is_file());
+    assert_no_file_holds(&rig.folder.join("kept"), &fixed, SECRET_FILES);
+}
+
+/// What the test below runs in a process of its own: the hook of a panic is the whole process's.
+const PANIC: &str = "GHL_SYNC_TEST_PANIC";
+
+#[tokio::test]
+async fn a_panic_in_the_middle_of_a_run_shows_no_secret() {
+    if std::env::var_os(PANIC).is_some() {
+        panics().await;
+        return;
+    }
+    let mut child = Command::new(std::env::current_exe().unwrap());
+    child
+        .args(["--exact", "--nocapture"])
+        .arg("secrets::a_panic_in_the_middle_of_a_run_shows_no_secret")
+        .env(PANIC, "1")
+        .env("RUST_BACKTRACE", "full")
+        .stdin(Stdio::null());
+    let output = tokio::task::spawn_blocking(move || child.output()).await;
+    let output = output.unwrap().unwrap();
+    let said = [output.stdout, output.stderr].concat();
+    let said = String::from_utf8_lossy(&said);
+    assert!(output.status.success(), "{said}");
+    assert!(said.contains("1 passed"), "{said}");
+}
+
+async fn panics() {
+    let kept = Kept::default();
+    cli::say_panics(&Progress::lines(Box::new(kept.clone())));
+    for at in [0, 3] {
+        let rig = logged(Way::Location, settings(3, 2)).await;
+        let mut worlds = worlds(&rig).await;
+        let keeper = keeper(&mut worlds, &Way::Location.account());
+        let all = format!("{worlds:?} {keeper:?}");
+        let number = std::sync::atomic::AtomicU32::new(0);
+        let watch = Watch::new(move |tick| {
+            if let Tick::Advance(_) = tick {
+                let number = number.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+                assert!(number != at, "on purpose, with {all}");
+            }
+        });
+        let ask = ask_all();
+        let running = world(&mut worlds, &rig, &ask, watch);
+        let here = tokio::task::LocalSet::new();
+        let ended = here.spawn_local(async move {
+            let ended = run_in(&running, &ask).await;
+            format!("{ended:?}")
+        });
+        let ended = match here.run_until(ended).await {
+            Ok(ended) => ended,
+            Err(error) => format!("{error} {error:?}"),
+        };
+        drop(worlds);
+        let secrets = secrets(&rig);
+        assert_lacks(ended.as_bytes(), &secrets, "the run's end");
+        let said = kept.text();
+        assert!(said.contains("a defect in ghl-sync: on purpose"), "{said}");
+        assert_lacks(said.as_bytes(), &secrets, "the panic");
+        assert_only_present(&rig, Way::Location, &secrets);
+        // And the next run goes on.
+        rig.advance(minutes(20));
+        run(&rig, &ask_all()).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn no_type_that_holds_a_secret_prints_it() {
+    let shown = |all: &mut String, what: &dyn Debug| all.push_str(&format!("{what:?} {what:#?}\n"));
+    let mut all = String::new();
+    let text = "hidden-0123456789";
+    let secret = Secret::new(text);
+    let grant = Grant {
+        access: secret.clone(),
+        refresh: Some(secret.clone()),
+        expires_in: None,
+        scopes: vec!["a".to_owned()],
+        location: None,
+        company: None,
+    };
+    shown(&mut all, &grant);
+    shown(&mut all, &Auth::Fixed(secret.clone()));
+    shown(&mut all, &Some(secret.clone()));
+    shown(&mut all, &twitch::renew("id", Some(&secret), &secret));
+    shown(&mut all, &twitch::revoke("id", &secret));
+    shown(
+        &mut all,
+        &twitch::poll_device("id", Some(&secret), &secret, &[]),
+    );
+    let device = twitch::Device {
+        device_code: secret.clone(),
+        user_code: "ABCD".to_owned(),
+        verification_uri: "https://example.com".to_owned(),
+        expires_in: minutes(30),
+        interval: Duration::from_secs(5),
+    };
+    shown(&mut all, &device);
+    let user = highlevel::UserType::Location;
+    shown(&mut all, &highlevel::renew("id", &secret, &secret, user));
+    shown(
+        &mut all,
+        &highlevel::exchange_code("id", &secret, &secret, "http://localhost", user),
+    );
+    let location = ghl_sync::sandbox::LOCATION_ID
+        .to_owned()
+        .try_into()
+        .unwrap();
+    shown(
+        &mut all,
+        &highlevel::location_token(&secret, "company", &location),
+    );
+    let key = Key::read(&Secret::new(KEY)).unwrap();
+    shown(&mut all, &key);
+    for way in Way::ALL {
+        let rig = logged(way, settings(1, 1)).await;
+        let mut worlds = worlds(&rig).await;
+        let ask = ask_all();
+        let world = world(&mut worlds, &rig, &ask, Watch::nobody());
+        run_in(&world, &ask).await.unwrap();
+        let vault = Vault::new(worlds.store().clone(), Some(key.clone()), None);
+        shown(&mut all, &vault);
+        shown(&mut all, &worlds.vault().load(&way.account()).unwrap());
+        let keeper = keeper(&mut worlds, &way.caller());
+        keeper.token().await.unwrap();
+        shown(&mut all, &keeper);
+        shown(&mut all, keeper.line());
+        shown(&mut all, keeper.app());
+        shown(&mut all, &Auth::Kept(keeper));
+        shown(&mut all, &world.hub_line);
+        shown(&mut all, &world.spoke_line);
+        shown(&mut all, &world.auth_line);
+        shown(&mut all, &world.hub);
+        shown(&mut all, &world.spoke);
+        shown(&mut all, &worlds);
+        assert_lacks(all.as_bytes(), &secrets(&rig), "debug output");
+    }
+    assert!(!all.contains(text), "{all}");
+}
+
+const KEYED: &str = "token_key = \"file:key\"\n";
+const CHANGED: &str = "token_key = \"file:other.key\"\nold_token_key = \"file:key\"\n";
+
+/// Asserts that no file holds a secret in the clear.
+fn assert_sealed(rig: &Rig) {
+    assert_no_file_holds(&rig.folder, &secrets(rig), SECRET_FILES);
+}
+
+#[tokio::test]
+async fn with_a_key_no_token_is_in_any_file_at_any_moment() {
+    for way in Way::ALL {
+        let rig = logged_with(way, settings(12, 10), KEYED).await;
+        // The state is open, and its WAL is there to be looked at.
+        let mut open = worlds(&rig).await;
+        for _ in 0..3 {
+            rig.sandbox.expire_access_tokens();
+            keeper(&mut open, &way.caller()).token().await.unwrap();
+            run(&rig, &ask_all()).await.unwrap();
+            assert_sealed(&rig);
+            rig.advance(hours(25));
+        }
+        drop(open);
+        assert_sealed(&rig);
+        // The key is changed, and then stands alone.
+        write_config(&rig, way, CHANGED);
+        run(&rig, &ask_all()).await.unwrap();
+        write_config(&rig, way, "token_key = \"file:other.key\"\n");
+        run(&rig, &ask_all()).await.unwrap();
+        assert_sealed(&rig);
+        // The wrong one is one message.
+        write_config(&rig, way, KEYED);
+        let said = run(&rig, &ask_all()).await.unwrap_err().to_string();
+        for part in ["old_token_key", way.command()] {
+            assert!(said.contains(part), "{way:?}: {said}");
+        }
+        assert_lacks(said.as_bytes(), &secrets(&rig), "the message");
+    }
+}
+
+#[tokio::test]
+async fn turning_the_key_on_seals_what_was_there_also_with_a_reader_or_a_kill_in_the_way() {
+    for way in [Way::TwitchPublic, Way::Agency] {
+        let rig = logged(way, settings(12, 10)).await;
+        run(&rig, &ask_all()).await.unwrap();
+        write_config(&rig, way, KEYED);
+        // Another process reads an old state of the file meanwhile.
+        let reader = rusqlite::Connection::open(rig.state().join("ghl-sync.db")).unwrap();
+        reader
+            .execute_batch("BEGIN; SELECT count(*) FROM token")
+            .unwrap();
+        run(&rig, &ask_all()).await.unwrap();
+        reader.execute_batch("COMMIT").unwrap();
+        drop(reader);
+        // The next start finds it undone and does it.
+        run(&rig, &Ask::default()).await.unwrap();
+        assert_sealed(&rig);
+    }
+    // Killed at any moment of it.
+    let rig = logged(Way::Location, now(40, 200)).await;
+    program(&rig, &["plan"]).await.exits(0);
+    for round in 0..8 {
+        write_config(
+            &rig,
+            Way::Location,
+            if round % 2 == 0 {
+                KEYED
+            } else {
+                CHANGED_BACK[round / 2 % 2]
+            },
+        );
+        let mut running = Running::start(&rig, &["plan"]);
+        tokio::time::sleep(Duration::from_millis(7 * round as u64)).await;
+        if running.is_running() {
+            running.signal("KILL");
+        }
+        running.end().await;
+    }
+    write_config(
+        &rig,
+        Way::Location,
+        "token_key = \"file:other.key\"\nold_token_key = \"file:key\"\n",
+    );
+    program(&rig, &["plan"]).await.exits(0);
+    assert_sealed(&rig);
+    run_watched(&rig, &Ask::default(), Watch::nobody())
+        .await
+        .unwrap();
+}
+
+/// The key's change, and the change back.
+const CHANGED_BACK: [&str; 2] = [
+    CHANGED,
+    "token_key = \"file:key\"\nold_token_key = \"file:other.key\"\n",
+];
+
+#[tokio::test]
+async fn the_copy_before_a_migration_holds_no_login() {
+    for more in ["", KEYED] {
+        let rig = logged_with(Way::Location, settings(1, 1), more).await;
+        let db = rusqlite::Connection::open(rig.state().join("ghl-sync.db")).unwrap();
+        // A file that says it is older; the migration fails, after the copy was made.
+        db.pragma_update(None, "user_version", 1).unwrap();
+        drop(db);
+        let failed = ghl_sync::store::Store::open(&rig.state());
+        assert!(failed.is_err());
+        let copy = rig.state().join("ghl-sync.db.before-v2");
+        let bytes = fs::read(&copy).unwrap();
+        assert_lacks(&bytes, &secrets(&rig), "the copy");
+        let copy = rusqlite::Connection::open(&copy).unwrap();
+        let rows: i64 = copy
+            .query_row("SELECT count(*) FROM token", [], |row| row.get(0))
+            .unwrap();
+        assert_eq!(rows, 0);
+    }
+}
+
+/// Returns a command that runs with this umask.
+fn with_umask(rig: &Rig, umask: &str, args: &[&str]) -> Command {
+    let program = command(rig, args);
+    let mut shell = Command::new("sh");
+    shell
+        .arg("-c")
+        .arg(format!("umask {umask}; exec \"$0\" \"$@\""))
+        .arg(program.get_program())
+        .args(program.get_args())
+        .current_dir(&rig.folder)
+        .stdin(Stdio::null());
+    shell
+}
+
+fn mode(path: &Path) -> u32 {
+    use std::os::unix::fs::PermissionsExt;
+    fs::metadata(path).unwrap().permissions().mode() & 0o7777
+}
+
+fn set_mode(path: &Path, mode: u32) {
+    use std::os::unix::fs::PermissionsExt;
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+}
+
+#[tokio::test]
+async fn what_holds_tokens_is_its_owners_alone_whatever_the_umask() {
+    for umask in ["0", "022", "077"] {
+        let rig = Rig::new(now(30, 3)).await;
+        write_config(&rig, Way::Location, "");
+        let slow = FaultKind::Slow(Duration::from_millis(200));
+        rig.sandbox
+            .fault(Fault::new(slow).on("GET /channels/followers"));
+        // Nobody is logged in yet, and the state is made all the same.
+        Running::of(&rig, with_umask(&rig, umask, &["plan"]))
+            .end()
+            .await
+            .exits(4);
+        log_in(&rig, Way::Location).await;
+        rig.sandbox.expire_access_tokens();
+        let mut running = Running::of(
+            &rig,
+            with_umask(&rig, umask, &["apply", "--allow", "first"]),
+        );
+        running
+            .until(|_| rig.sandbox.count("GET /channels/followers") > 0)
+            .await;
+        let look = || {
+            assert_eq!(mode(&rig.state()), 0o700, "umask {umask}");
+            let mut names = Vec::new();
+            for entry in fs::read_dir(rig.state()).unwrap() {
+                let path = entry.unwrap().path();
+                assert_eq!(mode(&path), 0o600, "umask {umask}: {}", path.display());
+                names.push(path.file_name().unwrap().to_string_lossy().into_owned());
+            }
+            names
+        };
+        let names = look();
+        for name in [
+            "ghl-sync.db",
+            "ghl-sync.db-wal",
+            "ghl-sync.db-shm",
+            "token-main.lock",
+            "job-followers.lock",
+        ] {
+            assert!(names.iter().any(|seen| seen == name), "{name}: {names:?}");
+        }
+        running.end().await.exits(0);
+        look();
+        // One that a careless copy opened is closed, and said.
+        set_mode(&rig.state().join("ghl-sync.db"), 0o644);
+        let ended = program(&rig, &["plan"]).await.exits(0);
+        look();
+        assert!(ended.err.contains("open to other users"), "{ended}");
+    }
+}
+
+#[tokio::test]
+async fn a_secret_file_that_others_can_read_is_refused_with_the_line_that_closes_it() {
+    let cases = [
+        (Way::Location, "highlevel.secret"),
+        (Way::Location, "twitch.token"),
+        (Way::TwitchConfidential, "twitch.secret"),
+        (Way::TwitchPublic, "highlevel.token"),
+        (Way::Agency, "highlevel.secret"),
+        (Way::Agency, "key"),
+    ];
+    for (way, name) in cases {
+        let rig = logged_with(way, now(2, 1), KEYED).await;
+        let path = rig.folder.join(name);
+        set_mode(&path, 0o604);
+        let mends = format!("chmod 600 {}", path.display());
+        let ended = program(&rig, &["plan"]).await.exits(4);
+        assert!(ended.err.contains(&mends), "{ended}");
+        assert_lacks(ended.err.as_bytes(), &secrets(&rig), "the message");
+        assert_eq!(rig.sandbox.calls().len(), 0, "{way:?}, {name}");
+        set_mode(&path, 0o600);
+        program(&rig, &["plan"]).await.exits(0);
+    }
+}
