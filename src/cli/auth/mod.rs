@@ -306,8 +306,12 @@ impl Desk<'_> {
         let source = sources.iter().find(|(key, _)| *key == "client_secret");
         match source {
             Some((_, source)) => format!(
-                "put the secret of the application {} where `client_secret` points to ({source})",
-                self.client_id().unwrap_or_default()
+                "put the secret of the application {} where `client_secret` points to ({source}){}",
+                self.client_id().unwrap_or_default(),
+                match self.service {
+                    Service::Twitch => ", or take that line out if the application is a public one",
+                    Service::HighLevel => "",
+                }
             ),
             None => format!(
                 "the application is a confidential one, so add `client_secret = \"file:PATH\"` to [accounts.{}]",
