@@ -232,7 +232,7 @@ async fn a_year_of_renewals_leaves_one_pair_and_no_other() {
     for way in Way::ALL {
         let rig = logged(way, settings(1, 1)).await;
         let mut worlds = worlds(&rig).await;
-        for round in 0..60 {
+        for round in 0..30 {
             rig.advance(way.life());
             if round % 7 == 3 {
                 // A mark that stays, and one that goes.
