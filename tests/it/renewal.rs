@@ -14,6 +14,7 @@ use crate::logged::{
 };
 use crate::program::{Running, now, program, together};
 use crate::rig::{Rig, ask_all, hours, minutes, run_in, settings};
+use crate::secrets::listening;
 
 const VALIDATE: &str = "GET /oauth2/validate";
 const FOLLOWERS: &str = "GET /channels/followers";
@@ -315,6 +316,7 @@ async fn a_process_killed_after_any_commit_of_highlevels_renewal_heals_or_says_t
 #[tokio::test]
 async fn a_login_whose_renewal_ahead_of_its_end_fails_is_used_while_it_is_good() {
     for kind in [FaultKind::ResetAfter, FaultKind::Status503] {
+        let (log, _guard) = listening();
         let rig = logged(Way::Location, settings(3, 2)).await;
         // Three quarters of a day are over, and the vendor does not answer.
         rig.advance(hours(19));
@@ -324,6 +326,18 @@ async fn a_login_whose_renewal_ahead_of_its_end_fails_is_used_while_it_is_good()
         assert_everyone_once(&rig, 2, &format!("{kind:?}"));
         // One renewal of five tries, not one for each call.
         assert_eq!(rig.sandbox.count("POST /oauth/token"), 5, "{kind:?}");
+        let logged = log.text();
+        let warned: Vec<_> = logged
+            .lines()
+            .filter(|line| line.contains(" WARN "))
+            .collect();
+        assert_eq!(warned.len(), 1, "{kind:?}: {warned:#?}");
+        for part in [
+            "account main",
+            "the present token is good until 2026-03-03 11:59 UTC",
+        ] {
+            assert!(warned[0].contains(part), "{kind:?}: {warned:#?}");
+        }
         rig.sandbox.clear_faults();
         rig.sandbox.clear_calls();
         rig.advance(hours(1));
@@ -448,6 +462,24 @@ async fn a_process_killed_in_the_middle_of_a_renewal_leaves_no_lock() {
     run(&rig, &Ask::default()).await.unwrap();
     assert!(keeper.facts().unwrap().unwrap().renewing.is_none());
     program(&rig, &["status"]).await.exits(0);
+}
+
+#[tokio::test]
+async fn a_program_that_is_stopped_at_once_still_writes_the_pair_it_was_granted() {
+    for way in [Way::TwitchPublic, Way::Location] {
+        let rig = logged(way, now(5, 3)).await;
+        rig.sandbox.expire_access_tokens();
+        let slow = FaultKind::Slow(Duration::from_millis(500));
+        rig.sandbox.fault(Fault::new(slow).on(way.route()));
+        let mut running = Running::start(&rig, &["plan"]);
+        running.until(|_| renewals(&rig, way) >= 1).await;
+        running.signal("INT");
+        running.until(|it| it.said().contains("stopping")).await;
+        running.signal("INT");
+        running.end().await.exits(1);
+        program(&rig, &["plan"]).await.exits(0);
+        assert_eq!(renewals(&rig, way), 1, "{way:?}");
+    }
 }
 
 #[tokio::test]
@@ -584,6 +616,16 @@ async fn twitch_is_validated_at_the_start_and_every_hour_of_a_long_pass() {
                 "{way:?}, {step:?}: {validated} of {least} to {most}"
             );
         }
+        // While HighLevel is read for hours, too.
+        let rig = logged(way, settings(3, 2_003)).await;
+        let (watch, _) = passing(&rig, minutes(10), 1, 20);
+        let ask = Ask {
+            full: true,
+            ..Ask::default()
+        };
+        run_watched(&rig, &ask, watch).await.unwrap();
+        let validated = rig.sandbox.count(VALIDATE);
+        assert!((3..=4).contains(&validated), "{way:?}: {validated}");
         // Within the hour the next run believes the last one.
         let rig = logged(way, settings(3, 2)).await;
         for _ in 0..5 {

@@ -31,7 +31,7 @@ use crate::rig::{Rig, ask_all, hours, minutes, run_in, settings};
 
 /// Everything that was written to it; clones share it.
 #[derive(Clone, Default)]
-struct Kept(Arc<Mutex<Vec<u8>>>);
+pub(crate) struct Kept(Arc<Mutex<Vec<u8>>>);
 
 impl Write for Kept {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -47,9 +47,21 @@ impl Kept {
         self.0.lock().unwrap().clone()
     }
 
-    fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         String::from_utf8(self.bytes()).unwrap()
     }
+}
+
+/// Keeps everything that is logged on this thread until the guard goes.
+pub(crate) fn listening() -> (Kept, tracing::subscriber::DefaultGuard) {
+    let log = Kept::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(LevelFilter::TRACE)
+        .with_ansi(false)
+        .with_writer(move || writer.clone())
+        .finish();
+    (log, tracing::subscriber::set_default(subscriber))
 }
 
 /// Every secret there is: those that the vendors handed out, and those that are in files from the start.
@@ -121,14 +133,7 @@ async fn says(rig: &Rig, args: &[&str]) -> (Exit, Vec<u8>) {
 
 #[tokio::test]
 async fn whatever_fails_at_a_login_no_secret_is_said_or_logged() {
-    let log = Kept::default();
-    let writer = log.clone();
-    let subscriber = tracing_subscriber::fmt()
-        .with_max_level(LevelFilter::TRACE)
-        .with_ansi(false)
-        .with_writer(move || writer.clone())
-        .finish();
-    let _guard = tracing::subscriber::set_default(subscriber);
+    let (log, _guard) = listening();
     let kinds = [
         FaultKind::Status500After,
         FaultKind::Html502After,
