@@ -1,5 +1,8 @@
 //! The arguments of every command, and the help that is made of them.
 
+mod auth;
+mod init;
+
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -12,6 +15,9 @@ use crate::model::{
 };
 
 use super::exit::Exit;
+
+pub use auth::{Auth, AuthDo, AuthOf, AuthWhat, HubAuth, ShowAuth, TwitchAuth};
+pub use init::{HubWay, Init};
 
 /// The heading of what every command takes.
 const GLOBAL: &str = "Options of every command";
@@ -42,6 +48,12 @@ pub struct Args {
 /// What to do.
 #[derive(Clone, Debug, PartialEq, Subcommand)]
 pub enum Command {
+    /// Write a configuration to begin with: asks on a terminal, takes flags in a pipe
+    ///
+    /// Writes ghl-sync.toml (or the file of --config), schedules/twitch-followers.toml beside it and the key that encrypts logins, token.key.
+    Init(Box<Init>),
+    /// Log in, and show, renew or revoke logins
+    Auth(Auth),
     /// Show what `apply` would do, and change nothing
     Plan(Plan),
     /// Plan, and carry it out within the guards
@@ -386,6 +398,13 @@ mod tests {
     #[test]
     fn every_command_is_understood() {
         for line in [
+            "ghl-sync init",
+            "ghl-sync init --location a --client-id b --highlevel app --app-id c --app-secret env:D --yes --force --no-encrypt",
+            "ghl-sync auth twitch",
+            "ghl-sync auth twitch login --account a --browser --port 3001 --paste",
+            "ghl-sync auth highlevel revoke --account a --yes",
+            "ghl-sync auth highlevel --from - --config x.toml",
+            "ghl-sync auth show --format json",
             "ghl-sync plan",
             "ghl-sync plan a b --full --format json --out r.json --exit-code --show-personal",
             "ghl-sync apply a --approve 1a2b3c4d5e6f --allow first --allow create --limit 5 --wait",
@@ -432,6 +451,11 @@ mod tests {
             ("ghl-sync retry a 1 --all", "--all"),
             ("ghl-sync status --format yaml", "markdown"),
             ("ghl-sync check --format markdown", "json"),
+            ("ghl-sync auth", "Usage"),
+            ("ghl-sync auth google", "twitch"),
+            ("ghl-sync auth twitch leave", "revoke"),
+            ("ghl-sync auth twitch --paste", "--browser"),
+            ("ghl-sync auth highlevel --port 0", "1.."),
             ("ghl-sync check --account Main", "expected 1 to 64 of a-z"),
             ("ghl-sync plan -q -v", "--verbose"),
             ("ghl-sync sandbox --speed 0", "above 0"),

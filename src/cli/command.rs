@@ -14,7 +14,7 @@ use super::interrupt;
 use super::logs::{self, Loud};
 use super::progress::Progress;
 use super::shell::Shell;
-use super::{check, demo, runs, sandbox, settle, status};
+use super::{auth, check, demo, init, runs, sandbox, settle, status};
 
 /// The threads that calls are made on; planning and the state have their own.
 const THREADS: usize = 2;
@@ -78,8 +78,10 @@ fn on_a_runtime(args: &Args, progress: &Progress) -> Exit {
                     || {},
                 );
             }
-            // These two clean up after themselves and listen with that in mind; the others are over in a moment.
-            Command::Demo(_)
+            // The first four listen themselves, with what they leave in mind; the others are over in a moment.
+            Command::Init(_)
+            | Command::Auth(_)
+            | Command::Demo(_)
             | Command::Sandbox(_)
             | Command::Check(_)
             | Command::Status(_)
@@ -113,6 +115,8 @@ pub async fn run(args: &Args, shell: &mut Shell) -> Exit {
 async fn carry_out(args: &Args, shell: &mut Shell) -> Result<Exit, CliError> {
     let path = args.config.as_deref();
     match &args.command {
+        Command::Init(args) => init::init(shell, path, args).await,
+        Command::Auth(args) => auth::auth(shell, path, args).await,
         Command::Plan(plan) => runs::plan(shell, path, plan).await,
         Command::Apply(apply) => runs::apply(shell, path, apply).await,
         Command::Resync(resync) => runs::resync(shell, path, resync).await,

@@ -22,6 +22,16 @@ pub enum CliError {
         /// What to do about it.
         hint: Option<String>,
     },
+    /// A vendor could not be reached, or its answer was lost.
+    OutOfTouch {
+        /// What happened, and what to do.
+        what: String,
+    },
+    /// A person ended it in the middle.
+    Stopped {
+        /// What that leaves, as a fragment.
+        left: String,
+    },
     /// A run could not be made or ended.
     Run(RunError),
     /// A file or stdout could not be written, or a socket not opened.
@@ -55,8 +65,9 @@ impl CliError {
     pub fn exit(&self) -> Exit {
         match self {
             CliError::Config(_) | CliError::Usage { .. } => Exit::BadConfig,
+            CliError::OutOfTouch { .. } => Exit::OutOfTouch,
             CliError::Run(error) => exit::of_run_error(error),
-            CliError::Io { .. } => Exit::Failed,
+            CliError::Stopped { .. } | CliError::Io { .. } => Exit::Failed,
         }
     }
 
@@ -68,7 +79,7 @@ impl CliError {
                     .iter()
                     .any(|problem| problem.line == 0 && !problem.file.exists());
                 missing.then(|| {
-                    "name another file with --config, or try the program without any: ghl-sync demo"
+                    "write one with `ghl-sync init`, name another with --config, or try the program without any: ghl-sync demo"
                         .to_owned()
                 })
             }
@@ -84,6 +95,8 @@ impl CliError {
                 | RunError::Io { .. }
                 | RunError::Bug { .. },
             )
+            | CliError::OutOfTouch { .. }
+            | CliError::Stopped { .. }
             | CliError::Io { .. } => None,
         }
     }
@@ -97,7 +110,8 @@ impl fmt::Display for CliError {
                 let noun = if count == 1 { "problem" } else { "problems" };
                 write!(f, "{count} {noun} in the configuration\n{problems}")
             }
-            CliError::Usage { what, .. } => f.write_str(what),
+            CliError::Usage { what, .. } | CliError::OutOfTouch { what } => f.write_str(what),
+            CliError::Stopped { left } => write!(f, "stopped by you: {left}"),
             CliError::Run(error) => error.fmt(f),
             CliError::Io { what, source } => write!(f, "cannot {what}: {source}"),
         }
@@ -108,7 +122,7 @@ impl std::error::Error for CliError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             CliError::Config(problems) => Some(problems),
-            CliError::Usage { .. } => None,
+            CliError::Usage { .. } | CliError::OutOfTouch { .. } | CliError::Stopped { .. } => None,
             CliError::Run(error) => Some(error),
             CliError::Io { source, .. } => Some(source),
         }

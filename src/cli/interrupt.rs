@@ -1,5 +1,6 @@
 //! Ctrl-C and SIGTERM: first politely, then at once.
 
+use std::task::Poll;
 use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -46,25 +47,40 @@ pub(super) fn listen_saying(
     });
 }
 
-/// Ctrl-C and SIGTERM from its making on; none that comes between two waits is missed.
-pub(super) struct Signals(Option<(Signal, Signal)>);
+/// Signals that end a process, from its making on; none that comes between two waits is missed.
+pub(super) struct Signals(Vec<Signal>);
 
 impl Signals {
-    /// Begins to listen. Where that is not possible the system's own answer stands: the process ends at the first signal.
+    /// Begins to listen for Ctrl-C and SIGTERM.
     pub(super) fn new() -> Signals {
-        let interrupt = signal(SignalKind::interrupt());
-        let terminate = signal(SignalKind::terminate());
-        Signals(interrupt.ok().zip(terminate.ok()))
+        Signals::of(&[SignalKind::interrupt(), SignalKind::terminate()])
+    }
+
+    /// Begins to listen for everything that usually ends a program on a terminal: these two, Ctrl-\ and a terminal that goes away.
+    pub(super) fn that_end() -> Signals {
+        Signals::of(&[
+            SignalKind::interrupt(),
+            SignalKind::terminate(),
+            SignalKind::quit(),
+            SignalKind::hangup(),
+        ])
+    }
+
+    /// Where listening is not possible the system's own answer stands: the process ends at the first signal.
+    fn of(kinds: &[SignalKind]) -> Signals {
+        let signals: Result<_, _> = kinds.iter().map(|kind| signal(*kind)).collect();
+        Signals(signals.unwrap_or_default())
     }
 
     /// Waits for the next one.
     pub(super) async fn next(&mut self) {
-        let Some((interrupt, terminate)) = &mut self.0 else {
-            return std::future::pending().await;
-        };
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-        }
+        std::future::poll_fn(|context| {
+            let mut signals = self.0.iter_mut();
+            match signals.any(|signal| signal.poll_recv(context).is_ready()) {
+                true => Poll::Ready(()),
+                false => Poll::Pending,
+            }
+        })
+        .await;
     }
 }

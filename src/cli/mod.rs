@@ -1,11 +1,14 @@
 //! Floor 6: the command line: arguments in, exit code out.
 
 pub mod args;
+mod ask;
+mod auth;
 mod check;
 mod command;
 mod demo;
 mod error;
 pub mod exit;
+mod init;
 mod interrupt;
 mod logins;
 mod logs;

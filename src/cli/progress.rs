@@ -16,6 +16,9 @@ use crate::report::{duration, number};
 /// The least time between two lines in a pipe: often enough to see life, seldom enough for a log.
 const EVERY: Duration = Duration::from_secs(10);
 
+/// How often the sign of waiting turns.
+const TURN: Duration = Duration::from_millis(250);
+
 /// A handle on the one progress display of the process; clones share it.
 #[derive(Clone)]
 pub struct Progress(Arc<Shown>);
@@ -96,6 +99,21 @@ impl Progress {
         self.begin("carrying out steps".to_owned(), Some(total));
     }
 
+    /// Shows on a terminal that something is waited for; nothing elsewhere.
+    pub fn waiting(&self, what: &str) {
+        match &*self.0 {
+            Shown::Bar(bar) => {
+                bar.reset();
+                let style = ProgressStyle::with_template("{spinner} {msg}");
+                bar.set_style(style.expect("the template is a constant that parses"));
+                bar.set_message(what.to_owned());
+                bar.unset_length();
+                bar.enable_steady_tick(TURN);
+            }
+            Shown::Lines(_) | Shown::Nothing(_) => {}
+        }
+    }
+
     fn begin(&self, what: String, total: Option<u64>) {
         match &*self.0 {
             Shown::Bar(bar) => {
@@ -141,7 +159,10 @@ impl Progress {
     /// Takes the bar away; the next `reading` or `executing` brings it back.
     pub fn finish(&self) {
         match &*self.0 {
-            Shown::Bar(bar) => bar.finish_and_clear(),
+            Shown::Bar(bar) => {
+                bar.disable_steady_tick();
+                bar.finish_and_clear();
+            }
             Shown::Lines(_) | Shown::Nothing(_) => {}
         }
     }
@@ -333,6 +354,8 @@ mod tests {
             progress.advance(10);
             progress.finish();
         }
+        progress.waiting("waiting for you");
+        progress.finish();
         fn can_be_shared<T: Clone + Send + Sync + 'static>(_: &T) {}
         can_be_shared(&progress);
     }

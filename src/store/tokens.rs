@@ -1,5 +1,7 @@
 //! Logins: one row per account, its tokens encrypted when there is a key.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
@@ -98,6 +100,12 @@ const COLUMNS: &str = "account, kind, client_id, owner, owner_name, scopes, key_
 /// Reads the facts of every login, by account.
 pub fn all(db: &Connection) -> Result<Vec<LoginFacts>, StoreError> {
     Ok(stored(db)?.into_iter().map(|row| row.facts).collect())
+}
+
+/// Returns by account the id of the key that encrypts its login; `None` for one that is not encrypted.
+pub fn keys(db: &Connection) -> Result<BTreeMap<AccountName, Option<String>>, StoreError> {
+    let rows = stored(db)?.into_iter();
+    Ok(rows.map(|row| (row.facts.account, row.key_id)).collect())
 }
 
 /// Returns whether any login is stored without encryption.

@@ -1,0 +1,363 @@
+//! What the new files say.
+
+use chrono_tz::Tz;
+
+use crate::model::{AccountName, LocationId};
+
+/// The job is the one that the repository ships, with a few lines changed.
+const JOB: &str = include_str!("../../../schedules/twitch-followers.toml");
+
+/// The schedule that the shipped job has, and the one of a job when nothing else is asked for.
+pub(super) const SCHEDULE: &str = "*/15 * * * *";
+
+/// The name of the shipped job.
+pub(super) const JOB_NAME: &str = "twitch-followers";
+
+/// Everything that the files are made of.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Answers {
+    pub(super) hub: AccountName,
+    pub(super) location: LocationId,
+    pub(super) login: HubLogin,
+    pub(super) spoke: AccountName,
+    pub(super) client_id: String,
+    /// Where the secret of the application is found.
+    pub(super) client_secret: Option<String>,
+    pub(super) channel: Option<String>,
+    pub(super) timezone: Tz,
+    pub(super) schedule: String,
+    pub(super) encrypt: bool,
+    pub(super) addresses: Addresses,
+}
+
+/// How the location logs in.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum HubLogin {
+    Token,
+    App(App),
+    Agency(AccountName, App),
+}
+
+/// An app of HighLevel's marketplace.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct App {
+    pub(super) client_id: String,
+    /// Where its secret is found.
+    pub(super) client_secret: String,
+}
+
+/// Addresses other than the vendors' own.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Addresses {
+    pub(super) base_url: Option<String>,
+    pub(super) authorize_url: Option<String>,
+    pub(super) twitch_url: Option<String>,
+    pub(super) auth_url: Option<String>,
+}
+
+/// Returns the main file.
+pub(super) fn main_file(answers: &Answers) -> String {
+    let Answers {
+        hub,
+        location,
+        login,
+        spoke,
+        client_id,
+        client_secret,
+        channel,
+        timezone: _,
+        schedule: _,
+        encrypt,
+        addresses,
+    } = answers;
+    let mut text = Text::default();
+    text.say(
+        "# The accounts of ghl-sync, and where it keeps things. After a change run `ghl-sync check`.\n\
+         # What a job does stands in the files of the folder `schedules`. Every key is explained in schedules/README.md of ghl-sync.\n\n\
+         # Folders, relative to this file.\n\
+         schedules = \"schedules\"                # the jobs\n\
+         state     = \"state\"                    # the database; it keeps the logins too\n\n\
+         # A secret never stands in this file, only where it is found:\n\
+         #   \"env:NAME\"         an environment variable\n\
+         #   \"file:PATH\"        a file that only its owner can read (chmod 600); a relative path starts beside this file\n\
+         #   \"credential:NAME\"  what systemd hands over; outside a unit the file credentials/NAME beside this file\n\n",
+    );
+    text.say(match encrypt {
+        true => {
+            "# The key that encrypts the logins in the state. Keep a copy of the file elsewhere: without it you have to log in again.\n\
+             token_key = \"file:token.key\"\n"
+        }
+        false => {
+            "# The key that encrypts the logins in the state: a secret of 64 hex digits, such as `openssl rand -hex 32` prints.\n\
+             # token_key = \"file:token.key\"\n"
+        }
+    });
+    text.say(
+        "# To change it, name the new one above and the one before here.\n\
+         # old_token_key = \"file:old-token.key\"\n\n\
+         # A proxy on the way to the vendors.\n\
+         # proxy = \"http://proxy.example.com:3128\"\n\n",
+    );
+
+    text.say(&format!(
+        "# The HighLevel location. Jobs say `account = \"{hub}\"`.\n[accounts.{hub}]\n"
+    ));
+    text.set("service", "highlevel");
+    text.set("location", location.as_str());
+    match login {
+        HubLogin::Token => text.say(
+            "# No `token`, `client_id` or `agency`: `ghl-sync auth highlevel` asks for a private integration token and keeps it in the state.\n",
+        ),
+        HubLogin::App(app) => {
+            text.say("# The OAuth app that `ghl-sync auth highlevel` logs in.\n");
+            text.app(app, addresses);
+        }
+        HubLogin::Agency(agency, _) => {
+            text.say("# The agency account whose login makes the tokens of this location.\n");
+            text.set("agency", agency.as_str());
+        }
+    }
+    text.maybe("base_url", &addresses.base_url);
+    text.say(
+        "# Calls a day that are left to your other tools; 5 % of what HighLevel allows when left out.\n# reserve = 10000\n\n",
+    );
+
+    if let HubLogin::Agency(agency, app) = login {
+        text.say(&format!(
+            "# The HighLevel agency, which `ghl-sync auth highlevel` logs in. Locations say `agency = \"{agency}\"`.\n[accounts.{agency}]\n"
+        ));
+        text.set("service", "highlevel.agency");
+        text.app(app, addresses);
+        text.maybe("base_url", &addresses.base_url);
+        text.say("\n");
+    }
+
+    text.say(&format!(
+        "# The Twitch channel, which `ghl-sync auth twitch` logs in. Jobs say `account = \"{spoke}\"`.\n[accounts.{spoke}]\n"
+    ));
+    text.set("service", "twitch");
+    text.say("# The Client ID of your application on dev.twitch.tv; it is no secret.\n");
+    text.set("client_id", client_id);
+    match client_secret {
+        Some(source) => {
+            text.say("# Where the secret of the application is found, because its client type is Confidential.\n");
+            text.set("client_secret", source);
+        }
+        None => text.say(
+            "# Where the secret of the application is found, if its client type is Confidential.\n# client_secret = \"file:secrets/twitch-app\"\n",
+        ),
+    }
+    text.say("# The channel whose followers are read, as in twitch.tv/LOGIN. Left out: the channel of the person who logs in.\n");
+    match channel {
+        Some(channel) => text.set("channel", channel),
+        None => text.say("# channel = \"login\"\n"),
+    }
+    text.maybe("base_url", &addresses.twitch_url);
+    text.maybe("auth_url", &addresses.auth_url);
+    text.0
+}
+
+/// Returns the file of the job.
+pub(super) fn job_file(answers: &Answers) -> String {
+    let mut text = JOB.to_owned();
+    for (from, to) in changes(answers) {
+        text = text.replacen(from, &to, 1);
+    }
+    if answers.schedule != SCHEDULE {
+        text = text.replacen(THIS_ONE, "\n#", 1);
+    }
+    text
+}
+
+/// What the shipped job says about its own schedule.
+const THIS_ONE: &str = " This one: every 15\n# minutes.";
+
+/// Returns what is changed in the shipped job, where each is there once.
+fn changes(answers: &Answers) -> [(&'static str, String); 6] {
+    // As wide as in the shipped file, so that its comments stay in their column.
+    let account = |name: &AccountName| {
+        let line = format!("account = \"{name}\"");
+        format!("{line:<38} # [accounts.{name}] in the main file")
+    };
+    let timezone = format!("timezone = {}", quoted(answers.timezone.name()));
+    [
+        (
+            "is in README.md beside this file.",
+            "is in schedules/README.md of ghl-sync.".to_owned(),
+        ),
+        (
+            "see systemd/README.md.",
+            "see systemd/README.md of ghl-sync.".to_owned(),
+        ),
+        (
+            "schedule = \"*/15 * * * *\"",
+            format!("schedule = {}", quoted(&answers.schedule)),
+        ),
+        (
+            "timezone = \"America/New_York\"          #",
+            format!("{timezone:<38} #"),
+        ),
+        (
+            "account = \"my-channel\"                 # [accounts.my-channel] in ghl-sync.toml",
+            account(&answers.spoke),
+        ),
+        (
+            "account = \"main\"                       # [accounts.main] in ghl-sync.toml",
+            account(&answers.hub),
+        ),
+    ]
+}
+
+/// Returns a text as TOML writes it.
+fn quoted(text: &str) -> String {
+    let mut quoted = String::from("\"");
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => quoted.extend(['\\', c]),
+            c if c.is_control() => quoted.push_str(&format!("\\u{:04X}", u32::from(c))),
+            c => quoted.push(c),
+        }
+    }
+    quoted.push('"');
+    quoted
+}
+
+/// A file that grows.
+#[derive(Default)]
+struct Text(String);
+
+impl Text {
+    fn say(&mut self, text: &str) {
+        self.0.push_str(text);
+    }
+
+    fn set(&mut self, key: &str, value: &str) {
+        self.say(&format!("{key} = {}\n", quoted(value)));
+    }
+
+    fn maybe(&mut self, key: &str, value: &Option<String>) {
+        if let Some(value) = value {
+            self.set(key, value);
+        }
+    }
+
+    fn app(&mut self, app: &App, addresses: &Addresses) {
+        self.set("client_id", &app.client_id);
+        self.set("client_secret", &app.client_secret);
+        self.maybe("authorize_url", &addresses.authorize_url);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+    use crate::config::{self, Account, Config};
+
+    fn answers() -> Answers {
+        Answers {
+            hub: AccountName::try_from("main").unwrap(),
+            location: LocationId::try_from("ve9EPM428h8vShlRW1KT").unwrap(),
+            login: HubLogin::Token,
+            spoke: AccountName::try_from("my-channel").unwrap(),
+            client_id: "abc123".to_owned(),
+            client_secret: None,
+            channel: None,
+            timezone: Tz::UTC,
+            schedule: SCHEDULE.to_owned(),
+            encrypt: true,
+            addresses: Addresses::default(),
+        }
+    }
+
+    fn loaded(name: &str, answers: &Answers) -> Config {
+        let folder: PathBuf =
+            std::env::temp_dir().join(format!("ghl-sync-text-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(folder.join("schedules")).unwrap();
+        std::fs::write(folder.join("ghl-sync.toml"), main_file(answers)).unwrap();
+        std::fs::write(folder.join("schedules/job.toml"), job_file(answers)).unwrap();
+        let config = config::load(&folder.join("ghl-sync.toml"));
+        std::fs::remove_dir_all(&folder).unwrap();
+        config.unwrap_or_else(|problems| panic!("{problems}\n{}", main_file(answers)))
+    }
+
+    #[test]
+    fn whatever_is_answered_the_files_have_no_problem() {
+        let app = App {
+            client_id: "65f-abc".to_owned(),
+            client_secret: "file:it's \"odd\" \\ \u{e9}".to_owned(),
+        };
+        let address = |text: &str| Some(text.to_owned());
+        let addresses = Addresses {
+            base_url: address("http://127.0.0.1:1"),
+            authorize_url: address("http://127.0.0.1:2/choose"),
+            twitch_url: address("http://127.0.0.1:3"),
+            auth_url: address("http://127.0.0.1:4"),
+        };
+        let agency = AccountName::try_from("firm").unwrap();
+        let mut count = 0;
+        for login in [
+            HubLogin::Token,
+            HubLogin::App(app.clone()),
+            HubLogin::Agency(agency, app),
+        ] {
+            for (encrypt, addresses) in [(true, Addresses::default()), (false, addresses.clone())] {
+                count += 1;
+                let answers = Answers {
+                    hub: AccountName::try_from("hub-9").unwrap(),
+                    spoke: AccountName::try_from("spoke-9").unwrap(),
+                    login: login.clone(),
+                    client_secret: encrypt.then(|| "credential:twitch".to_owned()),
+                    channel: encrypt.then(|| "some_one".to_owned()),
+                    timezone: Tz::Asia__Tokyo,
+                    schedule: "5 8-18 * * MON-FRI".to_owned(),
+                    encrypt,
+                    addresses,
+                    ..answers()
+                };
+                let config = loaded(&count.to_string(), &answers);
+                assert_eq!(config.token_key.is_some(), encrypt);
+                let text = job_file(&answers);
+                assert!(!text.contains("[accounts.m"), "{text}");
+                assert!(text.contains("# [accounts.hub-9] in the"), "{text}");
+                let job = config.jobs.values().next().unwrap();
+                assert_eq!((job.name.as_str(), job.to.as_str()), (JOB_NAME, "hub-9"));
+                assert_eq!(job.from.as_str(), "spoke-9");
+                assert_eq!(job.timezone, Tz::Asia__Tokyo);
+                assert_eq!(job.schedule.as_deref(), Some("5 8-18 * * MON-FRI"));
+                let Account::HighLevel(hub) = &config.accounts[&job.to] else {
+                    panic!("{config:?}");
+                };
+                let is_sandbox = hub.base_url == "http://127.0.0.1:1";
+                assert_eq!(is_sandbox, !encrypt);
+                let fits = match (&login, &hub.login) {
+                    (HubLogin::Token, config::HubLogin::Kept) => true,
+                    (HubLogin::App(app), config::HubLogin::App(read)) => read
+                        .client_secret
+                        .to_string()
+                        .ends_with(&app.client_secret[5..]),
+                    (HubLogin::Agency(name, _), config::HubLogin::Agency(read)) => name == read,
+                    _ => false,
+                };
+                assert!(fits, "{hub:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_line_that_is_changed_in_the_shipped_job_is_there() {
+        let mut text = JOB.to_owned();
+        for (from, to) in changes(&answers()) {
+            assert_eq!(text.matches(from).count(), 1, "{from}");
+            text = text.replacen(from, &to, 1);
+        }
+        assert_eq!(JOB.matches(THIS_ONE).count(), 1);
+        let other = Answers {
+            schedule: "0 3 * * *".to_owned(),
+            ..answers()
+        };
+        assert!(!job_file(&other).contains("15"));
+        assert!(job_file(&answers()).contains("every 15"));
+    }
+}
