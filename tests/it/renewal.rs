@@ -215,18 +215,18 @@ async fn goes_on(rig: &Rig, way: Way, asked: Option<String>, case: &str) {
 }
 
 /// Loses the answer of a renewal at every point; returns how often a person was asked to log in again.
-async fn lost_answers(way: Way) -> u32 {
+async fn lost_answers(way: Way, route: &str) -> u32 {
     let mut asked = 0;
     for kind in faults() {
         for (skip, times) in [(0, 1), (1, 1), (0, 7)] {
-            let case = format!("{way:?}, {kind:?}, {skip} {times}");
+            let case = format!("{way:?}, {kind:?} of {route}, {skip} {times}");
             let rig = logged(way, settings(3, 2)).await;
             if skip > 0 {
                 // The first try surely did nothing, and the second one is hit.
                 rig.sandbox
-                    .fault(Fault::new(FaultKind::Status500).on(way.route()));
+                    .fault(Fault::new(FaultKind::Status500).on(route));
             }
-            let fault = Fault::new(kind.clone()).on(way.route());
+            let fault = Fault::new(kind.clone()).on(route);
             rig.sandbox.fault(fault.skip(skip).times(times));
             rig.sandbox.expire_access_tokens();
             let ends = heals(&rig, way, &case).await;
@@ -243,22 +243,30 @@ async fn lost_answers(way: Way) -> u32 {
 
 #[tokio::test]
 async fn a_renewal_whose_answer_is_lost_heals_or_says_the_one_thing_to_do() {
-    assert!(lost_answers(Way::TwitchPublic).await > 0);
+    assert!(lost_answers(Way::TwitchPublic, Way::TwitchPublic.route()).await > 0);
 }
 
 #[tokio::test]
 async fn a_renewal_of_a_location_whose_answer_is_lost_heals_or_says_the_one_thing_to_do() {
-    assert!(lost_answers(Way::Location).await > 0);
+    assert!(lost_answers(Way::Location, Way::Location.route()).await > 0);
 }
 
 #[tokio::test]
 async fn a_renewal_that_may_be_asked_for_again_always_heals() {
-    assert_eq!(lost_answers(Way::TwitchConfidential).await, 0);
+    assert_eq!(
+        lost_answers(Way::TwitchConfidential, Way::TwitchConfidential.route()).await,
+        0
+    );
 }
 
 #[tokio::test]
 async fn a_token_made_from_an_agencys_login_always_heals() {
-    assert_eq!(lost_answers(Way::Agency).await, 0);
+    assert_eq!(lost_answers(Way::Agency, Way::Agency.route()).await, 0);
+}
+
+#[tokio::test]
+async fn a_renewal_of_an_agency_whose_answer_is_lost_heals_or_says_the_one_thing_to_do() {
+    assert!(lost_answers(Way::Agency, "POST /oauth/token").await > 0);
 }
 
 /// Kills the run after every commit around a renewal; returns how often a person was asked to log in again.

@@ -280,6 +280,75 @@ async fn the_program_at_its_loudest_shows_no_secret() {
 }
 
 #[tokio::test]
+async fn the_commands_about_logins_show_no_secret() {
+    for way in Way::ALL {
+        let rig = logged(way, now(4, 3)).await;
+        let service = if way.is_twitch() {
+            "twitch"
+        } else {
+            "highlevel"
+        };
+        let account = way.account();
+        let auth = |action| ["auth", service, action, "--account", account.as_str()];
+        let mut all = Vec::new();
+        for more in [
+            &["-vv"][..],
+            &["-vv", "--log-format", "json"],
+            &["-vv", "--format", "json"],
+        ] {
+            for args in [
+                &auth("show")[..],
+                &["auth", "show"],
+                &["check", "--online"],
+                &["check"],
+            ] {
+                all.push(program(&rig, &[args, more].concat()).await);
+            }
+        }
+        for form in ["text", "json"] {
+            let loud = ["-vv", "--log-format", form];
+            all.push(
+                program(&rig, &[&auth("renew")[..], &loud].concat())
+                    .await
+                    .exits(0),
+            );
+            rig.sandbox.kill_refresh_tokens();
+            let refused = program(&rig, &[&auth("renew")[..], &loud].concat()).await;
+            assert_ne!(refused.code, Some(0), "{refused}");
+            all.push(refused);
+            all.push(program(&rig, &["auth", "show"]).await);
+            assert_only_present(&rig, way, &secrets(&rig));
+            log_in(&rig, way).await;
+        }
+        // A device that nobody confirms: its code is shown, and what is polled with it is not.
+        if way == Way::TwitchPublic {
+            let mut login = Running::start(&rig, &[&auth("login")[..], &["-vv"]].concat());
+            login.until(|it| it.said().contains("ghl-sync waits")).await;
+            let code = rig.sandbox.pending_devices().remove(0);
+            assert!(login.said().contains(&code));
+            rig.sandbox.deny_device(&code);
+            login.signal("INT");
+            all.push(login.end().await);
+        }
+        let revoke = [&auth("revoke")[..], &["--yes", "-vv"]].concat();
+        all.push(program(&rig, &revoke).await.exits(0));
+        for said in &all {
+            assert_lacks(format!("{said}").as_bytes(), &secrets(&rig), "a command");
+        }
+        // What was taken away is in no file any more.
+        assert_no_file_holds(&rig.folder, &gone_with(way, secrets(&rig)), SECRET_FILES);
+    }
+}
+
+/// Leaves out what the location of an agency keeps when the agency's login is gone.
+fn gone_with(way: Way, secrets: Vec<String>) -> Vec<String> {
+    match way {
+        Way::Agency => Vec::new(),
+        Way::TwitchPublic | Way::TwitchConfidential | Way::Location => secrets,
+    }
+}
+
+#[tokio::test]
 async fn a_demo_that_is_kept_holds_no_secret_but_in_the_files_for_it() {
     let rig = Rig::new(now(0, 0)).await;
     let mut demo = Command::new(env!("CARGO_BIN_EXE_ghl-sync"));
