@@ -751,6 +751,34 @@ async fn an_agencys_location_that_is_renamed_gets_a_token_of_its_own() {
 }
 
 #[tokio::test]
+async fn a_location_uses_no_token_of_an_agencys_former_login() {
+    let mut withheld = settings(3, 2);
+    withheld.switches.withheld_scopes = vec!["contacts.write".to_owned()];
+    let rig = logged(Way::Agency, withheld).await;
+    let said = run(&rig, &full()).await.unwrap_err().to_string();
+    for part in ["contacts.write", Way::Agency.command()] {
+        assert!(said.contains(part), "{said}");
+    }
+    // Whoever does what it says is heard at once, and not when the token made before has ended.
+    rig.sandbox
+        .switch(|switches| switches.withheld_scopes.clear());
+    rig.advance(minutes(20));
+    log_in(&rig, Way::Agency).await;
+    run(&rig, &full()).await.unwrap();
+    assert_everyone_once(&rig, 2, "logged in again");
+    assert_eq!(renewals(&rig, Way::Agency), 2);
+    // And without the agency's login its location has none.
+    let mut worlds = worlds(&rig).await;
+    let agency = keeper(&mut worlds, &Way::Agency.account());
+    agency.forget().await.unwrap();
+    rig.advance(minutes(20));
+    let said = run(&rig, &full()).await.unwrap_err().to_string();
+    for part in ["account main", "nobody is logged in", Way::Agency.command()] {
+        assert!(said.contains(part), "{said}");
+    }
+}
+
+#[tokio::test]
 async fn a_revoked_login_is_one_message_and_a_new_one_goes_on() {
     for way in Way::ALL {
         let rig = logged(way, settings(3, 2)).await;

@@ -211,13 +211,17 @@ impl Keeper {
         Ok(self.renewed(&dead, Need::Now).await?.facts)
     }
 
-    /// Returns how the stored login stands, as far as that is known without a call; `None` when nobody logged in.
+    /// Returns how the stored login stands, as far as that is known without a call; `None` when nobody logged in, or when
+    /// a location's token is made anew at the next call.
     ///
     /// Errors: `Foreign`; `Lost`; `Vault`.
     pub fn standing(&self) -> Result<Option<LoginFacts>, AuthError> {
         let Some(login) = self.load()? else {
             return Ok(None);
         };
+        if !self.is_of_present_login(&login.facts)? {
+            return Ok(None);
+        }
         self.fits(&login.facts)?;
         match login.facts.lost {
             Some(why) => Err(self.lost(why)),
@@ -321,9 +325,10 @@ impl Keeper {
         if let Some(login) = self.known().login.clone() {
             return Ok(Some(login));
         }
-        let stored = self.load()?;
-        // What was stored for another location, or by a login of another kind, is no obstacle to making a token.
-        let stored = stored.filter(|login| !self.is_minted() || self.fits(&login.facts).is_ok());
+        let stored = match self.load()? {
+            Some(login) if self.is_of_present_login(&login.facts)? => Some(login),
+            Some(_) | None => None,
+        };
         if let Some(login) = &stored {
             // What a renewal wrote there meanwhile is newer.
             self.known().login.get_or_insert_with(|| login.clone());
@@ -333,6 +338,25 @@ impl Keeper {
 
     fn is_minted(&self) -> bool {
         self.kind() == LoginKind::Minted
+    }
+
+    /// Returns whether a token made from an agency's login is of this location and of the login that the agency has now; another one is in
+    /// nobody's way, and replaced. Whoever logs the agency in again, for a scope that was missing, is not to wait until the old one has ended.
+    fn is_of_present_login(&self, facts: &LoginFacts) -> Result<bool, AuthError> {
+        let App::Minted { agency, .. } = &self.parts.app else {
+            return Ok(true);
+        };
+        let present = agency.facts().map_err(|error| agency.as_agency(error))?;
+        let is_of_it = present.is_some_and(|present| present.made == facts.made);
+        Ok(is_of_it && self.fits(facts).is_ok())
+    }
+
+    /// Says what is wrong with this agency's login to whom a token is made from it.
+    fn as_agency(&self, error: AuthError) -> AuthError {
+        AuthError::Agency {
+            account: self.parts.account.clone(),
+            error: Box::new(error),
+        }
     }
 
     /// Returns how urgent a renewal is: HighLevel's ahead of the end, Twitch's when it has come. Source: Twitch, Refreshing Access Tokens, which
@@ -395,7 +419,7 @@ impl Keeper {
             (App::Minted { agency, location }, stored) => {
                 if let Some(login) = stored
                     && self.is_other(&login, dead)
-                    && self.fits(&login.facts).is_ok()
+                    && self.is_of_present_login(&login.facts)?
                 {
                     self.known().login = Some(login.clone());
                     return Ok(login);
@@ -451,10 +475,7 @@ impl Keeper {
 
     /// Makes a token of the location from the agency's login; the lock is held.
     async fn mint(&self, agency: &Arc<Keeper>, location: &LocationId) -> Result<Login, AuthError> {
-        let of_agency = |error| AuthError::Agency {
-            account: agency.account().clone(),
-            error: Box::new(error),
-        };
+        let of_agency = |error| agency.as_agency(error);
         let mut parent = Box::pin(agency.alive()).await.map_err(of_agency)?;
         let mut is_second = false;
         let grant = loop {
