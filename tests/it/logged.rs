@@ -25,6 +25,9 @@ pub(crate) const KEY: &str = "00112233445566778899aabbccddeeff001122334455667788
 pub(crate) const OTHER_KEY: &str =
     "ffeeddccbbaa99887766554433221100ffeeddccbbaa99887766554433221100";
 
+/// What turns encryption on.
+pub(crate) const KEYED: &str = "token_key = \"file:key\"\n";
+
 /// Which account logs in, and how; the other one has a fixed token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Way {
