@@ -7,6 +7,7 @@ mod browser;
 mod device;
 mod end;
 mod highlevel;
+mod integration;
 mod listener;
 mod show;
 mod twitch;
