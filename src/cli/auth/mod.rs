@@ -19,7 +19,7 @@ use chrono::{DateTime, Utc};
 
 use crate::config::{Account, Config, HubLogin, TwitchLogin, scopes};
 use crate::model::{AccountName, Clock};
-use crate::net::{AuthError, CallError, Keeper};
+use crate::net::{AuthError, CallError, Grant, Keeper};
 use crate::plan::spelling::near;
 use crate::report::shell_word;
 use crate::run::RunError;
@@ -378,6 +378,24 @@ impl Desk<'_> {
             )),
         })
     }
+}
+
+/// Stores what was granted.
+///
+/// Errors: the state cannot be written; `Stopped` while another process keeps the login to itself.
+async fn keep(
+    desk: &Desk<'_>,
+    asker: &mut Asker,
+    keeper: &Keeper,
+    grant: Grant,
+    (owner, owner_name): (Option<String>, Option<String>),
+) -> Result<LoginFacts, CliError> {
+    let kept = asker
+        .or_stopped(keeper.keep(grant, owner, owner_name))
+        .await;
+    let left = "`ghl-sync auth show` tells whether the login was stored";
+    let kept = kept.map_err(|error| error.leaving(left))?;
+    kept.map_err(|error| desk.unusable(error))
 }
 
 /// Returns whether a person logs the account in.
