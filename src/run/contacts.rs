@@ -15,6 +15,7 @@ use super::bits::{Bits, hash_of};
 use super::error::RunError;
 use super::hub::{Hub, of_hub};
 use super::refresh::{OVERLAP_MS, Refreshed};
+use super::seat::stay_if_possible;
 use super::world::{Tick, World};
 
 /// Rows that are committed at once in a full walk.
@@ -114,6 +115,7 @@ async fn walk_contacts(
         if world.stop.is_asked() && walk_no.is_some() {
             break Ended::Cut(Cut::Stopped);
         }
+        stay_if_possible(world).await;
         let page = match read_page(world, hub, reader, &cursor).await {
             Ok(page) => page,
             // A stored cursor that the vendor no longer takes: the walk starts over.

@@ -2,7 +2,6 @@
 
 use rusqlite::Connection;
 use tokio::task::JoinSet;
-use tracing::warn;
 
 use crate::model::{Change, StepKind};
 use crate::net::Purpose;
@@ -127,10 +126,7 @@ async fn singly(
         if steps.is_empty() {
             break;
         }
-        if let Err(error) = seat::stay(&hand.world).await {
-            // What is left of this run needs no Twitch.
-            warn!(job.name = %hand.world.job.name, "{error}; this run goes on, the next one cannot");
-        }
+        seat::stay_if_possible(&hand.world).await;
         for step in steps {
             if hand.world.stop.is_asked() {
                 ended = Executed::Stopped;

@@ -16,6 +16,7 @@ use super::contacts::full_walk;
 use super::error::RunError;
 use super::hub::{Hub, of_hub};
 use super::lease::Lease;
+use super::seat::stay_if_possible;
 use super::world::{Ask, Tick, World};
 
 /// How far behind the beginning of the last walk the next one starts: more than any index lag that was reported.
@@ -226,6 +227,7 @@ async fn incremental(
         if world.stop.is_asked() {
             return Ok(());
         }
+        stay_if_possible(world).await;
         let answer = match world
             .hub_line
             .send(
@@ -330,6 +332,7 @@ pub(super) async fn read_all_by_search(world: &World, hub: &Hub) -> Result<(), R
     let mut search = Search::by_added();
     let mut cursors = Cursors::default();
     loop {
+        stay_if_possible(world).await;
         let answer = world
             .hub_line
             .send(

@@ -3,6 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use serde::{Deserialize, Serialize};
+use tracing::warn;
 
 use crate::apis::twitch;
 use crate::model::{Channel, RecordKey};
@@ -73,6 +74,14 @@ pub(super) async fn stay(world: &World) -> Result<(), RunError> {
         return Ok(());
     }
     validation(world).await.map(drop)
+}
+
+/// Does what [`stay`] does while HighLevel alone is spoken to: a token that has ended is said, once an hour, and the run goes on.
+pub(super) async fn stay_if_possible(world: &World) {
+    if let Err(error) = stay(world).await {
+        world.validated_ms.store(world.now_ms(), Ordering::Relaxed);
+        warn!(job.name = %world.job.name, "{error}; this run goes on with HighLevel, the next one cannot");
+    }
 }
 
 /// Returns what is known of the token, from Twitch or, for an hour, from what Twitch said before.

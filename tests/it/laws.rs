@@ -3,15 +3,15 @@
 //! | law | tests |
 //! |---|---|
 //! | 1 twice the same job | `laws::a_second_run_sends_no_write`; the last run of every test in `crash` and `lost` |
-//! | 2 killed at any moment | `crash` |
-//! | 3 an answer lost | `lost` |
+//! | 2 killed at any moment | `crash`; of logins `renewal::a_process_killed_…` |
+//! | 3 an answer lost | `lost`; of logins `renewal::a_renewal_…` |
 //! | 4 a cut or empty listing | `laws::a_cut_or_empty_listing_removes_nobody`, `laws::a_cut_or_empty_mirror_creates_nobody`, `reading`, `leaving` |
 //! | 5 a person's edit | `laws::a_persons_edit_survives`, `laws::contacts_that_no_record_matches_stay_byte_for_byte` |
 //! | 6 guards | `guards::over_the_limit_of_…`, `leaving::guard_leave_counts_candidates_before_anybody_is_looked_up` |
 //! | 7 the rate | `shared::two_processes_share_one_bucket_without_a_violation_and_neither_starves`, and the tests of `net/gate` and `net/pace` |
 //! | 8 any order of pages | `laws::any_pages_give_the_same_plan`, `laws::the_list_and_the_search_give_the_same_mirror` |
-//! | 9 secrets and people | `privacy` |
-//! | 10 dry runs | `laws::a_dry_run_only_reads_and_apply_sends_what_it_announced` |
+//! | 9 secrets and people | `secrets`, `wires`; `privacy` |
+//! | 10 dry runs | `laws::a_dry_run_only_reads_and_apply_sends_what_it_announced`, `renewal::a_dry_run_with_an_ended_token_renews_it_and_only_reads` |
 //! | 11 new and edited jobs | `guards::a_new_job_…`, `guards::an_edited_job_…` |
 //! | 12 bad input | `badinput`; `config::tests::jobs`, `config::tests::main_file`, `store::open::tests`; `net::secret::tests`; of the program `cli::args::tests`, `cli::exit::tests`, `cli::check::tests` |
 

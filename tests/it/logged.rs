@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use ghl_sync::cli::Worlds;
 use ghl_sync::config::{self, Account};
-use ghl_sync::model::{AccountName, JobName};
+use ghl_sync::model::{AccountName, Clock, JobName};
 use ghl_sync::net::auth::{highlevel, twitch};
 use ghl_sync::net::{Auth, Grant, Keeper, Line, Purpose, Reach, Secret, Tally};
 use ghl_sync::run::{Ask, RunError, Tick, Watch, World};
@@ -24,6 +24,9 @@ use crate::rig::{Rig, Told, run_in};
 pub(crate) const KEY: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
 pub(crate) const OTHER_KEY: &str =
     "ffeeddccbbaa99887766554433221100ffeeddccbbaa99887766554433221100";
+
+/// What turns encryption on.
+pub(crate) const KEYED: &str = "token_key = \"file:key\"\n";
 
 /// Which account logs in, and how; the other one has a fixed token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -155,7 +158,10 @@ pub(crate) async fn logged(way: Way, settings: Settings) -> Rig {
 
 /// Does what [`logged`] does, with more keys in the main file.
 pub(crate) async fn logged_with(way: Way, settings: Settings, more: &str) -> Rig {
-    let rig = Rig::new(way.settings(settings)).await;
+    let mut rig = Rig::new(way.settings(settings)).await;
+    // What the gate waits between two calls is passed over as well.
+    let leaps = Some(Duration::from_millis(20));
+    rig.clock = Clock::starting_at(rig.sandbox.now(), rig.sandbox.clock_offset(), leaps);
     write_config(&rig, way, more);
     log_in(&rig, way).await;
     rig.sandbox.clear_calls();

@@ -4,6 +4,7 @@
 
 mod agree;
 mod answers;
+mod auth;
 mod badinput;
 mod check;
 mod crash;

@@ -86,6 +86,8 @@ fn options() -> BTreeMap<String, BTreeSet<String>> {
     commands
         .map(|command| {
             let mut all = longs(command);
+            // `auth` has its options a word further.
+            all.extend(command.get_subcommands().flat_map(longs));
             all.extend(everywhere.iter().cloned());
             (command.get_name().to_owned(), all)
         })

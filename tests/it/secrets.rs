@@ -1,5 +1,8 @@
 //! Law 9, the secrets: whatever the program says, logs or leaves behind, no token, code or client secret is in it.
 
+mod modes;
+mod sealed;
+
 use std::fmt::Debug;
 use std::fs;
 use std::io::{self, Write};
@@ -15,23 +18,20 @@ use ghl_sync::cli::progress::Progress;
 use ghl_sync::cli::{self, Shell};
 use ghl_sync::net::auth::{highlevel, twitch};
 use ghl_sync::net::{Auth, Grant, Secret};
-use ghl_sync::run::{Ask, Tick, Watch};
+use ghl_sync::run::{Tick, Watch};
 use ghl_sync::sandbox::{
     Fault, FaultKind, HIGHLEVEL_CLIENT_SECRET, HIGHLEVEL_TOKEN, TWITCH_CLIENT_SECRET, TWITCH_TOKEN,
 };
 use ghl_sync::store::{Key, Vault};
 use tracing::level_filters::LevelFilter;
 
-use crate::logged::{
-    KEY, OTHER_KEY, Way, keeper, log_in, logged, logged_with, run, run_watched, world, worlds,
-    write_config,
-};
-use crate::program::{Running, command, now, program};
+use crate::logged::{KEY, OTHER_KEY, Way, keeper, log_in, logged, run, world, worlds};
+use crate::program::{Running, now, program};
 use crate::rig::{Rig, ask_all, hours, minutes, run_in, settings};
 
 /// Everything that was written to it; clones share it.
 #[derive(Clone, Default)]
-struct Kept(Arc<Mutex<Vec<u8>>>);
+pub(crate) struct Kept(Arc<Mutex<Vec<u8>>>);
 
 impl Write for Kept {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -47,9 +47,21 @@ impl Kept {
         self.0.lock().unwrap().clone()
     }
 
-    fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         String::from_utf8(self.bytes()).unwrap()
     }
+}
+
+/// Keeps everything that is logged on this thread until the guard goes.
+pub(crate) fn listening() -> (Kept, tracing::subscriber::DefaultGuard) {
+    let log = Kept::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(LevelFilter::TRACE)
+        .with_ansi(false)
+        .with_writer(move || writer.clone())
+        .finish();
+    (log, tracing::subscriber::set_default(subscriber))
 }
 
 /// Every secret there is: those that the vendors handed out, and those that are in files from the start.
@@ -121,14 +133,7 @@ async fn says(rig: &Rig, args: &[&str]) -> (Exit, Vec<u8>) {
 
 #[tokio::test]
 async fn whatever_fails_at_a_login_no_secret_is_said_or_logged() {
-    let log = Kept::default();
-    let writer = log.clone();
-    let subscriber = tracing_subscriber::fmt()
-        .with_max_level(LevelFilter::TRACE)
-        .with_ansi(false)
-        .with_writer(move || writer.clone())
-        .finish();
-    let _guard = tracing::subscriber::set_default(subscriber);
+    let (log, _guard) = listening();
     let kinds = [
         FaultKind::Status500After,
         FaultKind::Html502After,
@@ -232,7 +237,7 @@ async fn a_year_of_renewals_leaves_one_pair_and_no_other() {
     for way in Way::ALL {
         let rig = logged(way, settings(1, 1)).await;
         let mut worlds = worlds(&rig).await;
-        for round in 0..60 {
+        for round in 0..30 {
             rig.advance(way.life());
             if round % 7 == 3 {
                 // A mark that stays, and one that goes.
@@ -271,6 +276,75 @@ async fn the_program_at_its_loudest_shows_no_secret() {
         let secrets = secrets(&rig);
         assert_lacks(all.concat().as_bytes(), &secrets, "the program");
         assert_only_present(&rig, way, &secrets);
+    }
+}
+
+#[tokio::test]
+async fn the_commands_about_logins_show_no_secret() {
+    for way in Way::ALL {
+        let rig = logged(way, now(4, 3)).await;
+        let service = if way.is_twitch() {
+            "twitch"
+        } else {
+            "highlevel"
+        };
+        let account = way.account();
+        let auth = |action| ["auth", service, action, "--account", account.as_str()];
+        let mut all = Vec::new();
+        for more in [
+            &["-vv"][..],
+            &["-vv", "--log-format", "json"],
+            &["-vv", "--format", "json"],
+        ] {
+            for args in [
+                &auth("show")[..],
+                &["auth", "show"],
+                &["check", "--online"],
+                &["check"],
+            ] {
+                all.push(program(&rig, &[args, more].concat()).await);
+            }
+        }
+        for form in ["text", "json"] {
+            let loud = ["-vv", "--log-format", form];
+            all.push(
+                program(&rig, &[&auth("renew")[..], &loud].concat())
+                    .await
+                    .exits(0),
+            );
+            rig.sandbox.kill_refresh_tokens();
+            let refused = program(&rig, &[&auth("renew")[..], &loud].concat()).await;
+            assert_ne!(refused.code, Some(0), "{refused}");
+            all.push(refused);
+            all.push(program(&rig, &["auth", "show"]).await);
+            assert_only_present(&rig, way, &secrets(&rig));
+            log_in(&rig, way).await;
+        }
+        // A device that nobody confirms: its code is shown, and what is polled with it is not.
+        if way == Way::TwitchPublic {
+            let mut login = Running::start(&rig, &[&auth("login")[..], &["-vv"]].concat());
+            login.until(|it| it.said().contains("ghl-sync waits")).await;
+            let code = rig.sandbox.pending_devices().remove(0);
+            assert!(login.said().contains(&code));
+            rig.sandbox.deny_device(&code);
+            login.signal("INT");
+            all.push(login.end().await);
+        }
+        let revoke = [&auth("revoke")[..], &["--yes", "-vv"]].concat();
+        all.push(program(&rig, &revoke).await.exits(0));
+        for said in &all {
+            assert_lacks(format!("{said}").as_bytes(), &secrets(&rig), "a command");
+        }
+        // What was taken away is in no file any more.
+        assert_no_file_holds(&rig.folder, &gone_with(way, secrets(&rig)), SECRET_FILES);
+    }
+}
+
+/// Leaves out what the location of an agency keeps when the agency's login is gone.
+fn gone_with(way: Way, secrets: Vec<String>) -> Vec<String> {
+    match way {
+        Way::Agency => Vec::new(),
+        Way::TwitchPublic | Way::TwitchConfidential | Way::Location => secrets,
     }
 }
 
@@ -431,220 +505,4 @@ async fn no_type_that_holds_a_secret_prints_it() {
         assert_lacks(all.as_bytes(), &secrets(&rig), "debug output");
     }
     assert!(!all.contains(text), "{all}");
-}
-
-const KEYED: &str = "token_key = \"file:key\"\n";
-const CHANGED: &str = "token_key = \"file:other.key\"\nold_token_key = \"file:key\"\n";
-
-/// Asserts that no file holds a secret in the clear.
-fn assert_sealed(rig: &Rig) {
-    assert_no_file_holds(&rig.folder, &secrets(rig), SECRET_FILES);
-}
-
-#[tokio::test]
-async fn with_a_key_no_token_is_in_any_file_at_any_moment() {
-    for way in Way::ALL {
-        let rig = logged_with(way, settings(12, 10), KEYED).await;
-        // The state is open, and its WAL is there to be looked at.
-        let mut open = worlds(&rig).await;
-        for _ in 0..3 {
-            rig.sandbox.expire_access_tokens();
-            keeper(&mut open, &way.caller()).token().await.unwrap();
-            run(&rig, &ask_all()).await.unwrap();
-            assert_sealed(&rig);
-            rig.advance(hours(25));
-        }
-        drop(open);
-        assert_sealed(&rig);
-        // The key is changed, and then stands alone.
-        write_config(&rig, way, CHANGED);
-        run(&rig, &ask_all()).await.unwrap();
-        write_config(&rig, way, "token_key = \"file:other.key\"\n");
-        run(&rig, &ask_all()).await.unwrap();
-        assert_sealed(&rig);
-        // The wrong one is one message.
-        write_config(&rig, way, KEYED);
-        let said = run(&rig, &ask_all()).await.unwrap_err().to_string();
-        for part in ["old_token_key", way.command()] {
-            assert!(said.contains(part), "{way:?}: {said}");
-        }
-        assert_lacks(said.as_bytes(), &secrets(&rig), "the message");
-    }
-}
-
-#[tokio::test]
-async fn turning_the_key_on_seals_what_was_there_also_with_a_reader_or_a_kill_in_the_way() {
-    for way in [Way::TwitchPublic, Way::Agency] {
-        let rig = logged(way, settings(12, 10)).await;
-        run(&rig, &ask_all()).await.unwrap();
-        write_config(&rig, way, KEYED);
-        // Another process reads an old state of the file meanwhile.
-        let reader = rusqlite::Connection::open(rig.state().join("ghl-sync.db")).unwrap();
-        reader
-            .execute_batch("BEGIN; SELECT count(*) FROM token")
-            .unwrap();
-        run(&rig, &ask_all()).await.unwrap();
-        reader.execute_batch("COMMIT").unwrap();
-        drop(reader);
-        // The next start finds it undone and does it.
-        run(&rig, &Ask::default()).await.unwrap();
-        assert_sealed(&rig);
-    }
-    // Killed at any moment of it.
-    let rig = logged(Way::Location, now(40, 200)).await;
-    program(&rig, &["plan"]).await.exits(0);
-    for round in 0..8 {
-        write_config(
-            &rig,
-            Way::Location,
-            if round % 2 == 0 {
-                KEYED
-            } else {
-                CHANGED_BACK[round / 2 % 2]
-            },
-        );
-        let mut running = Running::start(&rig, &["plan"]);
-        tokio::time::sleep(Duration::from_millis(7 * round as u64)).await;
-        if running.is_running() {
-            running.signal("KILL");
-        }
-        running.end().await;
-    }
-    write_config(
-        &rig,
-        Way::Location,
-        "token_key = \"file:other.key\"\nold_token_key = \"file:key\"\n",
-    );
-    program(&rig, &["plan"]).await.exits(0);
-    assert_sealed(&rig);
-    run_watched(&rig, &Ask::default(), Watch::nobody())
-        .await
-        .unwrap();
-}
-
-/// The key's change, and the change back.
-const CHANGED_BACK: [&str; 2] = [
-    CHANGED,
-    "token_key = \"file:key\"\nold_token_key = \"file:other.key\"\n",
-];
-
-#[tokio::test]
-async fn the_copy_before_a_migration_holds_no_login() {
-    for more in ["", KEYED] {
-        let rig = logged_with(Way::Location, settings(1, 1), more).await;
-        let db = rusqlite::Connection::open(rig.state().join("ghl-sync.db")).unwrap();
-        // A file that says it is older; the migration fails, after the copy was made.
-        db.pragma_update(None, "user_version", 1).unwrap();
-        drop(db);
-        let failed = ghl_sync::store::Store::open(&rig.state());
-        assert!(failed.is_err());
-        let copy = rig.state().join("ghl-sync.db.before-v2");
-        let bytes = fs::read(&copy).unwrap();
-        assert_lacks(&bytes, &secrets(&rig), "the copy");
-        let copy = rusqlite::Connection::open(&copy).unwrap();
-        let rows: i64 = copy
-            .query_row("SELECT count(*) FROM token", [], |row| row.get(0))
-            .unwrap();
-        assert_eq!(rows, 0);
-    }
-}
-
-/// Returns a command that runs with this umask.
-fn with_umask(rig: &Rig, umask: &str, args: &[&str]) -> Command {
-    let program = command(rig, args);
-    let mut shell = Command::new("sh");
-    shell
-        .arg("-c")
-        .arg(format!("umask {umask}; exec \"$0\" \"$@\""))
-        .arg(program.get_program())
-        .args(program.get_args())
-        .current_dir(&rig.folder)
-        .stdin(Stdio::null());
-    shell
-}
-
-fn mode(path: &Path) -> u32 {
-    use std::os::unix::fs::PermissionsExt;
-    fs::metadata(path).unwrap().permissions().mode() & 0o7777
-}
-
-fn set_mode(path: &Path, mode: u32) {
-    use std::os::unix::fs::PermissionsExt;
-    fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
-}
-
-#[tokio::test]
-async fn what_holds_tokens_is_its_owners_alone_whatever_the_umask() {
-    for umask in ["0", "022", "077"] {
-        let rig = Rig::new(now(30, 3)).await;
-        write_config(&rig, Way::Location, "");
-        let slow = FaultKind::Slow(Duration::from_millis(200));
-        rig.sandbox
-            .fault(Fault::new(slow).on("GET /channels/followers"));
-        // Nobody is logged in yet, and the state is made all the same.
-        Running::of(&rig, with_umask(&rig, umask, &["plan"]))
-            .end()
-            .await
-            .exits(4);
-        log_in(&rig, Way::Location).await;
-        rig.sandbox.expire_access_tokens();
-        let mut running = Running::of(
-            &rig,
-            with_umask(&rig, umask, &["apply", "--allow", "first"]),
-        );
-        running
-            .until(|_| rig.sandbox.count("GET /channels/followers") > 0)
-            .await;
-        let look = || {
-            assert_eq!(mode(&rig.state()), 0o700, "umask {umask}");
-            let mut names = Vec::new();
-            for entry in fs::read_dir(rig.state()).unwrap() {
-                let path = entry.unwrap().path();
-                assert_eq!(mode(&path), 0o600, "umask {umask}: {}", path.display());
-                names.push(path.file_name().unwrap().to_string_lossy().into_owned());
-            }
-            names
-        };
-        let names = look();
-        for name in [
-            "ghl-sync.db",
-            "ghl-sync.db-wal",
-            "ghl-sync.db-shm",
-            "token-main.lock",
-            "job-followers.lock",
-        ] {
-            assert!(names.iter().any(|seen| seen == name), "{name}: {names:?}");
-        }
-        running.end().await.exits(0);
-        look();
-        // One that a careless copy opened is closed, and said.
-        set_mode(&rig.state().join("ghl-sync.db"), 0o644);
-        let ended = program(&rig, &["plan"]).await.exits(0);
-        look();
-        assert!(ended.err.contains("open to other users"), "{ended}");
-    }
-}
-
-#[tokio::test]
-async fn a_secret_file_that_others_can_read_is_refused_with_the_line_that_closes_it() {
-    let cases = [
-        (Way::Location, "highlevel.secret"),
-        (Way::Location, "twitch.token"),
-        (Way::TwitchConfidential, "twitch.secret"),
-        (Way::TwitchPublic, "highlevel.token"),
-        (Way::Agency, "highlevel.secret"),
-        (Way::Agency, "key"),
-    ];
-    for (way, name) in cases {
-        let rig = logged_with(way, now(2, 1), KEYED).await;
-        let path = rig.folder.join(name);
-        set_mode(&path, 0o604);
-        let mends = format!("chmod 600 {}", path.display());
-        let ended = program(&rig, &["plan"]).await.exits(4);
-        assert!(ended.err.contains(&mends), "{ended}");
-        assert_lacks(ended.err.as_bytes(), &secrets(&rig), "the message");
-        assert_eq!(rig.sandbox.calls().len(), 0, "{way:?}, {name}");
-        set_mode(&path, 0o600);
-        program(&rig, &["plan"]).await.exits(0);
-    }
 }

@@ -95,6 +95,99 @@ async fn a_redirect_is_an_error_and_the_other_host_sees_no_call() {
 }
 
 #[tokio::test]
+async fn a_401_is_read_for_what_it_means_and_only_a_dead_token_is_renewed() {
+    let highlevel = |message: &str| {
+        format!(r#"{{"statusCode":401,"message":"{message}","error":"Unauthorized"}}"#)
+    };
+    let twitch =
+        |message: &str| format!(r#"{{"error":"Unauthorized","status":401,"message":"{message}"}}"#);
+    let cases = [
+        (
+            Way::Location,
+            highlevel("version header was not found."),
+            "update ghl-sync",
+            false,
+        ),
+        (
+            Way::Location,
+            highlevel("version header is invalid"),
+            "update ghl-sync",
+            false,
+        ),
+        (
+            Way::Location,
+            highlevel("The token is not authorized for this scope."),
+            "the scope",
+            false,
+        ),
+        (
+            Way::Location,
+            highlevel("The token does not have access to this location."),
+            "`location`",
+            false,
+        ),
+        (
+            Way::Location,
+            highlevel("Something nobody has heard of"),
+            "`location`",
+            false,
+        ),
+        (
+            Way::Location,
+            highlevel("Invalid JWT"),
+            "auth highlevel --account main",
+            true,
+        ),
+        (
+            Way::TwitchPublic,
+            twitch("Missing scope: moderator:read:followers"),
+            "the scope",
+            false,
+        ),
+        (
+            Way::TwitchPublic,
+            twitch(
+                "The ID in broadcaster_id must match the user ID found in the request's OAuth token.",
+            ),
+            "moderator",
+            false,
+        ),
+        (
+            Way::TwitchPublic,
+            twitch("Invalid OAuth token"),
+            "auth twitch --account channel",
+            true,
+        ),
+    ];
+    for (way, body, advice, renews) in cases {
+        let answer = format!(
+            "HTTP/1.1 401 Unauthorized\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
+            body.len()
+        );
+        let front = Post::new(&answer).await;
+        let rig = logged_with(way, settings(2, 1), "").await;
+        let base = match way.is_twitch() {
+            true => rig.sandbox.helix_url(),
+            false => rig.sandbox.highlevel_url(),
+        };
+        redirect(&rig, &base, &format!("http://127.0.0.1:{}", front.port));
+        let said = run(&rig, &Ask::default()).await.unwrap_err().to_string();
+        for part in [advice, way.caller().as_str()] {
+            assert!(said.contains(part), "{body}: {said}");
+        }
+        // HighLevel's token calls go to the same host, Twitch's do not.
+        let posts = front
+            .seen()
+            .iter()
+            .filter(|sent| sent.starts_with("POST /oauth/token"))
+            .count();
+        let renewals = posts as u64 + rig.sandbox.count("POST /oauth2/token");
+        assert_eq!(renewals > 0, renews, "{body}: {said}");
+        assert!(renewals <= 1, "{body}");
+    }
+}
+
+#[tokio::test]
 async fn the_proxy_is_used_for_encrypted_calls_and_never_on_this_machine() {
     let proxy = Post::new("HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n").await;
     let more = format!("proxy = \"http://127.0.0.1:{}\"\n", proxy.port);

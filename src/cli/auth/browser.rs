@@ -53,7 +53,7 @@ pub(super) fn redirect(
             NotARedirect::NotLoopback => format!("--port: `redirect_uri` is {text}; {error}"),
         })
     })?;
-    if port.is_some() {
+    if redirect.as_str() != text {
         desk.tell(&format!(
             "note: {} has to know the redirect address {}; register it with the application if it does not",
             desk.service.vendor(),
@@ -140,15 +140,23 @@ pub(super) async fn code(
                             desk.command(AuthDo::Login)
                         )));
                     }
+                    below_the_prompt(desk);
                     desk.tell(&format!("warning: {what}; it was refused"));
                 }
-                back @ (Back::Code { .. } | Back::Refused { .. }) => break Ok(back),
+                back @ (Back::Code { .. } | Back::Refused { .. }) => {
+                    below_the_prompt(desk);
+                    break Ok(back);
+                }
             },
-            () = passed(&clock, deadline) => break Err(desk.wrong(format!(
-                "no browser came back within {} minutes; {NOTHING_STORED}, run `{}` again",
-                PATIENCE.num_minutes(),
-                desk.command(AuthDo::Login)
-            ))),
+            () = passed(&clock, deadline) => {
+                below_the_prompt(desk);
+                break Err(desk.wrong(format!(
+                    "no browser came back within {} minutes; {NOTHING_STORED}, run `{}` again. If the page spoke of the redirect address: {} has to be registered with the application",
+                    PATIENCE.num_minutes(),
+                    desk.command(AuthDo::Login),
+                    redirect.as_str()
+                )));
+            }
         }
     };
     if let Some(listener) = listener {
@@ -186,6 +194,13 @@ fn taken(desk: &Desk<'_>, back: Back) -> Result<Secret, CliError> {
             )))
         }
         Back::Wrong(why) => Err(desk.wrong(format!("the answer is none: {why}"))),
+    }
+}
+
+/// Ends the line on which a person was asked to paste, where one was.
+fn below_the_prompt(desk: &Desk<'_>) {
+    if Asker::can_ask() {
+        desk.tell("");
     }
 }
 

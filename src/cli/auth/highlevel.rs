@@ -1,29 +1,18 @@
-//! Logging in to HighLevel, as the account says: a private integration token, an app of a location, or an app of an agency.
+//! Logging in to HighLevel, as the account says: an app of a location, or an app of an agency; private integration tokens are [`integration`]'s.
 
-use std::path::Path;
-use std::sync::Arc;
-
-use crate::apis::highlevel::{Keys, Search, location};
-use crate::config::{
-    Account, AgencyAccount, Config, HighLevelAccount, HubApp, HubLogin, SecretSource, scopes,
-};
-use crate::model::{AccountName, LocationId, Secret};
+use crate::config::{Account, AgencyAccount, Config, HighLevelAccount, HubApp, HubLogin, scopes};
+use crate::model::AccountName;
 use crate::net::auth::highlevel::{UserType, exchange_code};
 use crate::net::auth::{authorize_address, new_state};
-use crate::net::{Auth, CallError, Grant, Keeper, Purpose, Reach, Tally, resolve};
+use crate::net::{Grant, Keeper, Purpose};
 
 use super::super::args::{AuthDo, HubAuth};
 use super::super::ask::Asker;
 use super::super::error::CliError;
 use super::super::exit::{self, Exit};
 use super::browser::{self, Visit};
-use super::{Desk, NOTHING_STORED, until};
-
-/// How private integration tokens begin. Source: several of HighLevel's clients.
-const PREFIX: &str = "pit-";
-
-/// The scope without which a location's name cannot be read.
-const LOCATIONS: &str = "locations.readonly";
+use super::integration::{self, try_token};
+use super::{Desk, NOTHING_STORED, keep, until};
 
 /// Logs in.
 pub(super) async fn login(
@@ -41,7 +30,7 @@ pub(super) async fn login(
                         )));
                     }
                 }
-                integration(desk, asker, args.from.as_deref(), &account).await
+                integration::login(desk, asker, args.from.as_deref(), &account).await
             }
             HubLogin::App(app) => {
                 no_from(desk, args)?;
@@ -77,157 +66,6 @@ fn no_from(desk: &Desk<'_>, args: &HubAuth) -> Result<(), CliError> {
     }
 }
 
-/// Takes a private integration token, tries it, and keeps it.
-async fn integration(
-    desk: &mut Desk<'_>,
-    asker: &mut Asker,
-    from: Option<&str>,
-    account: &HighLevelAccount,
-) -> Result<Exit, CliError> {
-    let keeper = desk.keeper()?;
-    let token = match from {
-        None | Some("-") => {
-            if from.is_none() && Asker::can_ask() {
-                desk.tell(&format!(
-                    "A private integration token is made in HighLevel, in the location: Settings, Private Integrations. It needs the scopes {}.",
-                    scopes::needed(desk.worlds.config(), &desk.name).join(", ")
-                ));
-            }
-            let what = format!("Private integration token of location {}", account.location);
-            let asked = asker.secret(&what).await;
-            asked.map_err(|error| error.leaving(NOTHING_STORED))?
-        }
-        Some(source) => read(desk, source)?,
-    };
-    if !token.reveal().starts_with(PREFIX) {
-        desk.tell(&format!(
-            "warning: private integration tokens begin with `{PREFIX}`, and this one does not; it is tried all the same"
-        ));
-    }
-    let tried = asker.or_stopped(try_token(desk, account, &token)).await;
-    let tried = tried.map_err(|error| error.leaving(NOTHING_STORED))??;
-    let grant = Grant {
-        access: token,
-        refresh: None,
-        expires_in: None,
-        scopes: Vec::new(),
-        location: Some(account.location.as_str().to_owned()),
-        company: None,
-    };
-    let owner = Some(account.location.as_str().to_owned());
-    let kept = keeper.keep(grant, owner, tried.name.clone()).await;
-    kept.map_err(|error| desk.unusable(error))?;
-    let said = format!(
-        "HighLevel takes the token for location {}{}; it is stored and does not end by itself (HighLevel advises to rotate it every 90 days)",
-        account.location,
-        called(tried.name.as_deref())
-    );
-    desk.done(
-        &said,
-        &tried.lacking,
-        "add it to the private integration, which keeps its token",
-    )
-}
-
-/// Reads a token from where the command line says.
-fn read(desk: &Desk<'_>, text: &str) -> Result<Secret, CliError> {
-    let known = ["env:", "file:", "credential:"];
-    if !known.iter().any(|form| text.starts_with(form)) {
-        return Err(desk.wrong(
-            "--from: expected env:NAME, file:PATH, credential:NAME or - for a line of stdin; a token on the command line would be seen by every user of this machine",
-        ));
-    }
-    // A path is typed where one stands; credentials are beside the main file.
-    let folder = match text.starts_with("credential:") {
-        true => desk.worlds.config().path.parent().unwrap_or(Path::new("")),
-        false => Path::new(""),
-    };
-    let source = SecretSource::parse(text, folder);
-    let source = source.map_err(|what| desk.wrong(format!("--from: {what}")))?;
-    resolve(&source).map_err(|error| desk.wrong(format!("--from: {error}")))
-}
-
-/// What trying a token showed.
-struct Tried {
-    /// The location's name.
-    name: Option<String>,
-    /// The scopes that it was found to lack.
-    lacking: Vec<&'static str>,
-}
-
-/// Tries a token on the location: reads it or, where that scope is missing, one contact of it.
-///
-/// Errors: HighLevel does not take it, or not for this location; `OutOfTouch`.
-async fn try_token(
-    desk: &mut Desk<'_>,
-    account: &HighLevelAccount,
-    token: &Secret,
-) -> Result<Tried, CliError> {
-    let whole = Account::HighLevel(account.clone());
-    let auth = Auth::Fixed(token.clone());
-    let tally = Tally::default();
-    let line = desk.worlds.line(&whole, Reach::ReadsOnly, auth, &tally);
-    let line = line.map_err(|what| desk.wrong(what))?;
-    let read = location(&account.location);
-    match line.send(&read, Purpose::Announced).await {
-        Ok(answer) if answer.value.id == account.location => Ok(Tried {
-            name: answer.value.name,
-            lacking: Vec::new(),
-        }),
-        Ok(answer) => Err(desk.wrong(format!(
-            "the token is of location {}, and ghl-sync.toml says {}; {NOTHING_STORED}",
-            answer.value.id, account.location
-        ))),
-        Err(CallError::Scope { .. }) => {
-            let search = Search::by_added().limit(1);
-            let search = search.call(&account.location, &Arc::new(Keys::default()));
-            match line.send(&search, Purpose::Announced).await {
-                Ok(_) => Ok(Tried {
-                    name: None,
-                    lacking: vec![LOCATIONS],
-                }),
-                Err(error) => Err(untaken(desk, account, error)),
-            }
-        }
-        Err(error) => Err(untaken(desk, account, error)),
-    }
-}
-
-fn untaken(desk: &Desk<'_>, account: &HighLevelAccount, error: CallError) -> CliError {
-    let location = &account.location;
-    let again = format!("run `{}` again", desk.command(AuthDo::Login));
-    match error {
-        CallError::DeadToken { said, .. } => desk.wrong(format!(
-            "HighLevel does not take the token ({said}); {NOTHING_STORED}, copy it anew (Settings, Private Integrations) and {again}"
-        )),
-        CallError::NoAccess { said, .. } => desk.wrong(format!(
-            "the token is not one of location {location} ({said}); {NOTHING_STORED}, make one in that location, or correct `location` in ghl-sync.toml, and {again}"
-        )),
-        CallError::NotFound { .. } => desk.wrong(format!(
-            "HighLevel knows no location {location}; {NOTHING_STORED}, correct `location` in ghl-sync.toml and {again}"
-        )),
-        CallError::Scope { said, .. } => desk.wrong(format!(
-            "the token lacks the scope contacts.readonly, so that it cannot be tried ({said}); {NOTHING_STORED}, add the scopes {} to the private integration and {again}",
-            scopes::needed(desk.worlds.config(), &desk.name).join(", ")
-        )),
-        error @ (CallError::OutOfTouch { .. }
-        | CallError::Unsure { .. }
-        | CallError::Spent { .. }
-        | CallError::BadReply { .. }) => desk.out_of_touch(format!(
-            "the token could not be tried: {error}; {NOTHING_STORED}, {again}"
-        )),
-        CallError::State(error) => error.into(),
-        error @ (CallError::Refused { .. }
-        | CallError::Duplicate { .. }
-        | CallError::Version { .. }
-        | CallError::NoPermission { .. }
-        | CallError::NotSent { .. }
-        | CallError::Login(_)) => desk.wrong(format!(
-            "the token could not be tried: {error}; {NOTHING_STORED}"
-        )),
-    }
-}
-
 /// Logs a location in by its app.
 async fn of_location(
     desk: &mut Desk<'_>,
@@ -251,7 +89,8 @@ async fn of_location(
         (Some(seen), _) if seen == expected.as_str() => {}
         (Some(seen), _) => {
             return Err(desk.wrong(format!(
-                "the login is of location {seen}, and ghl-sync.toml says {expected}; {again}"
+                "the login is of location {}, and ghl-sync.toml says {expected}; {again}",
+                seen.escape_debug()
             )));
         }
         (None, Some(_)) => {
@@ -269,8 +108,7 @@ async fn of_location(
     }
     let granted = grant.scopes.clone();
     let owner = Some(expected.as_str().to_owned());
-    let kept = keeper.keep(grant, owner, None).await;
-    let facts = kept.map_err(|error| desk.unusable(error))?;
+    let facts = keep(desk, asker, &keeper, grant, (owner, None)).await?;
     let said = format!(
         "logged in to location {expected}, {}; it renews itself",
         until(&facts)
@@ -308,7 +146,8 @@ async fn of_agency(
     let company = match (&grant.location, &grant.company) {
         (Some(seen), _) => {
             return Err(desk.wrong(format!(
-                "the login is of location {seen}, and this account is an agency's; {again}"
+                "the login is of location {}, and this account is an agency's; {again}",
+                seen.escape_debug()
             )));
         }
         (None, None) => {
@@ -319,11 +158,12 @@ async fn of_agency(
         (None, Some(company)) => company.clone(),
     };
     let granted = grant.scopes.clone();
-    let kept = keeper.keep(grant, Some(company.clone()), None).await;
-    let facts = kept.map_err(|error| desk.unusable(error))?;
+    let owner = (Some(company.clone()), None);
+    let facts = keep(desk, asker, &keeper, grant, owner).await?;
     let left = format!("the login of account {} is stored", desk.name);
     let said = format!(
-        "logged in to agency {company}, {}; it renews itself",
+        "logged in to agency {}, {}; it renews itself",
+        company.escape_debug(),
         until(&facts)
     );
     let minted = asker.or_stopped(mint_all(desk)).await;
@@ -424,20 +264,5 @@ fn lacking_if_told(desk: &Desk<'_>, granted: &[String]) -> Vec<&'static str> {
     match granted.is_empty() {
         true => Vec::new(),
         false => desk.lacking(granted),
-    }
-}
-
-fn called(name: Option<&str>) -> String {
-    match name {
-        Some(name) => format!(" (\"{}\")", name.escape_debug()),
-        None => String::new(),
-    }
-}
-
-/// Returns the location that an account is of.
-pub(super) fn location_of(account: &Account) -> Option<&LocationId> {
-    match account {
-        Account::HighLevel(account) => Some(&account.location),
-        Account::Agency(_) | Account::Twitch(_) => None,
     }
 }

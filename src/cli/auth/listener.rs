@@ -197,7 +197,8 @@ async fn answer(
 fn came_to(request: &Request<Incoming>, path: &str) -> Option<String> {
     let text = |name: &str| request.headers().get(name)?.to_str().ok();
     // Browsers that say how they come say it of every call; a page that embeds the address says something else.
-    let is_opened = text("sec-fetch-mode").is_none_or(|mode| mode == "navigate");
+    let is_opened = text("sec-fetch-mode").is_none_or(|mode| mode == "navigate")
+        && text("sec-fetch-dest").is_none_or(|place| place == "document");
     let is_ours = request.method() == Method::GET && request.uri().path() == path && is_opened;
     let host = text("host")?;
     is_ours.then(|| {
@@ -270,6 +271,7 @@ mod tests {
             format!("GET /favicon.ico HTTP/1.1\r\n{host}"),
             format!("POST /callback?code=c0de HTTP/1.1\r\n{host}"),
             format!("GET /callback?code=c0de HTTP/1.1\r\n{host}\r\nSec-Fetch-Mode: no-cors"),
+            format!("GET /callback?code=c0de HTTP/1.1\r\n{host}\r\nSec-Fetch-Dest: iframe"),
         ] {
             let said = ask(port, &other).await;
             assert!(said.starts_with("HTTP/1.1 404"), "{other}: {said}");
