@@ -143,9 +143,10 @@ async fn ask(
     let mut worlds = match Worlds::open(config, shell.clock.clone()).await {
         Ok(worlds) => worlds,
         Err(error) => {
-            let about = match error.exit() {
-                Exit::BadConfig => About::Configuration,
-                _ => About::State,
+            let about = if error.exit() == Exit::BadConfig {
+                About::Configuration
+            } else {
+                About::State
             };
             // What was said of the key or the state before is not said twice.
             if found.is_wrong(&about) {
