@@ -14,6 +14,7 @@ use super::interrupt;
 use super::logs::{self, Loud};
 use super::progress::Progress;
 use super::shell::Shell;
+use super::typed::Typed;
 use super::{auth, check, demo, init, runs, sandbox, settle, status};
 
 /// The threads that calls are made on; planning and the state have their own.
@@ -103,6 +104,7 @@ fn on_a_runtime(args: &Args, progress: &Progress) -> Exit {
 
 /// Carries out one command; says on the shell's progress what went wrong.
 pub async fn run(args: &Args, shell: &mut Shell) -> Exit {
+    shell.typed = Typed::with(args.config.as_deref());
     match carry_out(args, shell).await {
         Ok(exit) => exit,
         Err(error) => {

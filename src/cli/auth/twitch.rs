@@ -144,7 +144,7 @@ async fn prove(
 /// Renews a login of an application without a secret at once: that of a confidential one would end in four hours, when nobody is there.
 async fn renewed(desk: &Desk<'_>, keeper: &Keeper) -> Result<LoginFacts, CliError> {
     keeper.renew().await.map_err(|error| match error {
-        AuthError::ClientSecret { said } => desk.wrong(format!(
+        AuthError::ClientSecret { said, .. } => desk.wrong(format!(
             "the login is stored, but it cannot be renewed and ends in some hours ({said}); {}, and run `{}`",
             desk.secret_advice(),
             desk.command(AuthDo::Renew)
@@ -166,7 +166,7 @@ fn unproven(desk: &Desk<'_>, error: CallError) -> CliError {
         | CallError::Spent { .. }
         | CallError::BadReply { .. } => desk.out_of_touch(format!(
             "the login is stored, but Twitch did not say whose it is: {error}; `{}` asks again",
-            desk.typed("ghl-sync check --online")
+            desk.typed("check --online")
         )),
         CallError::Refused { .. }
         | CallError::NotFound { .. }
