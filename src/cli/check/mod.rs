@@ -45,7 +45,11 @@ pub(super) async fn check(
         known(&config, name, online)?;
     }
     let mut found = Found::default();
-    offline::look(&mut found, &config, is_whole, &typed, shell.clock.now());
+    let is_asked = |name: &AccountName| {
+        online && is_whole && online::is_asked(&config, args.account.as_ref(), name)
+    };
+    let now = shell.clock.now();
+    offline::look(&mut found, &config, is_whole, &typed, is_asked, now);
     if !is_whole {
         if let Form::Text = args.format {
             // Where every command tells of them; what else was found stands below.
