@@ -35,9 +35,9 @@ pub fn main() -> Exit {
     };
     let progress = Progress::on_stderr(args.quiet);
     say_panics(&progress);
-    // The demo tells a story of its own.
+    // The demo tells a story of its own, and a login says itself what came of it.
     let usual = match &args.command {
-        Command::Demo(_) | Command::Sandbox(_) => Loud::Warnings,
+        Command::Demo(_) | Command::Sandbox(_) | Command::Auth(_) => Loud::Warnings,
         _ => Loud::Runs,
     };
     logs::start(
