@@ -22,7 +22,7 @@ pub(super) const RENEWAL_PATIENCE: Duration = Duration::from_secs(3);
 /// Listens for Ctrl-C and SIGTERM until the program ends.
 ///
 /// The first asks the run to stop. The second ends the process after `last`, waiting for nothing but a moment for a login's renewal, whose
-/// answer comes once: every commit so far stands, and the next run recovers what was under way. This is the one place besides `main` that ends the process, because a run that computes cannot
+/// answer comes once: every commit so far stands, and the next run recovers what was under way. This module is the one place besides `main` that ends the process, because a run that computes cannot
 /// be made to return.
 pub(super) fn listen(stop: Stop, progress: Progress, last: impl FnOnce() + Send + 'static) {
     listen_saying(STOPPING, stop, progress, last);
@@ -43,6 +43,18 @@ pub(super) fn listen_saying(
         signals.next().await;
         renewals_through(RENEWAL_PATIENCE).await;
         last();
+        std::process::exit(i32::from(Exit::Failed.code()));
+    });
+}
+
+/// Ends the program at the first Ctrl-C or SIGTERM: for what only asks, and may renew a login on the way, whose answer comes once.
+pub(super) fn end_at_once(progress: Progress) {
+    let mut signals = Signals::new();
+    tokio::spawn(async move {
+        signals.next().await;
+        renewals_through(RENEWAL_PATIENCE).await;
+        progress.finish();
+        progress.say("stopped by you");
         std::process::exit(i32::from(Exit::Failed.code()));
     });
 }

@@ -98,10 +98,11 @@ impl AuthError {
 
     /// Sorts the failure of a token call by what the vendor said; `command` logs in again, `renew` renews what is there.
     ///
-    /// Source of the texts: HighLevel's v3 OpenAPI file of OAuth; issues 943, 1037 and 1042 of Twitch's tracker. 401 was not seen at Twitch
-    /// and counts as an invalid refresh token.
+    /// Source of the texts: HighLevel's v3 OpenAPI file of OAuth; issues 943, 1037 and 1042 of Twitch's tracker. A dead
+    /// token was not seen there, and counts as an invalid refresh token.
     pub fn of_call(error: CallError, command: &str, renew: &str) -> AuthError {
         let command = command.to_owned();
+        let is_dead = matches!(error, CallError::DeadToken { .. });
         let said = match error {
             CallError::Refused { said, .. }
             | CallError::DeadToken { said, .. }
@@ -145,13 +146,15 @@ impl AuthError {
         } else if has(&["invalid client", "client id", "clientid", "client_id"]) {
             // The stored login is of the client id that is not known, so that only another one helps.
             AuthError::ClientId { said, command }
-        } else if has(&[
-            "refresh token",
-            "invalid grant",
-            "invalid_grant",
-            "invalid token",
-            "invalid jwt",
-        ]) {
+        } else if is_dead
+            || has(&[
+                "refresh token",
+                "invalid grant",
+                "invalid_grant",
+                "invalid token",
+                "invalid jwt",
+            ])
+        {
             AuthError::Lost { why: said, command }
         } else {
             AuthError::Refused { said, command }
@@ -223,6 +226,7 @@ impl std::error::Error for AuthError {}
 
 #[cfg(test)]
 mod tests {
+    use super::super::TokenKind;
     use super::*;
 
     #[test]
@@ -260,5 +264,14 @@ mod tests {
             AuthError::Inactive { .. }
         ));
         assert!(matches!(of("Bad Request"), AuthError::Refused { .. }));
+        let dead = CallError::DeadToken {
+            call: "POST /token",
+            said: "Invalid OAuth token".to_owned(),
+            token: TokenKind::Fixed,
+        };
+        assert!(matches!(
+            AuthError::of_call(dead, "", ""),
+            AuthError::Lost { .. }
+        ));
     }
 }
