@@ -336,6 +336,8 @@ fn about(facts: &LoginFacts, now: DateTime<Utc>) -> Vec<String> {
         LoginKind::Minted => "; made anew when needed",
     };
     let good = match facts.expires {
+        // What is wrong stands below.
+        _ if facts.lost.is_some() => "cannot be renewed any more".to_owned(),
         None => "does not end by itself".to_owned(),
         Some(at) if at > now => format!("good until {}{renews}", moment(at, now)),
         Some(at) => format!("ended {}{renews}", moment(at, now)),
