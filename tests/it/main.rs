@@ -19,6 +19,7 @@ mod life;
 mod logged;
 mod lost;
 mod mirror;
+mod newuser;
 mod nights;
 mod privacy;
 mod process;
