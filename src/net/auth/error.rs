@@ -99,6 +99,12 @@ impl AuthError {
     pub fn of_call(error: CallError, command: &str) -> AuthError {
         let command = command.to_owned();
         let said = match error {
+            // A quota, whatever it says of refresh tokens: the login is not lost by it.
+            CallError::Refused { status: 429, .. } => {
+                return AuthError::OutOfTouch {
+                    why: error.to_string(),
+                };
+            }
             CallError::Refused { said, .. }
             | CallError::DeadToken { said, .. }
             | CallError::NoAccess { said, .. }
@@ -252,5 +258,14 @@ mod tests {
             AuthError::Inactive { .. }
         ));
         assert!(matches!(of("Bad Request"), AuthError::Refused { .. }));
+        let quota = CallError::Refused {
+            call: "POST /token",
+            status: 429,
+            said: "too many requests for this refresh token".to_owned(),
+        };
+        assert!(matches!(
+            AuthError::of_call(quota, ""),
+            AuthError::OutOfTouch { .. }
+        ));
     }
 }
