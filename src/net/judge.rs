@@ -22,6 +22,9 @@ pub enum Pause {
     OneWindow,
 }
 
+/// The longest success, in bytes, that may be an error in disguise.
+pub(super) const LARGEST_DISGUISE: usize = 2048;
+
 /// What an answer means for the one who asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
@@ -76,7 +79,7 @@ pub fn judge(vendor: Vendor, kind: CallKind, status: u16, hints: &Hints, body: &
     // A success is large and parsed by its reader; only a short one can be an error in disguise.
     if (200..300).contains(&status) {
         return match serde_json::from_slice(body) {
-            Ok(value) if body.len() <= 2048 && disguised(&value).is_some() => {
+            Ok(value) if body.len() <= LARGEST_DISGUISE && disguised(&value).is_some() => {
                 let status = disguised(&value).unwrap_or(status);
                 refused(vendor, kind, status, hints, &value)
             }
