@@ -8,6 +8,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use super::error::StoreError;
+use super::lock::give_to_owner;
 
 /// The name of the state file in the state folder.
 pub const STATE_FILE: &str = "ghl-sync.db";
@@ -58,7 +59,7 @@ pub(super) fn open_for_writing(folder: &Path) -> Result<(Connection, PathBuf), S
             .mode(0o600)
             .open(&path)
         {
-            Ok(_) => {}
+            Ok(file) => give_to_owner(&file, &path),
             Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
             Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
                 return Err(StoreError::ReadOnly { path });
