@@ -170,3 +170,11 @@ fn a_file_that_is_locked_while_it_is_made_is_told_as_locked() {
     Store::open(&folder).unwrap();
     fs::remove_dir_all(folder).unwrap();
 }
+
+#[test]
+fn a_disk_with_next_to_no_room_is_full_and_one_that_does_not_tell_is_not() {
+    assert!(is_full(1_000, ROOM_BYTES - 1));
+    assert!(!is_full(1_000, ROOM_BYTES));
+    assert!(!is_full(0, 0), "proc and its like have no blocks at all");
+    assert!(has_room(&std::env::temp_dir().join("x.db")).is_ok());
+}
