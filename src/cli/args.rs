@@ -452,7 +452,7 @@ mod tests {
             ("ghl-sync status --format yaml", "markdown"),
             ("ghl-sync check --format markdown", "json"),
             ("ghl-sync auth", "Usage"),
-            ("ghl-sync auth google", "twitch"),
+            ("ghl-sync auth twich", "twitch"),
             ("ghl-sync auth twitch leave", "revoke"),
             ("ghl-sync auth twitch --paste", "--browser"),
             ("ghl-sync auth highlevel --port 0", "1.."),

@@ -53,7 +53,7 @@ pub(super) fn redirect(
             NotARedirect::NotLoopback => format!("--port: `redirect_uri` is {text}; {error}"),
         })
     })?;
-    if port.is_some() {
+    if redirect.as_str() != text {
         desk.tell(&format!(
             "note: {} has to know the redirect address {}; register it with the application if it does not",
             desk.service.vendor(),
@@ -151,9 +151,10 @@ pub(super) async fn code(
             () = passed(&clock, deadline) => {
                 below_the_prompt(desk);
                 break Err(desk.wrong(format!(
-                    "no browser came back within {} minutes; {NOTHING_STORED}, run `{}` again",
+                    "no browser came back within {} minutes; {NOTHING_STORED}, run `{}` again. If the page spoke of the redirect address: {} has to be registered with the application",
                     PATIENCE.num_minutes(),
-                    desk.command(AuthDo::Login)
+                    desk.command(AuthDo::Login),
+                    redirect.as_str()
                 )));
             }
         }

@@ -54,7 +54,8 @@ pub(super) async fn grant(
     desk.tell(&format!(
         "Open this address on any device, logged in to Twitch as the broadcaster or a moderator of the channel:\n\n  \
          {}\n\nand confirm the code {}. It is good for {life}; ghl-sync waits.",
-        device.verification_uri, device.user_code
+        device.verification_uri.escape_debug(),
+        device.user_code.escape_debug()
     ));
     desk.shell.progress.waiting("waiting for you to confirm");
     let granted = wait(desk, account, client_secret, keeper, scopes, &device).await;
@@ -140,7 +141,7 @@ async fn wait(
     } else {
         desk.wrong(format!(
             "nobody confirmed the code {} in time, and it has expired; nothing was stored, {again}",
-            device.user_code
+            device.user_code.escape_debug()
         ))
     })
 }

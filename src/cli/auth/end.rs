@@ -88,7 +88,9 @@ pub(super) async fn revoke(
     }
     let ended = asker.or_stopped(at_vendor(desk, &keeper)).await;
     let ended = ended.map_err(|error| error.leaving("the login is still stored"))?;
-    let forgotten = keeper.forget().await;
+    let forgotten = asker.or_stopped(keeper.forget()).await;
+    let forgotten = forgotten
+        .map_err(|error| error.leaving("`ghl-sync auth show` tells whether it is still stored"))?;
     forgotten.map_err(|error| desk.unusable(error))?;
     let mut said = vec![format!("account {}: the login is forgotten", desk.name)];
     for name in highlevel::locations(desk.worlds.config(), &desk.name) {

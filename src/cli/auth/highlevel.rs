@@ -12,7 +12,7 @@ use super::super::error::CliError;
 use super::super::exit::{self, Exit};
 use super::browser::{self, Visit};
 use super::integration::{self, try_token};
-use super::{Desk, NOTHING_STORED, until};
+use super::{Desk, NOTHING_STORED, keep, until};
 
 /// Logs in.
 pub(super) async fn login(
@@ -89,7 +89,8 @@ async fn of_location(
         (Some(seen), _) if seen == expected.as_str() => {}
         (Some(seen), _) => {
             return Err(desk.wrong(format!(
-                "the login is of location {seen}, and ghl-sync.toml says {expected}; {again}"
+                "the login is of location {}, and ghl-sync.toml says {expected}; {again}",
+                seen.escape_debug()
             )));
         }
         (None, Some(_)) => {
@@ -107,8 +108,7 @@ async fn of_location(
     }
     let granted = grant.scopes.clone();
     let owner = Some(expected.as_str().to_owned());
-    let kept = keeper.keep(grant, owner, None).await;
-    let facts = kept.map_err(|error| desk.unusable(error))?;
+    let facts = keep(desk, asker, &keeper, grant, (owner, None)).await?;
     let said = format!(
         "logged in to location {expected}, {}; it renews itself",
         until(&facts)
@@ -146,7 +146,8 @@ async fn of_agency(
     let company = match (&grant.location, &grant.company) {
         (Some(seen), _) => {
             return Err(desk.wrong(format!(
-                "the login is of location {seen}, and this account is an agency's; {again}"
+                "the login is of location {}, and this account is an agency's; {again}",
+                seen.escape_debug()
             )));
         }
         (None, None) => {
@@ -157,11 +158,12 @@ async fn of_agency(
         (None, Some(company)) => company.clone(),
     };
     let granted = grant.scopes.clone();
-    let kept = keeper.keep(grant, Some(company.clone()), None).await;
-    let facts = kept.map_err(|error| desk.unusable(error))?;
+    let owner = (Some(company.clone()), None);
+    let facts = keep(desk, asker, &keeper, grant, owner).await?;
     let left = format!("the login of account {} is stored", desk.name);
     let said = format!(
-        "logged in to agency {company}, {}; it renews itself",
+        "logged in to agency {}, {}; it renews itself",
+        company.escape_debug(),
         until(&facts)
     );
     let minted = asker.or_stopped(mint_all(desk)).await;

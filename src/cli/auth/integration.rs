@@ -12,7 +12,7 @@ use super::super::args::AuthDo;
 use super::super::ask::Asker;
 use super::super::error::CliError;
 use super::super::exit::Exit;
-use super::{Desk, NOTHING_STORED};
+use super::{Desk, NOTHING_STORED, keep};
 
 /// How private integration tokens begin. Source: several of HighLevel's clients.
 const PREFIX: &str = "pit-";
@@ -58,8 +58,8 @@ pub(super) async fn login(
         company: None,
     };
     let owner = Some(account.location.as_str().to_owned());
-    let kept = keeper.keep(grant, owner, tried.name.clone()).await;
-    kept.map_err(|error| desk.unusable(error))?;
+    let owner = (owner, tried.name.clone());
+    keep(desk, asker, &keeper, grant, owner).await?;
     let said = format!(
         "HighLevel takes the token for location {}{}; it is stored and does not end by itself (HighLevel advises to rotate it every 90 days)",
         account.location,

@@ -19,7 +19,7 @@ use chrono::{DateTime, Utc};
 
 use crate::config::{Account, Config, HubLogin, TwitchLogin, scopes};
 use crate::model::{AccountName, Clock};
-use crate::net::{AuthError, CallError, Keeper};
+use crate::net::{AuthError, CallError, Grant, Keeper};
 use crate::plan::spelling::near;
 use crate::report::shell_word;
 use crate::run::RunError;
@@ -306,8 +306,12 @@ impl Desk<'_> {
         let source = sources.iter().find(|(key, _)| *key == "client_secret");
         match source {
             Some((_, source)) => format!(
-                "put the secret of the application {} where `client_secret` points to ({source})",
-                self.client_id().unwrap_or_default()
+                "put the secret of the application {} where `client_secret` points to ({source}){}",
+                self.client_id().unwrap_or_default(),
+                match self.service {
+                    Service::Twitch => ", or take that line out if the application is a public one",
+                    Service::HighLevel => "",
+                }
             ),
             None => format!(
                 "the application is a confidential one, so add `client_secret = \"file:PATH\"` to [accounts.{}]",
@@ -374,6 +378,24 @@ impl Desk<'_> {
             )),
         })
     }
+}
+
+/// Stores what was granted.
+///
+/// Errors: the state cannot be written; `Stopped` while another process keeps the login to itself.
+async fn keep(
+    desk: &Desk<'_>,
+    asker: &mut Asker,
+    keeper: &Keeper,
+    grant: Grant,
+    (owner, owner_name): (Option<String>, Option<String>),
+) -> Result<LoginFacts, CliError> {
+    let kept = asker
+        .or_stopped(keeper.keep(grant, owner, owner_name))
+        .await;
+    let left = "`ghl-sync auth show` tells whether the login was stored";
+    let kept = kept.map_err(|error| error.leaving(left))?;
+    kept.map_err(|error| desk.unusable(error))
 }
 
 /// Returns whether a person logs the account in.

@@ -302,7 +302,9 @@ impl All {
 
 /// Says whose login it is and how long it is good.
 fn about(facts: &LoginFacts, now: DateTime<Utc>) -> Vec<String> {
-    let of = match (&facts.owner_name, &facts.owner) {
+    // A person named the location, and may have done so with anything.
+    let name = facts.owner_name.as_deref().map(str::escape_debug);
+    let of = match (name, &facts.owner) {
         (Some(name), Some(id)) => format!(" {name} ({id})"),
         (None, Some(id)) => format!(" {id}"),
         (Some(name), None) => format!(" {name}"),

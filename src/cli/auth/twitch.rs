@@ -15,7 +15,7 @@ use super::super::ask::Asker;
 use super::super::error::CliError;
 use super::super::exit::Exit;
 use super::browser::{self, Visit};
-use super::{Desk, NOTHING_STORED, device, until};
+use super::{Desk, NOTHING_STORED, device, keep, until};
 
 /// Logs in: by a device code, or by a browser when asked to.
 pub(super) async fn login(
@@ -52,8 +52,7 @@ pub(super) async fn login(
         let granted = asker.or_stopped(granted).await;
         granted.map_err(|error| error.leaving(NOTHING_STORED))??
     };
-    let kept = keeper.keep(grant, None, None).await;
-    kept.map_err(|error| desk.unusable(error))?;
+    keep(desk, asker, &keeper, grant, (None, None)).await?;
     let left = format!(
         "the login of account {} is stored; `ghl-sync check --online` tests it",
         desk.name
@@ -133,7 +132,8 @@ async fn prove(
     };
     let login = token.login.unwrap_or_else(|| "a user".to_owned());
     let said = format!(
-        "logged in as {login} ({user}), for {}, {}; it renews itself",
+        "logged in as {} ({user}), for {}, {}; it renews itself",
+        login.escape_debug(),
         channel(&account.channel, &login, user.as_str()),
         facts.as_ref().map(until).unwrap_or_default()
     );

@@ -15,7 +15,14 @@ async fn a_browser_login_runs_to_an_apply_and_refuses_another_answer() {
     let rig = desk(confidential(small_now()), FIXED_HUB, SECRET).await;
     secret(&rig, "twitch.secret", TWITCH_CLIENT_SECRET);
     let port = free_port().await;
-    let args = ["auth", "twitch", "--browser", "--port", &port.to_string()];
+    let args = [
+        "auth",
+        "twitch",
+        "-vv",
+        "--browser",
+        "--port",
+        &port.to_string(),
+    ];
     let mut running = Running::start(&rig, &args);
     let address = shown_address(&mut running).await;
     assert!(address.contains("scope=moderator%3Aread%3Afollowers&state="));
@@ -43,7 +50,15 @@ async fn a_pasted_address_logs_in_on_a_machine_without_a_browser() {
     let rig = desk(confidential(small_now()), FIXED_HUB, SECRET).await;
     secret(&rig, "twitch.secret", TWITCH_CLIENT_SECRET);
     let (reader, mut writer) = std::io::pipe().unwrap();
-    let args = ["auth", "twitch", "--browser", "--paste"];
+    let args = [
+        "auth",
+        "twitch",
+        "-vv",
+        "--log-format",
+        "json",
+        "--browser",
+        "--paste",
+    ];
     let mut running = piped(&rig, &args, reader.into());
     let shown = shown_address(&mut running).await;
     // Nobody listens there, and the browser shows the address all the same.

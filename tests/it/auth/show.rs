@@ -1,6 +1,6 @@
 //! What `auth show` tells.
 
-use ghl_sync::sandbox::{HIGHLEVEL_TOKEN, TWITCH_TOKEN};
+use ghl_sync::sandbox::{HIGHLEVEL_TOKEN, LOCATION_ID, TWITCH_TOKEN};
 use serde_json::Value;
 
 use super::desk::{FIXED_HUB, FIXED_SPOKE, by_device, desk, secret, small, typed, write};
@@ -115,5 +115,23 @@ async fn a_login_that_has_ended_or_is_of_something_else_is_shown_with_what_mends
     typed(&rig, "auth show").await.exits(0).says(&[
         "account channel\n  logged in as sandbox_channel",
         "WRONG  a twitch login is stored, and ghl-sync.toml has no account of this name",
+    ]);
+}
+
+#[tokio::test]
+async fn a_token_of_the_location_before_is_not_used_for_the_next() {
+    let rig = desk(small(), "", FIXED_SPOKE).await;
+    let token = rig.folder.join("highlevel.token");
+    let from = format!("auth highlevel --from file:{}", token.display());
+    typed(&rig, &from).await.exits(0);
+    let main = std::fs::read_to_string(rig.config_path()).unwrap();
+    let other = main.replace(LOCATION_ID, "anotherLocation");
+    std::fs::write(rig.config_path(), other).unwrap();
+    typed(&rig, "auth show").await.exits(0).says(&[
+        "WRONG  the stored login is of location sandboxLocation00001, and ghl-sync.toml says anotherLocation",
+    ]);
+    typed(&rig, "plan").await.exits(4).complains(&[
+        "account main: the stored login is of location sandboxLocation00001",
+        "ghl-sync auth highlevel --account main",
     ]);
 }

@@ -2,12 +2,15 @@
 
 use std::time::Duration;
 
-use ghl_sync::sandbox::{Fault, FaultKind, IssuedKind, TWITCH_CLIENT_ID, TWITCH_CLIENT_SECRET};
+use ghl_sync::sandbox::{
+    Fault, FaultKind, IssuedKind, Settings, TWITCH_CLIENT_ID, TWITCH_CLIENT_SECRET,
+};
 
 use super::desk::{
-    FIXED_HUB, FIXED_SPOKE, applies, by_device, confidential, desk, secret, small, typed,
-    typed_while, until, write,
+    FIXED_HUB, FIXED_SPOKE, applies, by_device, confidential, desk, open, secret, shown_address,
+    shows_no_secret, small, small_now, typed, typed_while, until, write,
 };
+use crate::program::Running;
 use crate::rig::{Rig, hours, minutes};
 
 const TOKEN: &str = "POST /oauth2/token";
@@ -34,6 +37,27 @@ async fn a_device_login_of_a_public_application_runs_to_an_apply() {
     applies(&rig).await;
     rig.advance(hours(5));
     typed(&rig, "plan").await.exits(0);
+}
+
+#[tokio::test]
+async fn the_program_logs_in_by_a_device_code_and_logs_no_secret() {
+    let rig = desk(
+        Settings {
+            device_interval: Duration::from_secs(1),
+            ..small_now()
+        },
+        FIXED_HUB,
+        "",
+    )
+    .await;
+    let mut running = Running::start(&rig, &["auth", "twitch", "-vv"]);
+    let address = shown_address(&mut running).await;
+    assert_eq!(open(&address).await.status, 200);
+    let ended = running.end().await.exits(0);
+    shows_no_secret(&rig.sandbox, &ended);
+    ended
+        .says(&["logged in as sandbox_channel (4242)"])
+        .complains(&["POST /device answered 200"]);
 }
 
 #[tokio::test]
@@ -156,6 +180,7 @@ async fn what_is_wrong_with_the_application_is_said_with_what_mends_it() {
     by_device(&rig, "auth twitch").await.exits(4).complains(&[
         "account channel: Twitch does not take the client secret (invalid client secret)",
         "where `client_secret` points to (file:",
+        "or take that line out if the application is a public one",
     ]);
     std::fs::remove_file(rig.folder.join("twitch.secret")).unwrap();
     typed(&rig, "auth twitch")

@@ -1,6 +1,6 @@
 //! Several who meet one ended token, and processes that end in the middle of its renewal.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ghl_sync::net::{Purpose, Reach, Tally};
 use ghl_sync::run::Ask;
@@ -134,6 +134,28 @@ async fn a_program_that_is_stopped_at_once_still_writes_the_pair_it_was_granted(
         program(&rig, &["plan"]).await.exits(0);
         assert_eq!(renewals(&rig, way), 1, "{way:?}");
     }
+}
+
+#[tokio::test]
+async fn a_program_that_waits_for_another_ones_renewal_is_stopped_at_once() {
+    let rig = logged(Way::TwitchPublic, now(5, 3)).await;
+    rig.sandbox.expire_access_tokens();
+    let lock = rig.state().join("token-channel.lock");
+    let held = ghl_sync::store::Lock::take(&lock, "process 1").unwrap();
+    assert!(matches!(held, ghl_sync::store::Taken::Ours(_)));
+    let mut running = Running::start(&rig, &["plan"]);
+    running
+        .until(|_| rig.sandbox.count("GET /oauth2/validate") >= 1)
+        .await;
+    running.signal("INT");
+    running.until(|it| it.said().contains("stopping")).await;
+    running.signal("INT");
+    let stopped = Instant::now();
+    running.end().await.exits(1);
+    assert!(stopped.elapsed() < Duration::from_secs(2));
+    assert_eq!(renewals(&rig, Way::TwitchPublic), 0);
+    drop(held);
+    program(&rig, &["plan"]).await.exits(0);
 }
 
 #[tokio::test]

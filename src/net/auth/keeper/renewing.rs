@@ -30,12 +30,7 @@ impl Keeper {
     pub(super) fn renewed(&self, dead: &Secret, need: Need) -> Renewed<'static> {
         let (keeper, dead) = (self.clone(), dead.clone());
         Box::pin(async move {
-            let under_way = UnderWay::begin();
-            let renewal = async move {
-                let done = keeper.renewed_here(&dead, need).await;
-                drop(under_way);
-                done
-            };
+            let renewal = async move { keeper.renewed_here(&dead, need).await };
             match tokio::spawn(renewal.instrument(Span::current())).await {
                 Ok(done) => done,
                 Err(error) => match error.try_into_panic() {
@@ -56,6 +51,8 @@ impl Keeper {
                 Taken::Busy { .. } => return self.stored(),
             },
         };
+        // From here on, and not while another process is waited for: the end of this one waits for what is counted.
+        let _under_way = UnderWay::begin();
         // Read again under the lock: another task or process may have been quicker, and then the refresh token we knew is spent.
         let stored = self.load()?;
         let login = match (&self.parts.app, stored) {
