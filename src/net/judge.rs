@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::call::CallKind;
 use super::hints::Hints;
@@ -94,6 +94,11 @@ pub fn judge(vendor: Vendor, kind: CallKind, status: u16, hints: &Hints, body: &
         // No body at all: the status is all there is.
         Err(_) if body.iter().all(u8::is_ascii_whitespace) => {
             refused(vendor, kind, status, hints, &Value::Null)
+        }
+        // HighLevel's front speaks plain text, and its "Jwt is expired" is cured by a renewal, not by asking again.
+        Err(_) if status == 401 => {
+            let text = json!({ "message": String::from_utf8_lossy(body) });
+            refused(vendor, kind, status, hints, &text)
         }
         Err(_) if status == 429 => refused(vendor, kind, status, hints, &Value::Null),
         Err(_) => failed(kind, format!("{status} with a body that is not JSON")),
