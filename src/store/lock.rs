@@ -69,7 +69,11 @@ impl Lock {
 /// Gives a file that was just made to the owner of its folder: what root makes in a service's state, `sudo ghl-sync auth` for example, would
 /// keep the service from renewing its logins. SQLite does the same with its WAL. Whoever is not root makes files of its own alone.
 pub(super) fn give_to_owner(file: &File, path: &Path) {
-    let folder = path.parent().and_then(|folder| folder.metadata().ok());
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder.metadata().ok(),
+        Some(_) => Path::new(".").metadata().ok(),
+        None => None,
+    };
     if let (Some(folder), Ok(made)) = (folder, file.metadata())
         && (folder.uid(), folder.gid()) != (made.uid(), made.gid())
     {

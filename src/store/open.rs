@@ -53,6 +53,9 @@ pub(super) fn open_for_writing(folder: &Path) -> Result<(Connection, PathBuf), S
             .mode(0o700)
             .create(folder)
             .map_err(io)?;
+        if let Ok(made) = fs::File::open(folder) {
+            give_to_owner(&made, folder);
+        }
     }
     if !path.exists() {
         // Made before SQLite touches it, so that it is never readable by others, not even for a moment.
