@@ -100,11 +100,16 @@ pub fn validate() -> Call<Token> {
         Ok(Token {
             client_id: wire.client_id,
             user_id: wire.user_id.and_then(|id| RecordKey::try_from(id).ok()),
-            login: wire.login.filter(|login| !login.is_empty()),
+            // It is shown to people.
+            login: wire.login.filter(|login| is_login(login)),
             scopes: wire.scopes.unwrap_or_default(),
             expires_in: wire.expires_in.map(Duration::from_secs),
         })
     })
+}
+
+fn is_login(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
 }
 
 /// Reads one page of 100 followers, newest first. Needs [`FOLLOWERS_SCOPE`] as the broadcaster or a moderator.

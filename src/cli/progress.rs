@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
-use crate::report::{duration, number};
+use crate::report::{duration, number, plain};
 
 /// The least time between two lines in a pipe: often enough to see life, seldom enough for a log.
 const EVERY: Duration = Duration::from_secs(10);
@@ -149,7 +149,10 @@ impl Progress {
     }
 
     /// Says something at once, above the bar.
-    pub fn say(&self, line: &str) {
+    pub fn say(&self, text: &str) {
+        // Vendors' words come through here: nothing of them may reach the terminal as a command to it.
+        let lines: Vec<String> = text.split('\n').map(plain).collect();
+        let line = lines.join("\n");
         // A progress line that cannot be written is no reason to end a run.
         let _ = match &*self.0 {
             Shown::Bar(bar) => bar.suspend(|| writeln!(io::stderr(), "{line}")),

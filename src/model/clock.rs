@@ -79,6 +79,8 @@ impl Clock {
     /// Waits for `wait`.
     pub async fn sleep(&self, wait: Duration) {
         let delta = TimeDelta::from_std(wait).unwrap_or(TimeDelta::MAX);
-        self.sleep_until(self.now() + delta).await;
+        let moment = self.now().checked_add_signed(delta);
+        self.sleep_until(moment.unwrap_or(DateTime::<Utc>::MAX_UTC))
+            .await;
     }
 }

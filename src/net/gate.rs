@@ -22,6 +22,9 @@ use crate::store::{Bucket, Store, StoreError};
 /// Permits that were taken and not used within this time are dropped: used later they would come on top of a full window.
 const PERMITS_KEEP: TimeDelta = TimeDelta::milliseconds(100);
 
+/// The longest pause that a vendor's `Retry-After` is taken at its word for: a day's allowance comes back after a day.
+const LONGEST_PAUSE: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// Why no call may be sent.
 #[derive(Debug)]
 pub enum Shut {
@@ -216,7 +219,8 @@ impl Gate {
             Vendor::Twitch => 2_000,
         });
         let wait = match pause {
-            Pause::For(wait) => *wait,
+            // Longer than that is no pause, and the end of it may not even be a date.
+            Pause::For(wait) => (*wait).min(LONGEST_PAUSE),
             Pause::Until(moment) => (*moment - now).to_std().unwrap_or_default(),
             Pause::OneWindow => one_window,
         };
@@ -241,7 +245,7 @@ impl Gate {
     ) -> Result<DateTime<Utc>, StoreError> {
         let until = resets_in
             .and_then(|left| TimeDelta::from_std(left).ok())
-            .map(|left| self.0.clock.now() + left);
+            .and_then(|left| self.0.clock.now().checked_add_signed(left));
         self.0
             .update(move |bucket, now| pace::spend(bucket, until, now))
             .await
@@ -408,6 +412,23 @@ mod tests {
         let usage = Usage::all(&db, clock.now()).unwrap();
         // A permit that was taken and not used in time is dropped, and counts.
         assert!(usage.first().is_some_and(|usage| usage.used >= 360));
+    }
+
+    #[tokio::test]
+    async fn no_pause_and_no_day_is_too_long_to_be_reckoned_with() {
+        let folder = Folder::new();
+        let clock = leaping();
+        let gate = gate(folder.store(), &clock, 0);
+        for seconds in [9_000_000_000_000, u64::MAX] {
+            let wait = Duration::from_secs(seconds);
+            let permit = gate.permit().await.unwrap();
+            let until = gate.pushed_back(&permit, &Pause::For(wait)).await.unwrap();
+            assert!(until <= clock.now() + TimeDelta::hours(25), "{until}");
+            drop(permit);
+            assert!(matches!(gate.permit().await, Err(Shut::Spent { .. })));
+            gate.spent(Some(wait)).await.unwrap();
+            clock.sleep(LONGEST_PAUSE * 2).await;
+        }
     }
 
     #[tokio::test]

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::call::CallKind;
 use super::hints::Hints;
@@ -21,6 +21,9 @@ pub enum Pause {
     /// For one window of the rate limit: the vendor named no time.
     OneWindow,
 }
+
+/// The longest success, in bytes, that may be an error in disguise.
+pub(super) const LARGEST_DISGUISE: usize = 2048;
 
 /// What an answer means for the one who asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,7 +79,7 @@ pub fn judge(vendor: Vendor, kind: CallKind, status: u16, hints: &Hints, body: &
     // A success is large and parsed by its reader; only a short one can be an error in disguise.
     if (200..300).contains(&status) {
         return match serde_json::from_slice(body) {
-            Ok(value) if body.len() <= 2048 && disguised(&value).is_some() => {
+            Ok(value) if body.len() <= LARGEST_DISGUISE && disguised(&value).is_some() => {
                 let status = disguised(&value).unwrap_or(status);
                 refused(vendor, kind, status, hints, &value)
             }
@@ -91,6 +94,11 @@ pub fn judge(vendor: Vendor, kind: CallKind, status: u16, hints: &Hints, body: &
         // No body at all: the status is all there is.
         Err(_) if body.iter().all(u8::is_ascii_whitespace) => {
             refused(vendor, kind, status, hints, &Value::Null)
+        }
+        // HighLevel's front speaks plain text, and its "Jwt is expired" is cured by a renewal, not by asking again.
+        Err(_) if status == 401 => {
+            let text = json!({ "message": String::from_utf8_lossy(body) });
+            refused(vendor, kind, status, hints, &text)
         }
         Err(_) if status == 429 => refused(vendor, kind, status, hints, &Value::Null),
         Err(_) => failed(kind, format!("{status} with a body that is not JSON")),

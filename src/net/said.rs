@@ -1,5 +1,7 @@
 //! What a vendor said, fit for a log and a report.
 
+use crate::report::plain;
+
 /// The longest text kept of what a vendor said, in characters.
 const LONGEST: usize = 200;
 
@@ -9,13 +11,14 @@ const TOKEN_LENGTH: usize = 40;
 /// So many digits in a row, spaces and punctuation between them aside, are taken for a phone number.
 const PHONE_DIGITS: usize = 7;
 
-/// Returns what a vendor said on one line of at most 200 characters, without what may be an e-mail address, a phone number or a token.
+/// Returns what a vendor said on one line of at most 200 characters, without what may be an e-mail address, a phone number or a token, and
+/// with the characters written out that would move a terminal's cursor.
 pub fn said(text: &str) -> String {
     let words: Vec<&str> = text
         .split_whitespace()
         .map(|word| if is_private(word) { "***" } else { word })
         .collect();
-    let masked = mask_digits(&words.join(" "));
+    let masked = plain(&mask_digits(&words.join(" ")));
     if masked.chars().count() <= LONGEST {
         return masked;
     }
@@ -84,6 +87,10 @@ mod tests {
             ("bad token pit-1234abcd-12", "bad token ***"),
             ("Bearer eyJhbGciOi.x.y", "Bearer ***"),
             ("two\n lines", "two lines"),
+            (
+                "\u{1b}]0;owned\u{7} \u{202e}x",
+                "\\u{1b}]0;owned\\u{7} \\u{202e}x",
+            ),
         ] {
             assert_eq!(said(seen), shown);
         }

@@ -1,5 +1,6 @@
 //! Sending: the only place that touches the HTTP client.
 
+use std::borrow::Cow;
 use std::error::Error;
 use std::sync::Once;
 use std::time::Duration;
@@ -12,7 +13,7 @@ use super::call::{Call, Method, Unreadable};
 use super::error::CallError;
 use super::gate::{Permit, Shut};
 use super::hints::Hints;
-use super::judge::{Verdict, judge};
+use super::judge::{LARGEST_DISGUISE, Verdict, judge};
 use super::line::{BadLine, Line, LineParts, Reach, Way};
 use super::tally::{Counted, Purpose, Vendor};
 use crate::model::{IfUnsure, Secret};
@@ -258,7 +259,9 @@ impl Line {
             call.route
         );
         self.saw_date(hints.date);
-        let verdict = judge(self.parts.vendor, call.kind(), status, &hints, &body);
+        let secrets = call.secrets.iter().chain(bearer);
+        let heard = without_secrets(&body, status, secrets);
+        let verdict = judge(self.parts.vendor, call.kind(), status, &hints, &heard);
         let gate = &self.parts.gate;
         if let Verdict::Wait(pause) = &verdict {
             return match gate.pushed_back(&permit, pause).await {
@@ -281,25 +284,16 @@ impl Line {
                 Err(Unreadable::Shape(why)) => Tried::Misshapen(why),
             };
         }
-        let scrub = |said: String| {
-            let secrets = call.secrets.iter().chain(bearer);
-            secrets.fold(said, |said, secret| secret.scrub(&said))
-        };
-        self.settled(call.route, verdict, scrub)
+        self.settled(call.route, verdict)
     }
 
     /// Turns a verdict that is neither a success nor a pause into what follows from it.
-    fn settled<T>(
-        &self,
-        call: &'static str,
-        verdict: Verdict,
-        scrub: impl Fn(String) -> String,
-    ) -> Tried<T> {
+    fn settled<T>(&self, call: &'static str, verdict: Verdict) -> Tried<T> {
         let token = self.token_kind();
         Tried::Over(match verdict {
-            Verdict::Retry(why) => return Tried::Again(scrub(why)),
-            Verdict::RetryOnce(why) => return Tried::Once(scrub(why)),
-            Verdict::Unsure(why) => return Tried::Unclear(scrub(why)),
+            Verdict::Retry(why) => return Tried::Again(why),
+            Verdict::RetryOnce(why) => return Tried::Once(why),
+            Verdict::Unsure(why) => return Tried::Unclear(why),
             // Dealt with before, together with the gate and the body.
             Verdict::Use | Verdict::Wait(_) | Verdict::DaySpent(_) => return Tried::Held,
             Verdict::NotFound => CallError::NotFound { call },
@@ -311,31 +305,12 @@ impl Line {
                 contact,
                 field: matching_field,
             },
-            Verdict::DeadToken(said) => return Tried::Dead(scrub(said)),
-            Verdict::Scope(said) => CallError::Scope {
-                call,
-                said: scrub(said),
-                token,
-            },
-            Verdict::Version(said) => CallError::Version {
-                call,
-                said: scrub(said),
-            },
-            Verdict::NoAccess(said) => CallError::NoAccess {
-                call,
-                said: scrub(said),
-                token,
-            },
-            Verdict::NoPermission(said) => CallError::NoPermission {
-                call,
-                said: scrub(said),
-                token,
-            },
-            Verdict::Refuse { status, said } => CallError::Refused {
-                call,
-                status,
-                said: scrub(said),
-            },
+            Verdict::DeadToken(said) => return Tried::Dead(said),
+            Verdict::Scope(said) => CallError::Scope { call, said, token },
+            Verdict::Version(said) => CallError::Version { call, said },
+            Verdict::NoAccess(said) => CallError::NoAccess { call, said, token },
+            Verdict::NoPermission(said) => CallError::NoPermission { call, said, token },
+            Verdict::Refuse { status, said } => CallError::Refused { call, status, said },
         })
     }
 
@@ -394,6 +369,22 @@ fn is_of_tokens(path: &str) -> bool {
         path,
         "/token" | "/device" | "/validate" | "/revoke" | "/oauth/token" | "/oauth/locationToken"
     )
+}
+
+/// Returns the body of an answer for judging, without the secrets that were sent, should the vendor have echoed one.
+///
+/// Before anything is cut or masked in it: a part of a secret would not be found any more. Only short successes are judged by their body.
+fn without_secrets<'b, 's>(
+    body: &'b [u8],
+    status: u16,
+    secrets: impl Iterator<Item = &'s Secret>,
+) -> Cow<'b, [u8]> {
+    if (200..300).contains(&status) && body.len() > LARGEST_DISGUISE {
+        return Cow::Borrowed(body);
+    }
+    let text = String::from_utf8_lossy(body);
+    let scrubbed = secrets.fold(text.into_owned(), |text, secret| secret.scrub(&text));
+    Cow::Owned(scrubbed.into_bytes())
 }
 
 /// Encodes the fields of a form.

@@ -70,7 +70,8 @@ pub(super) async fn seat(world: &World) -> Result<Seat, RunError> {
 /// Errors: as [`seat`]: the token has ended, and it could not be renewed.
 pub(super) async fn stay(world: &World) -> Result<(), RunError> {
     let last_ms = world.validated_ms.load(Ordering::Relaxed);
-    if world.now_ms() - last_ms < VALIDATION_MS {
+    // Also after a clock that ran ahead was set back.
+    if (0..VALIDATION_MS).contains(&(world.now_ms() - last_ms)) {
         return Ok(());
     }
     validation(world).await.map(drop)
@@ -93,7 +94,7 @@ async fn validation(world: &World) -> Result<Validation, RunError> {
     let name = format!("twitch.validation:{}", world.spoke_line.gate().name());
     let since = now_ms - VALIDATION_MS;
     let reader = world.store.reader()?;
-    let kept = jobs::kept_at(&reader, &name, since)?;
+    let kept = jobs::kept_at(&reader, &name, since)?.filter(|(_, at_ms)| *at_ms <= now_ms);
     drop(reader);
     let token = world.spoke_line.token_fingerprint().await.map_err(login)?;
     let kept = kept
@@ -172,9 +173,10 @@ async fn channel_id(
         let name = name.clone();
         world
             .store
-            .write(move |db| jobs::kept(db, &name, since))
+            .write(move |db| jobs::kept_at(db, &name, since))
             .await?
     };
+    let kept = kept.filter(|(_, at_ms)| *at_ms <= now_ms).map(|(id, _)| id);
     if let Some(id) = kept.and_then(|id| RecordKey::try_from(id).ok()) {
         return Ok(Some(id));
     }

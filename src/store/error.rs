@@ -61,6 +61,18 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// Sorts the failure to open or write a file beside the database by what can be done about it.
+    pub(crate) fn of_file(path: PathBuf, source: std::io::Error) -> StoreError {
+        use std::io::ErrorKind;
+        match source.kind() {
+            ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
+                StoreError::ReadOnly { path }
+            }
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded => StoreError::DiskFull { path },
+            _ => StoreError::Io { path, source },
+        }
+    }
+
     /// Sorts an error of SQLite by what can be done about it.
     pub(crate) fn sorted(path: PathBuf, source: rusqlite::Error) -> StoreError {
         use rusqlite::ErrorCode;

@@ -2,8 +2,10 @@
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, fchown};
 use std::path::Path;
+
+use rustix::fs::OFlags;
 
 /// A held lock: an OS lock on an open file. Dropping it, or dying, lets it go.
 #[derive(Debug)]
@@ -28,14 +30,24 @@ impl Lock {
     ///
     /// Errors: the file cannot be opened, locked or written.
     pub fn take(path: &Path, holder: &str) -> io::Result<Taken> {
-        // Not truncated: a taken lock's words belong to its holder.
-        let mut file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .open(path)?;
+        let open = |is_new| {
+            // Not truncated: a taken lock's words belong to its holder. Nor through a link, which may lead to anything.
+            OpenOptions::new()
+                .read(true)
+                .write(true)
+                .create_new(is_new)
+                .mode(0o600)
+                .custom_flags(OFlags::NOFOLLOW.bits().cast_signed())
+                .open(path)
+        };
+        let mut file = match open(true) {
+            Ok(file) => {
+                give_to_owner(&file, path);
+                file
+            }
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => open(false)?,
+            Err(error) => return Err(error),
+        };
         match file.try_lock() {
             Ok(()) => {
                 file.set_len(0)?;
@@ -54,10 +66,54 @@ impl Lock {
     }
 }
 
+/// Gives a file that was just made to the owner of its folder: what root makes in a service's state, `sudo ghl-sync auth` for example, would
+/// keep the service from renewing its logins. SQLite does the same with its WAL. Whoever is not root makes files of its own alone.
+pub(super) fn give_to_owner(file: &File, path: &Path) {
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder.metadata().ok(),
+        Some(_) => Path::new(".").metadata().ok(),
+        None => None,
+    };
+    if let (Some(folder), Ok(made)) = (folder, file.metadata())
+        && (folder.uid(), folder.gid()) != (made.uid(), made.gid())
+    {
+        let _ = fchown(file, Some(folder.uid()), Some(folder.gid()));
+    }
+}
+
 impl Drop for Lock {
     fn drop(&mut self) {
         // The words are of use only while the lock is held; that the file is emptied or not changes nothing.
         let _ = self.file.set_len(0);
         let _ = self.file.unlock();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::{chown, symlink};
+
+    use super::*;
+
+    #[test]
+    fn a_lock_belongs_to_the_owner_of_its_folder_and_is_taken_through_no_link() {
+        let folder = std::env::temp_dir().join(format!("ghl-sync-lock-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        // Root alone can do this, and only what root does is of interest.
+        let _ = chown(&folder, Some(4_321), Some(4_321));
+        let path = folder.join("token-main.lock");
+        let lock = Lock::take(&path, "me").unwrap();
+        assert!(matches!(lock, Taken::Ours(_)));
+        assert!(matches!(Lock::take(&path, "other"), Ok(Taken::Busy { .. })));
+        let owner = |path: &Path| fs::metadata(path).unwrap().uid();
+        assert_eq!(owner(&path), owner(&folder));
+        drop(lock);
+        let precious = folder.join("precious");
+        fs::write(&precious, "text").unwrap();
+        symlink(&precious, folder.join("link.lock")).unwrap();
+        assert!(Lock::take(&folder.join("link.lock"), "me").is_err());
+        assert_eq!(fs::read_to_string(&precious).unwrap(), "text");
+        fs::remove_dir_all(&folder).unwrap();
     }
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use super::error::StoreError;
+use super::lock::give_to_owner;
 
 /// The name of the state file in the state folder.
 pub const STATE_FILE: &str = "ghl-sync.db";
@@ -27,6 +28,9 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// How long wiping waits for another process: it is tried again at the next start, so nobody should wait long for it.
 const WIPE_PATIENCE: Duration = Duration::from_secs(1);
+
+/// What has to be free before a login is renewed: its commit is a few pages in the WAL, and others write to the disk as well.
+const ROOM_BYTES: u64 = 1024 * 1024;
 
 /// Pages are 4 KiB; 16 MiB of cache keep the hot ends of the indexes in memory at a million rows.
 const CACHE_KIB: i64 = 16 * 1024;
@@ -49,6 +53,9 @@ pub(super) fn open_for_writing(folder: &Path) -> Result<(Connection, PathBuf), S
             .mode(0o700)
             .create(folder)
             .map_err(io)?;
+        if let Ok(made) = fs::File::open(folder) {
+            give_to_owner(&made, folder);
+        }
     }
     if !path.exists() {
         // Made before SQLite touches it, so that it is never readable by others, not even for a moment.
@@ -58,7 +65,7 @@ pub(super) fn open_for_writing(folder: &Path) -> Result<(Connection, PathBuf), S
             .mode(0o600)
             .open(&path)
         {
-            Ok(_) => {}
+            Ok(file) => give_to_owner(&file, &path),
             Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
             Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
                 return Err(StoreError::ReadOnly { path });
@@ -231,6 +238,26 @@ fn without_logins(copy: &Connection) -> rusqlite::Result<()> {
         copy.execute("DELETE FROM token", [])?;
     }
     Ok(())
+}
+
+/// Makes sure that the disk has room for what is about to be written and cannot be had again.
+///
+/// Errors: `DiskFull`. A file system that does not tell has room.
+pub(super) fn has_room(path: &Path) -> Result<(), StoreError> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let Ok(disk) = rustix::fs::statvfs(folder) else {
+        return Ok(());
+    };
+    match is_full(disk.f_blocks, disk.f_bavail.saturating_mul(disk.f_frsize)) {
+        true => Err(StoreError::DiskFull {
+            path: path.to_owned(),
+        }),
+        false => Ok(()),
+    }
+}
+
+fn is_full(blocks: u64, free_bytes: u64) -> bool {
+    blocks > 0 && free_bytes < ROOM_BYTES
 }
 
 /// Rewrites the file without its freed pages and empties the WAL; returns whether the WAL is empty.

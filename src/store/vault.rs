@@ -148,11 +148,14 @@ impl Vault {
     }
 
     /// Notes that a renewal is about to be sent.
+    ///
+    /// Errors: as [`Store::write`]; also `DiskFull` when what the vendor answers might find no room, for it answers once.
     pub async fn renewing(
         &self,
         account: &AccountName,
         at: DateTime<Utc>,
     ) -> Result<(), StoreError> {
+        self.store.has_room()?;
         let (account, at_ms) = (account.clone(), at.timestamp_millis());
         self.store
             .write(move |db| tokens::renewing(db, &account, at_ms))

@@ -10,7 +10,7 @@ use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::oneshot;
 
 use super::error::StoreError;
-use super::open::{SCHEMA_VERSION, STATE_FILE, open_for_reading, open_for_writing, wipe};
+use super::open::{SCHEMA_VERSION, STATE_FILE, has_room, open_for_reading, open_for_writing, wipe};
 
 /// How many queued writes share one commit at most.
 const COMMIT_TOGETHER: usize = 64;
@@ -156,6 +156,13 @@ impl Store {
     /// Opens a connection that only reads, for joins, streams and reports.
     pub fn reader(&self) -> Result<Connection, StoreError> {
         open_for_reading(&self.path)
+    }
+
+    /// Makes sure that there is room for a commit that must not fail.
+    ///
+    /// Errors: `DiskFull`.
+    pub(super) fn has_room(&self) -> Result<(), StoreError> {
+        has_room(&self.path)
     }
 
     /// Rewrites the file without its freed pages and empties the WAL; returns whether it is empty. Takes as long as a copy of the file.

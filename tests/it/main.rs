@@ -12,6 +12,7 @@ mod exits;
 mod floors;
 mod guards;
 mod history;
+mod hostile;
 mod init;
 mod laws;
 mod leaving;

@@ -76,11 +76,13 @@ fn judge(
         );
         return None;
     };
-    let life = match token
-        .expires_in
-        .and_then(|life| TimeDelta::from_std(life).ok())
-    {
-        Some(life) => format!("good until {}", moment(asking.now + life, asking.now)),
+    let ends = token.expires_in.and_then(|life| {
+        asking
+            .now
+            .checked_add_signed(TimeDelta::from_std(life).ok()?)
+    });
+    let life = match ends {
+        Some(ends) => format!("good until {}", moment(ends, asking.now)),
         None => "good without an end".to_owned(),
     };
     let what = format!("the token is {}'s and {life}", who(token));

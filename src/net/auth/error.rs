@@ -104,6 +104,12 @@ impl AuthError {
         let command = command.to_owned();
         let is_dead = matches!(error, CallError::DeadToken { .. });
         let said = match error {
+            // A quota, whatever it says of refresh tokens: the login is not lost by it.
+            CallError::Refused { status: 429, .. } => {
+                return AuthError::OutOfTouch {
+                    why: error.to_string(),
+                };
+            }
             CallError::Refused { said, .. }
             | CallError::DeadToken { said, .. }
             | CallError::NoAccess { said, .. }
@@ -272,6 +278,15 @@ mod tests {
         assert!(matches!(
             AuthError::of_call(dead, "", ""),
             AuthError::Lost { .. }
+        ));
+        let quota = CallError::Refused {
+            call: "POST /token",
+            status: 429,
+            said: "too many requests for this refresh token".to_owned(),
+        };
+        assert!(matches!(
+            AuthError::of_call(quota, "", ""),
+            AuthError::OutOfTouch { .. }
         ));
     }
 }

@@ -3,8 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::super::call::{Unreadable, json};
 use crate::model::Secret;
@@ -35,36 +34,28 @@ impl fmt::Debug for Grant {
     }
 }
 
-/// The answer as HighLevel's v2 (snake case), its v3 (camel case) and Twitch spell it. Only the access token is sure to be there.
-#[derive(Deserialize)]
-struct Wire {
-    #[serde(alias = "accessToken")]
-    access_token: String,
-    #[serde(alias = "refreshToken")]
-    refresh_token: Option<String>,
-    #[serde(alias = "expiresIn")]
-    expires_in: Option<u64>,
-    /// A list at Twitch, words at HighLevel, missing for a token without scopes.
-    scope: Option<Value>,
-    #[serde(alias = "locationId", alias = "location_id")]
-    location: Option<String>,
-    #[serde(alias = "companyId", alias = "company_id")]
-    company: Option<String>,
-}
-
-/// Reads the answer of a token endpoint.
+/// Reads the answer of a token endpoint, as HighLevel's v2 (snake case), its v3 (camel case) and Twitch spell it.
+///
+/// Only the access token has to be as expected. The refresh token that was sent is spent by now, so an answer is not given up for a number
+/// that is written as text, or for a name that comes in both spellings.
 pub(super) fn read(bytes: &[u8]) -> Result<Grant, Unreadable> {
-    let wire: Wire = json(bytes)?;
+    let wire: Map<String, Value> = json(bytes)?;
+    let get = |names: &[&str]| {
+        let mut values = names.iter().filter_map(|name| wire.get(*name));
+        values.find(|value| !value.is_null())
+    };
+    let text = |names: &[&str]| {
+        let text = get(names)?.as_str()?;
+        (!text.is_empty()).then(|| text.to_owned())
+    };
     // It goes into a header: anything else would fail at every later call, after the old pair is spent.
-    let is_token = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_graphic());
-    if !is_token(&wire.access_token) {
-        return Err(Unreadable::Shape(
-            "the reply's access token is not a token".to_owned(),
-        ));
-    }
+    let access = text(&["access_token", "accessToken"])
+        .filter(|text| is_graphic(text))
+        .ok_or_else(|| Unreadable::Shape("the reply's access token is not a token".to_owned()))?;
     let words = |text: &str| text.split_whitespace().map(str::to_owned).collect();
-    let scopes = match wire.scope {
-        Some(Value::String(text)) => words(&text),
+    // A list at Twitch, words at HighLevel, missing for a token without scopes.
+    let scopes = match get(&["scope", "scopes"]) {
+        Some(Value::String(text)) => words(text),
         Some(Value::Array(list)) => list
             .iter()
             .filter_map(Value::as_str)
@@ -72,22 +63,32 @@ pub(super) fn read(bytes: &[u8]) -> Result<Grant, Unreadable> {
             .collect(),
         _ => Vec::new(),
     };
-    let named = |text: Option<String>| text.filter(|text| !text.is_empty());
+    let id = |names: &[&str]| text(names).filter(|text| is_graphic(text));
     Ok(Grant {
-        access: Secret::new(wire.access_token),
-        refresh: wire
-            .refresh_token
-            .filter(|token| is_token(token))
-            .map(Secret::new),
-        // Very old Twitch clients get tokens that never end: null, or 0.
-        expires_in: wire
-            .expires_in
-            .filter(|seconds| *seconds > 0)
-            .map(Duration::from_secs),
+        access: Secret::new(access),
+        // It goes into a form, which takes every character.
+        refresh: text(&["refresh_token", "refreshToken"]).map(Secret::new),
+        expires_in: get(&["expires_in", "expiresIn"]).and_then(life),
         scopes,
-        location: named(wire.location),
-        company: named(wire.company),
+        location: id(&["locationId", "location_id"]),
+        company: id(&["companyId", "company_id"]),
     })
+}
+
+/// Reads a number of seconds; `None` for none, which very old Twitch clients get as null or 0.
+fn life(value: &Value) -> Option<Duration> {
+    let seconds = match value {
+        Value::Number(number) => number.as_f64()?,
+        Value::String(text) => text.trim().parse().ok()?,
+        _ => return None,
+    };
+    let life = Duration::try_from_secs_f64(seconds).ok()?;
+    let life = Duration::from_secs(life.as_secs());
+    (!life.is_zero()).then_some(life)
+}
+
+fn is_graphic(text: &str) -> bool {
+    text.bytes().all(|b| b.is_ascii_graphic())
 }
 
 #[cfg(test)]
@@ -112,6 +113,38 @@ mod tests {
         let bare = read(br#"{"access_token":"a3","expires_in":null,"scope":null}"#).unwrap();
         assert_eq!((bare.expires_in, bare.refresh), (None, None));
         assert!(bare.scopes.is_empty());
+    }
+
+    #[test]
+    fn a_pair_is_not_given_up_for_the_shape_of_what_is_beside_it() {
+        let life = |text: &str| {
+            let answer =
+                format!(r#"{{"access_token":"a","refresh_token":"r","expires_in":{text}}}"#);
+            let grant = read(answer.as_bytes()).unwrap();
+            assert_eq!(grant.refresh.unwrap().reveal(), "r", "{text}");
+            grant.expires_in.map(|life| life.as_secs())
+        };
+        for (text, seconds) in [
+            ("86399", Some(86_399)),
+            ("86399.0", Some(86_399)),
+            (r#""86399""#, Some(86_399)),
+            ("0", None),
+            ("-1", None),
+            (r#""soon""#, None),
+            ("[1]", None),
+            ("1e300", None),
+            ("null", None),
+        ] {
+            assert_eq!(life(text), seconds, "{text}");
+        }
+        let both = br#"{"access_token":"a","accessToken":"a","refresh_token":"r","refreshToken":"r","expires_in":9,"expiresIn":9,
+            "locationId":"L","location_id":"L","companyId":7,"scope":{"odd":1}}"#;
+        let grant = read(both).unwrap();
+        assert_eq!(grant.refresh.unwrap().reveal(), "r");
+        assert_eq!(grant.location.as_deref(), Some("L"));
+        assert_eq!(grant.company, None);
+        let spaced = read(br#"{"access_token":"a","refresh_token":"with space"}"#).unwrap();
+        assert_eq!(spaced.refresh.unwrap().reveal(), "with space");
     }
 
     #[test]

@@ -13,7 +13,7 @@ use super::super::line::Line;
 use super::error::AuthError;
 use super::grant::Grant;
 use crate::model::{AccountName, Clock, LocationId, Secret};
-use crate::store::{Lock, Login, LoginFacts, LoginKind, Taken, Vault, VaultError};
+use crate::store::{Lock, Login, LoginFacts, LoginKind, StoreError, Taken, Vault, VaultError};
 
 /// HighLevel's access tokens are renewed when less than this part of their life is left: of a day six hours, in which a renewal that fails
 /// is tried again before anybody misses it. Source for renewing ahead: a refresh token is spent by its use, so a renewal should not be
@@ -422,9 +422,9 @@ impl Keeper {
         let name = format!("token-{}.lock", self.parts.account);
         let path = self.parts.state.join(name);
         let words = format!("process {}", std::process::id());
-        Lock::take(&path, &words).map_err(|source| AuthError::OutOfTouch {
-            why: format!("cannot open {}: {source}", path.display()),
-        })
+        // Nothing that passes by itself: a file of another user, a full disk.
+        Lock::take(&path, &words)
+            .map_err(|source| self.unreadable(StoreError::of_file(path, source).into()))
     }
 
     /// Returns whether the login has another access token than the dead one, and one that has not ended.

@@ -10,6 +10,10 @@ use super::super::call::{Call, Method, Unreadable, json};
 use super::grant::{self, Grant};
 use crate::model::{IfUnsure, Secret};
 
+/// The shortest and the longest interval between two polls that are believed; Twitch asks for 5 s.
+const SOONEST: Duration = Duration::from_secs(1);
+const LATEST: Duration = Duration::from_secs(60);
+
 /// A login that waits for a person on another device.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Device {
@@ -45,7 +49,7 @@ pub fn start_device(client_id: &str, scopes: &[&str]) -> Call<Device> {
             user_code: wire.user_code,
             verification_uri: wire.verification_uri,
             expires_in: Duration::from_secs(wire.expires_in.unwrap_or(1_800)),
-            interval: Duration::from_secs(wire.interval.unwrap_or(5).max(1)),
+            interval: Duration::from_secs(wire.interval.unwrap_or(5)).clamp(SOONEST, LATEST),
         })
     })
     .form("client_id", client_id)
@@ -126,6 +130,8 @@ mod tests {
         assert_eq!(device.user_code, "ABCDEFGH");
         assert_eq!(device.interval, Duration::from_secs(5));
         assert!(!format!("{device:?}").contains("ike3GM8"));
+        let odd = call.read(br#"{"device_code":"d","user_code":"u","verification_uri":"v","interval":18446744073709551615}"#);
+        assert_eq!(odd.unwrap().interval, LATEST);
     }
 
     #[test]

@@ -52,6 +52,11 @@ fn the_four_meanings_of_highlevels_401() {
     ] {
         assert_eq!(judge(dead), Verdict::DeadToken(dead.to_owned()));
     }
+    // As Envoy says it.
+    assert_eq!(
+        plain(HighLevel, Write, 401, "Jwt is expired"),
+        Verdict::DeadToken("Jwt is expired".to_owned())
+    );
     let scope = "The token is not authorized for this scope.";
     assert_eq!(judge(scope), Verdict::Scope(scope.to_owned()));
     // An agency's token: no scope would help.

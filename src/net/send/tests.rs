@@ -359,3 +359,19 @@ async fn a_reply_that_says_deleted_is_not_found() {
     let error = world.send(&call).await.unwrap_err();
     assert!(matches!(error, CallError::NotFound { .. }), "{error}");
 }
+
+#[tokio::test]
+async fn a_secret_that_a_vendor_echoes_is_not_shown_even_when_its_text_is_cut_or_masked() {
+    // Where a text is cut after 200 characters, and a secret with digits in a row, which are masked as a phone number is.
+    let secret = "hush1234567890hushhush";
+    let long = format!("{} {secret}", "word ".repeat(37));
+    for said in [long, format!("bad secret {secret}"), format!("<{secret}>")] {
+        let body = json!({"message": said}).to_string();
+        let world = World::new(Vendor::Twitch, vec![say(400, &body)]).await;
+        let call = Call::new(Method::Post, "POST /token", "/token", |_| Ok(Value::Null))
+            .secret_form("client_secret", &Secret::new(secret));
+        let error = world.send(&call).await.unwrap_err();
+        let told = format!("{error} {error:?}");
+        assert!(!told.contains("hush"), "{told}");
+    }
+}

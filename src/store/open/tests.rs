@@ -170,3 +170,26 @@ fn a_file_that_is_locked_while_it_is_made_is_told_as_locked() {
     Store::open(&folder).unwrap();
     fs::remove_dir_all(folder).unwrap();
 }
+
+#[test]
+fn a_disk_with_next_to_no_room_is_full_and_one_that_does_not_tell_is_not() {
+    assert!(is_full(1_000, ROOM_BYTES - 1));
+    assert!(!is_full(1_000, ROOM_BYTES));
+    assert!(!is_full(0, 0), "proc and its like have no blocks at all");
+    assert!(has_room(&std::env::temp_dir().join("x.db")).is_ok());
+}
+
+#[test]
+fn a_state_that_root_makes_for_a_service_is_the_services() {
+    use std::os::unix::fs::{MetadataExt, chown};
+    let base = folder("root");
+    fs::create_dir(&base).unwrap();
+    // Root alone can do this, and only what root does is of interest.
+    let _ = chown(&base, Some(4_321), Some(4_321));
+    let state = base.join("state");
+    drop(Store::open(&state).unwrap());
+    let owner = |path: &Path| fs::metadata(path).unwrap().uid();
+    assert_eq!(owner(&state), owner(&base));
+    assert_eq!(owner(&state.join(STATE_FILE)), owner(&base));
+    fs::remove_dir_all(&base).unwrap();
+}
