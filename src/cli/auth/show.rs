@@ -18,7 +18,7 @@ use super::super::shell::Shell;
 use super::super::status::moment;
 use super::super::typed::Typed;
 use super::super::worlds::Worlds;
-use super::{Service, lacking, logs_in};
+use super::{ONLINE_ONLY, Service, lacking, logs_in};
 
 /// The number of the JSON shape.
 const SCHEMA: u32 = 1;
@@ -190,11 +190,10 @@ impl Shown {
                 }
             }
         }
-        if !shown.lacking.is_empty() {
-            let what = format!(
-                "it lacks {}, which the jobs and the online check need",
-                shown.lacking.join(", ")
-            );
+        let mut needed = shown.lacking.clone();
+        needed.retain(|scope| *scope != ONLINE_ONLY);
+        if !needed.is_empty() {
+            let what = format!("it lacks {}, which the jobs need", needed.join(", "));
             shown.wrong(what, Some(login));
         }
         shown
@@ -393,6 +392,7 @@ fn command_of(error: &AuthError) -> Option<String> {
         | AuthError::Refused { command, .. }
         | AuthError::ClientSecret { command, .. }
         | AuthError::ClientId { command, .. }
+        | AuthError::Scope { command, .. }
         | AuthError::Vault { command, .. } => Some(command.clone()),
         AuthError::Agency { error, .. } => command_of(error),
         AuthError::Inactive { .. } | AuthError::OutOfTouch { .. } => None,
