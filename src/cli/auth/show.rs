@@ -329,14 +329,17 @@ fn about(facts: &LoginFacts, now: DateTime<Utc>) -> Vec<String> {
         LoginKind::Agency => format!("logged in to agency{of}"),
         LoginKind::Minted => format!("token of location{of}"),
     };
-    let renews = match facts.kind {
-        LoginKind::Integration => "",
-        LoginKind::User | LoginKind::Location | LoginKind::Agency => "; renews itself",
-        LoginKind::Minted => "; made anew when needed",
+    let renews = match (facts.kind, &facts.lost) {
+        (LoginKind::Integration, _) => "",
+        // Why stands below.
+        (
+            LoginKind::User | LoginKind::Location | LoginKind::Agency | LoginKind::Minted,
+            Some(_),
+        ) => "; cannot be renewed",
+        (LoginKind::User | LoginKind::Location | LoginKind::Agency, None) => "; renews itself",
+        (LoginKind::Minted, None) => "; made anew when needed",
     };
     let good = match facts.expires {
-        // What is wrong stands below.
-        _ if facts.lost.is_some() => "cannot be renewed any more".to_owned(),
         None => "does not end by itself".to_owned(),
         Some(at) if at > now => format!("good until {}{renews}", moment(at, now)),
         Some(at) => format!("ended {}{renews}", moment(at, now)),
