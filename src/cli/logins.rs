@@ -38,13 +38,13 @@ impl Worlds {
         tally: &Tally,
     ) -> Result<Line, String> {
         let address = match account {
-            Account::HighLevel(account) => of_hub(account),
+            Account::HighLevel(account) => self.of_hub(account),
             Account::Agency(account) => of_agency(account),
             Account::Twitch(account) => Address {
                 vendor: Vendor::Twitch,
                 base_url: account.base_url.clone(),
                 client_id: Some(account.client_id.clone()),
-                bucket: format!("twitch:{}:{}", account.client_id, account.name),
+                bucket: format!("twitch:{}:{}", account.client_id, whose(account, &auth)),
                 reserve: Reserve::Percent(0),
             },
         };
@@ -61,7 +61,7 @@ impl Worlds {
         tally: &Tally,
     ) -> Result<Line, String> {
         let address = match account {
-            Account::HighLevel(account) => of_hub(account),
+            Account::HighLevel(account) => self.of_hub(account),
             Account::Agency(account) => of_agency(account),
             // The login host has limits of its own, and calls to it are rare.
             Account::Twitch(account) => Address {
@@ -170,6 +170,33 @@ impl Worlds {
         keeper.ok_or_else(|| format!("there is no highlevel.agency account {name}"))
     }
 
+    /// Where a location is. Its bucket is the application's in the location; a token that was renewed is still the same tenant's, so that
+    /// the limits heard with the old one hold. Source: HighLevel, rate limits: per app and resource.
+    fn of_hub(&self, account: &HighLevelAccount) -> Address {
+        let accounts = &self.config().accounts;
+        let app = match &account.login {
+            HubLogin::Fixed(_) | HubLogin::Kept => None,
+            HubLogin::App(app) => Some(&app.client_id),
+            HubLogin::Agency(agency) => match accounts.get(agency) {
+                Some(Account::Agency(agency)) => Some(&agency.app.client_id),
+                Some(Account::HighLevel(_) | Account::Twitch(_)) | None => None,
+            },
+        };
+        let whose = match app {
+            Some(client_id) => format!("app-{client_id}"),
+            None => account.name.to_string(),
+        };
+        Address {
+            vendor: Vendor::HighLevel,
+            base_url: account.base_url.clone(),
+            client_id: None,
+            bucket: format!("highlevel:{}:{whose}", account.location),
+            reserve: account
+                .reserve
+                .map_or(Reserve::Percent(USUAL_RESERVE), Reserve::Calls),
+        }
+    }
+
     fn line_to(
         &mut self,
         address: Address,
@@ -210,17 +237,15 @@ impl Worlds {
     }
 }
 
-/// A token that was renewed is still the same tenant's: buckets go by account, so that the limits heard with the old one hold.
-fn of_hub(account: &HighLevelAccount) -> Address {
-    Address {
-        vendor: Vendor::HighLevel,
-        base_url: account.base_url.clone(),
-        client_id: None,
-        bucket: format!("highlevel:{}:{}", account.location, account.name),
-        reserve: account
-            .reserve
-            .map_or(Reserve::Percent(USUAL_RESERVE), Reserve::Calls),
-    }
+/// Returns whose bucket at Twitch it is: the user's where the login tells, because one user may be logged in for several channels, else the
+/// account's. Source: Twitch API Concepts, Rate Limits: a bucket for each client id and user.
+fn whose(account: &TwitchAccount, auth: &Auth) -> String {
+    let facts = match auth {
+        Auth::Kept(keeper) => keeper.facts().ok().flatten(),
+        Auth::Nobody | Auth::Fixed(_) => None,
+    };
+    let owner = facts.and_then(|facts| facts.owner);
+    owner.map_or_else(|| account.name.to_string(), |owner| format!("user-{owner}"))
 }
 
 fn of_agency(account: &AgencyAccount) -> Address {

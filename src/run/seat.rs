@@ -91,7 +91,7 @@ async fn validation(world: &World) -> Result<Validation, RunError> {
     let setup = |what: String| setup(world, what);
     let login = |error| wrong(CallError::Login(error));
     let now_ms = world.now_ms();
-    let name = format!("twitch.validation:{}", world.spoke_line.gate().name());
+    let name = format!("twitch.validation:{}", world.spoke.name);
     let since = now_ms - VALIDATION_MS;
     let reader = world.store.reader()?;
     let kept = jobs::kept_at(&reader, &name, since)?.filter(|(_, at_ms)| *at_ms <= now_ms);

@@ -5,6 +5,7 @@ use std::fs;
 use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -260,8 +261,15 @@ pub(super) async fn agree(address: &str) -> Seen {
 
 /// Returns a port of this machine that is free.
 pub(super) async fn free_port() -> u16 {
-    let socket = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-    socket.local_addr().unwrap().port()
+    // Below the range that the system takes the ports of outgoing connections from, and each number once: nobody takes it in between.
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let first = 20_000 + u16::try_from(std::process::id() % 10_000).unwrap();
+    loop {
+        let port = first + NEXT.fetch_add(1, Ordering::SeqCst);
+        if TcpListener::bind(("127.0.0.1", port)).await.is_ok() {
+            return port;
+        }
+    }
 }
 
 /// Asserts that the exit codes of the program and of these tests are the same.

@@ -4,7 +4,9 @@ use std::time::{Duration, Instant};
 
 use ghl_sync::net::{Purpose, Reach, Tally};
 use ghl_sync::run::Ask;
-use ghl_sync::sandbox::{Fault, FaultKind};
+use ghl_sync::sandbox::{
+    BROADCASTER_ID, Fault, FaultKind, HIGHLEVEL_CLIENT_ID, LOCATION_ID, TWITCH_CLIENT_ID,
+};
 
 use super::{full, renewals};
 use crate::logged::{Way, account, assert_everyone_once, keeper, logged, run, worlds};
@@ -182,5 +184,24 @@ async fn whoever_gives_up_waiting_for_a_renewal_loses_no_pair() {
             "{way:?}"
         );
         run(&rig, &full()).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn logins_of_one_application_in_one_location_and_of_one_twitch_user_share_a_gate() {
+    let hub = format!("highlevel:{LOCATION_ID}:app-{HIGHLEVEL_CLIENT_ID}");
+    let spoke = format!("twitch:{TWITCH_CLIENT_ID}:user-{BROADCASTER_ID}");
+    for (way, bucket) in [
+        (Way::Location, &hub),
+        (Way::Agency, &hub),
+        (Way::TwitchPublic, &spoke),
+        (Way::TwitchConfidential, &spoke),
+    ] {
+        let rig = logged(way, settings(3, 2)).await;
+        let mut worlds = worlds(&rig).await;
+        let account = account(&worlds, &way.caller());
+        let auth = worlds.auth(&account).unwrap();
+        let line = worlds.line(&account, Reach::ReadsOnly, auth, &Tally::default());
+        assert_eq!(line.unwrap().gate().name(), bucket, "{way:?}");
     }
 }
