@@ -26,6 +26,9 @@ pub const SCHEMA_VERSION: i64 = SCHEMAS.len() as i64;
 /// How long a connection waits for another process's commit before it gives up.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// How old a half made copy may be before it counts as left behind; the copy of a million rows takes seconds.
+const HALF_MAY_BE: Duration = Duration::from_secs(3_600);
+
 /// How long wiping waits for another process: it is tried again at the next start, so nobody should wait long for it.
 const WIPE_PATIENCE: Duration = Duration::from_secs(1);
 
@@ -80,6 +83,7 @@ pub(super) fn open_for_writing(folder: &Path) -> Result<(Connection, PathBuf), S
     )
     .map_err(|error| StoreError::sorted(path.clone(), error))?;
     make_ready(&mut connection, &path, SCHEMAS, PATIENCE).map_err(|error| error.at(&path))?;
+    clear_halves(folder);
     Ok((connection, path))
 }
 
@@ -221,6 +225,24 @@ fn copy_into(connection: &Connection, target: &Path, found: i64) -> Result<(), S
         fs::rename(&half, target).map_err(io)
     } else {
         fs::remove_file(&half).map_err(io)
+    }
+}
+
+/// Removes copies that a killed process left half made: they may hold logins, and nobody would look for them.
+///
+/// A younger one may be another process's that makes it now. Best effort: the next start tries again.
+fn clear_halves(folder: &Path) {
+    let Ok(entries) = fs::read_dir(folder) else {
+        return;
+    };
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        let is_half = name.to_string_lossy().starts_with("ghl-sync.db.half-");
+        let changed = entry.metadata().and_then(|meta| meta.modified()).ok();
+        let age = changed.and_then(|at| at.elapsed().ok());
+        if is_half && age.is_some_and(|age| age > HALF_MAY_BE) {
+            let _ = fs::remove_file(entry.path());
+        }
     }
 }
 

@@ -193,3 +193,22 @@ fn a_state_that_root_makes_for_a_service_is_the_services() {
     assert_eq!(owner(&state.join(STATE_FILE)), owner(&base));
     fs::remove_dir_all(&base).unwrap();
 }
+
+#[test]
+fn a_copy_that_a_killed_process_left_half_made_is_removed_and_a_young_one_is_left_alone() {
+    let folder = folder("halves");
+    drop(Store::open(&folder).unwrap());
+    let (old, young) = (
+        folder.join("ghl-sync.db.half-1"),
+        folder.join("ghl-sync.db.half-2"),
+    );
+    for half in [&old, &young] {
+        fs::write(half, "tokens").unwrap();
+    }
+    let hours_ago = std::time::SystemTime::now() - HALF_MAY_BE * 2;
+    let file = fs::File::options().write(true).open(&old).unwrap();
+    file.set_modified(hours_ago).unwrap();
+    drop(Store::open(&folder).unwrap());
+    assert_eq!((old.exists(), young.exists()), (false, true));
+    fs::remove_dir_all(folder).unwrap();
+}
