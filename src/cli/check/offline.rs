@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use rusqlite::Connection;
 
 use crate::config::{Account, Config, HubLogin, SecretSource, TwitchLogin};
@@ -73,6 +73,13 @@ pub(super) fn is_used(config: &Config, name: &AccountName) -> bool {
     };
     by_a_job(name) || config.accounts.values().any(mints)
 }
+
+/// A login of a public Twitch application that was not renewed for so long is worth a word: it ends after 30 days. Source: Twitch, Getting OAuth
+/// Access Tokens.
+const IDLE: TimeDelta = TimeDelta::days(20);
+
+/// The age at which HighLevel advises to rotate a private integration token. Source: HighLevel, Private Integrations.
+const ROTATION: TimeDelta = TimeDelta::days(90);
 
 /// Returns the command that logs an account in; an agency's location is logged in by its agency.
 pub(super) fn login_command(account: &Account, name: &AccountName, typed: &Typed) -> String {
@@ -161,8 +168,55 @@ fn account(
                 format!("no job uses it, and its stored login{whose} has ended: {why}"),
                 Some(log_in()),
             ),
-            None => found.well(about, format!("logged in{whose} {}", since(login, now))),
+            None => {
+                let said = format!("logged in{whose} {}", since(login, now));
+                found.well(about.clone(), said);
+                if let Some((why, mend)) = ages(account, login, name, typed, now) {
+                    found.note(about, why, Some(mend));
+                }
+            }
         },
+    }
+}
+
+/// Says what will end a login that nobody uses or renews, while there is time; with the command.
+fn ages(
+    account: &Account,
+    login: &LoginFacts,
+    name: &AccountName,
+    typed: &Typed,
+    now: DateTime<Utc>,
+) -> Option<(String, String)> {
+    let is_public = match account {
+        Account::Twitch(account) => account.client_secret.is_none(),
+        Account::HighLevel(_) | Account::Agency(_) => false,
+    };
+    match login.kind {
+        LoginKind::User if is_public && now - login.obtained > IDLE => Some((
+            format!(
+                "the login was last renewed {}; Twitch ends one of a public application after 30 days without a renewal",
+                moment(login.obtained, now)
+            ),
+            format!(
+                "let a job of it run more often, and run `{}` now",
+                typed.command(&format!("auth twitch renew --account {name}"))
+            ),
+        )),
+        LoginKind::Integration if now - login.made > ROTATION => Some((
+            format!(
+                "the private integration token is there since {}; HighLevel advises to rotate it every 90 days",
+                moment(login.made, now)
+            ),
+            format!(
+                "rotate it in HighLevel (Settings, Private Integrations) and run `{}`",
+                login_command(account, name, typed)
+            ),
+        )),
+        LoginKind::User
+        | LoginKind::Integration
+        | LoginKind::Location
+        | LoginKind::Agency
+        | LoginKind::Minted => None,
     }
 }
 

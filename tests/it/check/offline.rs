@@ -188,3 +188,31 @@ async fn a_main_file_that_cannot_be_read_is_a_finding_too() {
         ],
     );
 }
+
+#[tokio::test]
+async fn a_login_that_nobody_renews_or_rotates_is_a_note_while_there_is_time() {
+    let rig = Rig::new(now(2, 1)).await;
+    edit(&rig, "token = \"file:highlevel.token\"\n", "");
+    edit(&rig, "token = \"file:twitch.token\"\n", "");
+    for (days, notes) in [(19, 0), (21, 1), (91, 2)] {
+        let then = rig.clock.now() - TimeDelta::days(days);
+        for (account, kind) in [
+            ("main", LoginKind::Integration),
+            ("channel", LoginKind::User),
+        ] {
+            let mut login = login_of(&rig, account, kind, TWITCH_TOKEN, TWITCH_SCOPES);
+            (login.facts.made, login.facts.obtained) = (then, then);
+            save(&rig, login).await;
+        }
+        let checked = check(&rig, "").await;
+        checked.is_well();
+        let mut said = checked.all("note");
+        said.retain(|note| note.contains("30 days") || note.contains("90 days"));
+        assert_eq!(said.len(), notes, "{days} days: {said:?}");
+        if notes == 2 {
+            checked
+                .has("note", &["auth twitch renew --account channel"])
+                .has("note", &["auth highlevel --account main"]);
+        }
+    }
+}

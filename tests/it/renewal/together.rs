@@ -46,7 +46,7 @@ async fn ten_tasks_and_two_processes_that_meet_an_ended_token_renew_it_once() {
                         let call = ghl_sync::apis::twitch::validate();
                         line.send(&call, Purpose::Announced).await.map(drop)
                     } else {
-                        let location = ghl_sync::sandbox::LOCATION_ID.to_owned();
+                        let location = LOCATION_ID.to_owned();
                         let location = location.try_into().unwrap();
                         let call = ghl_sync::apis::highlevel::location(&location);
                         line.send(&call, Purpose::Announced).await.map(drop)
