@@ -78,6 +78,7 @@ fn on_a_runtime(args: &Args, progress: &Progress) -> Exit {
                     || {},
                 );
             }
+            Command::Check(check) if check.online => interrupt::end_at_once(progress.clone()),
             // The first four listen themselves, with what they leave in mind; the others are over in a moment.
             Command::Init(_)
             | Command::Auth(_)

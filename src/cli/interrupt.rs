@@ -1,4 +1,4 @@
-//! Ctrl-C and SIGTERM: first politely, then at once.
+//! Ctrl-C, SIGTERM and a terminal that goes away: first politely, then at once.
 
 use std::task::Poll;
 use std::time::Duration;
@@ -19,11 +19,11 @@ const STOPPING: &str = "stopping: the calls in flight are finished first, and th
 /// is not waited for.
 pub(super) const RENEWAL_PATIENCE: Duration = Duration::from_secs(3);
 
-/// Listens for Ctrl-C and SIGTERM until the program ends.
+/// Listens for Ctrl-C, SIGTERM and SIGHUP until the program ends.
 ///
 /// The first asks the run to stop. The second ends the process after `last`, waiting for nothing but a moment for a login's renewal, whose
-/// answer comes once: every commit so far stands, and the next run recovers what was under way. This is the one place besides `main` that ends the process, because a run that computes cannot
-/// be made to return.
+/// answer comes once: every commit so far stands, and the next run recovers what was under way. This module is the one place besides `main`
+/// that ends the process, because a run that computes cannot be made to return.
 pub(super) fn listen(stop: Stop, progress: Progress, last: impl FnOnce() + Send + 'static) {
     listen_saying(STOPPING, stop, progress, last);
 }
@@ -47,23 +47,46 @@ pub(super) fn listen_saying(
     });
 }
 
+/// Ends the program at the first Ctrl-C or SIGTERM: for what only asks, and may renew a login on the way, whose answer comes once.
+pub(super) fn end_at_once(progress: Progress) {
+    let mut signals = Signals::new();
+    tokio::spawn(async move {
+        signals.next().await;
+        renewals_through(RENEWAL_PATIENCE).await;
+        progress.finish();
+        progress.say("stopped by you");
+        std::process::exit(i32::from(Exit::Failed.code()));
+    });
+}
+
+/// Returns whether whoever started this process had it ignore SIGHUP, as `nohup` does; listening would take that back.
+///
+/// Source: proc(5), `SigIgn` in /proc/self/status, a mask in which the lowest bit is signal 1. Elsewhere than on Linux it counts as not ignored.
+fn is_hangup_ignored() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    mask.is_some_and(|mask| mask & 1 == 1)
+}
+
 /// Signals that end a process, from its making on; none that comes between two waits is missed.
 pub(super) struct Signals(Vec<Signal>);
 
 impl Signals {
-    /// Begins to listen for Ctrl-C and SIGTERM.
+    /// Begins to listen for Ctrl-C, SIGTERM and a terminal that goes away, unless `nohup` said that the latter is of no account.
     pub(super) fn new() -> Signals {
-        Signals::of(&[SignalKind::interrupt(), SignalKind::terminate()])
+        let mut kinds = vec![SignalKind::interrupt(), SignalKind::terminate()];
+        if !is_hangup_ignored() {
+            kinds.push(SignalKind::hangup());
+        }
+        Signals::of(&kinds)
     }
 
-    /// Begins to listen for everything that usually ends a program on a terminal: these two, Ctrl-\ and a terminal that goes away.
+    /// Begins to listen for everything that usually ends a program on a terminal: these and Ctrl-\.
     pub(super) fn that_end() -> Signals {
-        Signals::of(&[
-            SignalKind::interrupt(),
-            SignalKind::terminate(),
-            SignalKind::quit(),
-            SignalKind::hangup(),
-        ])
+        let mut signals = Signals::new();
+        signals.0.extend(Signals::of(&[SignalKind::quit()]).0);
+        signals
     }
 
     /// Where listening is not possible the system's own answer stands: the process ends at the first signal.

@@ -18,20 +18,20 @@ const LOCATION: &[&str] = &[
 const FIELDS: &str = "locations/customFields.write";
 
 /// What an agency needs to make tokens for its locations.
-const AGENCY: &[&str] = &["oauth.readonly", "oauth.write"];
+const AGENCY: &str = "oauth.write";
 
 /// What reading followers needs. Source: Twitch's API reference, "Get Channel Followers".
 const FOLLOWERS: &str = "moderator:read:followers";
 
 /// Returns the scopes that the login of an account needs for the configured jobs, sorted; none for an unknown account.
 ///
-/// An agency needs what its locations need, and two of its own.
+/// An agency needs what its locations need, and one of its own.
 pub fn needed(config: &Config, account: &AccountName) -> Vec<&'static str> {
     let scopes = match config.accounts.get(account) {
         None => BTreeSet::new(),
         Some(Account::HighLevel(_)) => of_location(config, account),
         Some(Account::Agency(_)) => {
-            let mut scopes: BTreeSet<&'static str> = AGENCY.iter().copied().collect();
+            let mut scopes = BTreeSet::from([AGENCY]);
             for (name, other) in &config.accounts {
                 let is_ours = match other {
                     Account::HighLevel(other) => {

@@ -212,7 +212,19 @@ impl std::error::Error for CallError {
         match self {
             CallError::State(error) => Some(error),
             CallError::Login(error) => Some(error),
-            _ => None,
+            CallError::OutOfTouch { .. }
+            | CallError::Unsure { .. }
+            | CallError::Refused { .. }
+            | CallError::NotFound { .. }
+            | CallError::Duplicate { .. }
+            | CallError::DeadToken { .. }
+            | CallError::Scope { .. }
+            | CallError::Version { .. }
+            | CallError::NoAccess { .. }
+            | CallError::NoPermission { .. }
+            | CallError::Spent { .. }
+            | CallError::BadReply { .. }
+            | CallError::NotSent { .. } => None,
         }
     }
 }

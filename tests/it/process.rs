@@ -96,7 +96,7 @@ async fn a_process_killed_in_the_middle_of_an_apply_makes_nobody_twice() {
 
 #[tokio::test]
 async fn ctrl_c_finishes_the_calls_in_flight_and_the_next_run_goes_on() {
-    for signal in ["INT", "TERM"] {
+    for signal in ["INT", "TERM", "HUP"] {
         let mut rig = Rig::new(now(40, 3)).await;
         slow(&rig, Duration::from_millis(300));
         let mut running = Running::start(&rig, FIRST);
@@ -122,6 +122,25 @@ async fn ctrl_c_finishes_the_calls_in_flight_and_the_next_run_goes_on() {
         assert_eq!(made(&rig), 40);
         heals(rig, 40, 3).await;
     }
+}
+
+#[tokio::test]
+async fn a_run_under_nohup_outlives_its_terminal() {
+    let rig = Rig::new(now(10, 3)).await;
+    slow(&rig, Duration::from_millis(100));
+    let mut nohup = std::process::Command::new("nohup");
+    nohup
+        .arg(env!("CARGO_BIN_EXE_ghl-sync"))
+        .args(FIRST)
+        .arg("--config")
+        .arg(rig.config_path())
+        .current_dir(&rig.folder)
+        .stdin(std::process::Stdio::null());
+    let mut running = Running::of(&rig, nohup);
+    running.until(|_| rig.sandbox.count(CREATE) >= 2).await;
+    running.signal("HUP");
+    running.end().await.exits(0);
+    assert_eq!(made(&rig), 10);
 }
 
 #[tokio::test]

@@ -336,15 +336,7 @@ async fn the_commands_about_logins_show_no_secret() {
             assert_lacks(format!("{said}").as_bytes(), &secrets(&rig), "a command");
         }
         // What was taken away is in no file any more.
-        assert_no_file_holds(&rig.folder, &gone_with(way, secrets(&rig)), SECRET_FILES);
-    }
-}
-
-/// Leaves out what the location of an agency keeps when the agency's login is gone.
-fn gone_with(way: Way, secrets: Vec<String>) -> Vec<String> {
-    match way {
-        Way::Agency => Vec::new(),
-        Way::TwitchPublic | Way::TwitchConfidential | Way::Location => secrets,
+        assert_no_file_holds(&rig.folder, &secrets(&rig), SECRET_FILES);
     }
 }
 

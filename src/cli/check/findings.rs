@@ -75,9 +75,24 @@ fn number_of<S: Serializer>(exit: &Exit, serializer: S) -> Result<S::Ok, S::Erro
     serializer.serialize_u8(exit.code())
 }
 
-/// Takes a message of ours apart: what was seen, and behind the first semicolon what to do.
+/// What helps against a vendor that does not answer.
+pub(super) const LATER: &str =
+    "run it again later; if it stays, look at the network and at the vendor's status page";
+
+/// Takes a message of ours apart: what was seen, and behind the first semicolon what to do. In parentheses are others' words, which may
+/// have semicolons of their own.
 pub(super) fn parted(message: &str) -> (&str, Option<&str>) {
-    match message.split_once("; ") {
+    let mut depth = 0_u32;
+    let end = message.char_indices().find_map(|(at, c)| {
+        match c {
+            '(' => depth += 1,
+            ')' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        let is_end = depth == 0 && message.get(at..).is_some_and(|rest| rest.starts_with("; "));
+        is_end.then_some(at)
+    });
+    match end.and_then(|at| Some((message.get(..at)?, message.get(at + 2..)?))) {
         Some((what, mend)) => (what, Some(mend)),
         None => (message, None),
     }
@@ -111,11 +126,15 @@ impl Found {
         self.add(Level::Wrong, about, what.into(), Some(mend.into()), exit);
     }
 
-    /// Adds something that has to be mended and whose message says how, behind a semicolon.
+    /// Adds something that has to be mended and whose message says how, behind a semicolon; what says nothing of that gets a line all the same.
     pub(super) fn wrong_as_said(&mut self, about: About, message: &str, exit: Exit) {
         let (what, mend) = parted(message);
-        let mend = mend.map(str::to_owned);
-        self.add(Level::Wrong, about, what.to_owned(), mend, exit);
+        let mend = mend.unwrap_or(if exit == Exit::OutOfTouch {
+            LATER
+        } else {
+            "look for these words in docs/troubleshooting.md of ghl-sync"
+        });
+        self.wrong(about, what, mend, exit);
     }
 
     fn add(&mut self, level: Level, about: About, what: String, mend: Option<String>, exit: Exit) {
@@ -273,5 +292,31 @@ mod tests {
             ("the variable X is not set", Some("set it"))
         );
         assert_eq!(parted("nobody knows"), ("nobody knows", None));
+        // What a vendor said, and why a login has ended, have semicolons of their own.
+        assert_eq!(
+            parted("the login has ended (a; b (c; d) e; f); run `x`; it helps"),
+            (
+                "the login has ended (a; b (c; d) e; f)",
+                Some("run `x`; it helps")
+            )
+        );
+        assert_eq!(parted("it said (***; no"), ("it said (***; no", None));
+        assert_eq!(
+            parted("it said a); run `x`"),
+            ("it said a)", Some("run `x`"))
+        );
+    }
+
+    #[test]
+    fn whatever_is_wrong_has_a_line_on_how_to_mend_it() {
+        for (exit, part) in [
+            (Exit::OutOfTouch, "run it again later"),
+            (Exit::Failed, "troubleshooting"),
+        ] {
+            let mut found = Found::default();
+            found.wrong_as_said(About::State, "nobody knows", exit);
+            let mend = found.findings[0].mend.clone().unwrap();
+            assert!(mend.contains(part), "{mend}");
+        }
     }
 }

@@ -14,7 +14,7 @@ mod write_test;
 
 use std::path::{Path, PathBuf};
 
-use crate::config::{self, Account, Config};
+use crate::config::{self, Account, Config, Problems};
 use crate::model::AccountName;
 use crate::report::shell_word;
 
@@ -57,7 +57,16 @@ pub(super) async fn check(
         config: path.map(Path::to_owned),
     };
     let path = config::find(path);
-    let (config, problems) = config::load_partly(&path)?;
+    let (config, problems) = match (config::load_partly(&path), args.format) {
+        (Ok(partly), _) => partly,
+        (Err(problems), Form::Text) => return Err(problems.into()),
+        (Err(problems), Form::Json) => {
+            let mut found = Found::default();
+            of_files(&mut found, &problems);
+            json(shell, &found, &path, false)?;
+            return Ok(found.exit());
+        }
+    };
     let is_whole = problems.0.is_empty();
     let online = args.online || args.write_test;
     if is_whole && let Some(name) = &args.account {
@@ -78,12 +87,7 @@ pub(super) async fn check(
                 .say(String::from_utf8_lossy(&text).trim_end());
             return Ok(Exit::BadConfig);
         }
-        for problem in &problems.0 {
-            let what = problem.to_string();
-            let what = what.split_whitespace().collect::<Vec<_>>().join(" ");
-            let mend = "correct the file; schedules/README.md has every key";
-            found.wrong(About::Configuration, what, mend, Exit::BadConfig);
-        }
+        of_files(&mut found, &problems);
         if online {
             let what = "no vendor is asked, because of what stands above";
             found.note(About::Configuration, what, None);
@@ -101,16 +105,31 @@ pub(super) async fn check(
                 writeln!(out, "{}", found.summary(online))
             })?;
         }
-        Form::Json => {
-            let json = found.json(&path.display().to_string(), online);
-            let json = json.map_err(|error| CliError::Io {
-                what: "write the findings".to_owned(),
-                source: error.into(),
-            })?;
-            shell.say(&json)?;
-        }
+        Form::Json => json(shell, &found, &path, online)?,
     }
     Ok(found.exit())
+}
+
+/// Adds what is wrong with the files.
+fn of_files(found: &mut Found, problems: &Problems) {
+    for problem in &problems.0 {
+        let what = problem.to_string();
+        let what = what.split_whitespace().collect::<Vec<_>>().join(" ");
+        let mend = match problem.line == 0 && !problem.file.exists() {
+            true => "write one with `ghl-sync init`, or name another with --config",
+            false => "correct the file; schedules/README.md has every key",
+        };
+        found.wrong(About::Configuration, what, mend, Exit::BadConfig);
+    }
+}
+
+fn json(shell: &mut Shell, found: &Found, path: &Path, online: bool) -> Result<(), CliError> {
+    let json = found.json(&path.display().to_string(), online);
+    let json = json.map_err(|error| CliError::Io {
+        what: "write the findings".to_owned(),
+        source: error.into(),
+    })?;
+    shell.say(&json)
 }
 
 /// Asks the vendors.
@@ -124,9 +143,10 @@ async fn ask(
     let mut worlds = match Worlds::open(config, shell.clock.clone()).await {
         Ok(worlds) => worlds,
         Err(error) => {
-            let about = match error.exit() {
-                Exit::BadConfig => About::Configuration,
-                _ => About::State,
+            let about = if error.exit() == Exit::BadConfig {
+                About::Configuration
+            } else {
+                About::State
             };
             // What was said of the key or the state before is not said twice.
             if found.is_wrong(&about) {

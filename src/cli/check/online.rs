@@ -19,7 +19,7 @@ use super::super::exit::Exit;
 use super::super::shell::Shell;
 use super::super::status::moment;
 use super::super::worlds::Worlds;
-use super::findings::{About, Found};
+use super::findings::{About, Found, LATER};
 use super::offline::{is_used, login_command};
 use super::{Typed, channel, location};
 
@@ -292,18 +292,30 @@ impl Asking<'_> {
                 );
                 Next::GoOn
             }
-            CallError::NotFound { .. } => {
-                self.wrong(said, "check `location` and `channel` in ghl-sync.toml");
-                Next::GoOn
-            }
+            CallError::NotFound { call } => match self.account {
+                Account::HighLevel(hub) if call.contains(" /locations/") => {
+                    let what = format!("HighLevel knows no location {} ({said})", hub.location);
+                    self.wrong(what, "correct `location` in ghl-sync.toml");
+                    // Every other call would say the same.
+                    Next::Stop
+                }
+                Account::HighLevel(_) | Account::Agency(_) => {
+                    let mend = "run it again; something else may have deleted it meanwhile";
+                    self.wrong(said, mend);
+                    Next::GoOn
+                }
+                Account::Twitch(_) => {
+                    self.wrong(said, "check `channel` in ghl-sync.toml");
+                    Next::GoOn
+                }
+            },
             CallError::Spent { .. } => {
                 let mend = "run it again then; until then no job can make calls either";
                 self.found.wrong(about, said, mend, Exit::OutOfTouch);
                 Next::Stop
             }
             CallError::OutOfTouch { .. } => {
-                let mend = "run it again later; if it stays, look at the network and at the vendor's status page";
-                self.found.wrong(about, said, mend, Exit::OutOfTouch);
+                self.found.wrong(about, said, LATER, Exit::OutOfTouch);
                 Next::Stop
             }
             CallError::Unsure { .. }

@@ -276,14 +276,14 @@ fn a_login_asks_for_what_the_jobs_need_and_no_more() {
     let jobs = [("plain.toml", plain.as_str())];
     assert_eq!(needed(&jobs, "main"), location);
     assert_eq!(needed(&jobs, "my-channel"), followers);
-    let firm = [&location[..], &["oauth.readonly", "oauth.write"]].concat();
+    let firm = [&location[..], &["oauth.write"]].concat();
     assert_eq!(needed(&jobs, "firm"), firm);
 
     let making = needed(&[("making.toml", &making)], "main");
     let write = "locations/customFields.write";
     assert_eq!(making, [&location[..], &[write]].concat());
     let jobs = [("making.toml", of_agency.as_str())];
-    let firm = [&location[..], &[write, "oauth.readonly", "oauth.write"]].concat();
+    let firm = [&location[..], &[write, "oauth.write"]].concat();
     assert_eq!(needed(&jobs, "firm"), firm);
     assert_eq!(needed(&jobs, "main"), location);
 }

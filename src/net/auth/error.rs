@@ -94,10 +94,11 @@ impl AuthError {
 
     /// Sorts the failure of a token call by what the vendor said; `command` logs in again.
     ///
-    /// Source of the texts: HighLevel's v3 OpenAPI file of OAuth; issues 943, 1037 and 1042 of Twitch's tracker. 401 was not seen at Twitch
-    /// and counts as an invalid refresh token.
+    /// Source of the texts: HighLevel's v3 OpenAPI file of OAuth; issues 943, 1037 and 1042 of Twitch's tracker. A dead
+    /// token was not seen there, and counts as an invalid refresh token.
     pub fn of_call(error: CallError, command: &str) -> AuthError {
         let command = command.to_owned();
+        let is_dead = matches!(error, CallError::DeadToken { .. });
         let said = match error {
             // A quota, whatever it says of refresh tokens: the login is not lost by it.
             CallError::Refused { status: 429, .. } => {
@@ -143,13 +144,15 @@ impl AuthError {
             AuthError::ClientSecret { said }
         } else if has(&["invalid client", "client id", "clientid", "client_id"]) {
             AuthError::ClientId { said }
-        } else if has(&[
-            "refresh token",
-            "invalid grant",
-            "invalid_grant",
-            "invalid token",
-            "invalid jwt",
-        ]) {
+        } else if is_dead
+            || has(&[
+                "refresh token",
+                "invalid grant",
+                "invalid_grant",
+                "invalid token",
+                "invalid jwt",
+            ])
+        {
             AuthError::Lost { why: said, command }
         } else {
             AuthError::Refused { said, command }
@@ -221,6 +224,7 @@ impl std::error::Error for AuthError {}
 
 #[cfg(test)]
 mod tests {
+    use super::super::TokenKind;
     use super::*;
 
     #[test]
@@ -266,6 +270,15 @@ mod tests {
         assert!(matches!(
             AuthError::of_call(quota, ""),
             AuthError::OutOfTouch { .. }
+        ));
+        let dead = CallError::DeadToken {
+            call: "POST /token",
+            said: "Invalid OAuth token".to_owned(),
+            token: TokenKind::Fixed,
+        };
+        assert!(matches!(
+            AuthError::of_call(dead, ""),
+            AuthError::Lost { .. }
         ));
     }
 }

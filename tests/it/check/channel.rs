@@ -186,3 +186,20 @@ async fn a_vendor_out_of_reach_is_another_exit_and_the_gravest_speaks() {
         checked.has("wrong", &["run it again later"]);
     }
 }
+
+#[tokio::test]
+async fn ctrl_c_in_the_middle_of_a_renewal_costs_no_login() {
+    use crate::logged::{Way, logged};
+    use crate::program::Running;
+    const TOKEN: &str = "POST /oauth2/token";
+    let rig = logged(Way::TwitchPublic, now(3, 2)).await;
+    rig.sandbox.expire_access_tokens();
+    let slow = FaultKind::Slow(std::time::Duration::from_millis(500));
+    rig.sandbox.fault(Fault::new(slow).on(TOKEN));
+    let mut running = Running::start(&rig, &["check", "--online"]);
+    running.until(|_| rig.sandbox.count(TOKEN) >= 1).await;
+    running.signal("INT");
+    running.end().await.exits(1).complains(&["stopped by you"]);
+    program(&rig, &["plan"]).await.exits(0);
+    assert_eq!(rig.sandbox.count(TOKEN), 1);
+}

@@ -74,9 +74,10 @@ async fn a_missing_scope_is_named_with_how_to_grant_it() {
 
 #[tokio::test]
 async fn a_login_that_cannot_be_renewed_says_what_to_do() {
-    for (client_id, parts) in [
+    for (client_id, is_unanswered, parts) in [
         (
             "app-1",
+            false,
             [
                 "the client secret is missing or wrong",
                 "`client_secret` in ghl-sync.toml",
@@ -84,9 +85,19 @@ async fn a_login_that_cannot_be_renewed_says_what_to_do() {
         ),
         (
             HIGHLEVEL_CLIENT_ID,
+            false,
             [
                 "the login has ended",
-                "ghl-sync auth highlevel --account main",
+                "→ run `ghl-sync auth highlevel --account main`",
+            ],
+        ),
+        // Why it has ended has a semicolon of its own.
+        (
+            HIGHLEVEL_CLIENT_ID,
+            true,
+            [
+                "and with it the new refresh token)",
+                "→ run `ghl-sync auth highlevel --account main`",
             ],
         ),
     ] {
@@ -100,6 +111,10 @@ async fn a_login_that_cannot_be_renewed_says_what_to_do() {
             &format!("client_id = \"{client_id}\"\nclient_secret = \"file:app.secret\"\n"),
         );
         log_in_app(&rig, client_id, HIGHLEVEL_SCOPES).await;
+        if is_unanswered {
+            let db = rusqlite::Connection::open(rig.state().join("ghl-sync.db")).unwrap();
+            db.execute("UPDATE token SET renewing_ms = 1", []).unwrap();
+        }
         rig.sandbox.revoke_token(HIGHLEVEL_TOKEN);
         let checked = check(&rig, "--online").await;
         checked

@@ -168,3 +168,20 @@ async fn an_account_that_nobody_logged_in_is_a_note_until_it_is_asked() {
         .await
         .is_wrong(4, &["account main", "expired or revoked", hub]);
 }
+
+#[tokio::test]
+async fn a_main_file_that_cannot_be_read_is_a_finding_too() {
+    let rig = Rig::new(now(1, 1)).await;
+    fs::write(rig.config_path(), "accounts = [").unwrap();
+    check(&rig, "")
+        .await
+        .is_wrong(4, &["configuration: ", "ghl-sync.toml:1", "not TOML"]);
+    fs::remove_file(rig.config_path()).unwrap();
+    check(&rig, "--online").await.is_wrong(
+        4,
+        &[
+            "ghl-sync.toml: cannot be read",
+            "→ write one with `ghl-sync init`",
+        ],
+    );
+}
