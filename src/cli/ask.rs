@@ -107,11 +107,13 @@ impl Asker {
         };
         loop {
             let line = self.line(what, &prompt).await?;
-            let given = match (line.trim(), default) {
+            let given = match (unquoted(&line), default) {
                 ("", Some(default)) => default,
                 (given, _) => given,
             };
-            let answer = if given.chars().any(char::is_control) {
+            let answer = if given.is_empty() {
+                Err("expected an answer; nothing was typed".to_owned())
+            } else if given.chars().any(char::is_control) {
                 Err("expected letters alone; there are control characters in it".to_owned())
             } else {
                 read(given)
@@ -178,11 +180,11 @@ impl Asker {
             let line = self.line(what, &prompt).await;
             drop(hidden);
             let line = line?;
-            let text = line.trim();
+            let text = unquoted(&line);
             if !text.is_empty() && text.bytes().all(|b| b.is_ascii_graphic()) {
                 return Ok(Secret::new(text));
             }
-            let why = "expected one word of plain characters".to_owned();
+            let why = "expected one word, without spaces in it".to_owned();
             self.again(what, why)?;
         }
     }
@@ -259,6 +261,13 @@ impl Asker {
             self.tell("");
         }
     }
+}
+
+/// Returns what a person meant: without the blanks, and the quotes, that came along when it was copied.
+fn unquoted(line: &str) -> &str {
+    let text = line.trim();
+    let inside = |quote: char| text.strip_prefix(quote)?.strip_suffix(quote);
+    inside('"').or_else(|| inside('\'')).unwrap_or(text).trim()
 }
 
 /// Reads a line with its end, at most [`LONGEST_BYTES`] of it.
@@ -349,7 +358,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_wrong_answer_on_a_terminal_is_asked_again() {
-        let (mut asker, said) = person("x\n\u{1b}[A7\n 7 \r\n\n", true);
+        let (mut asker, said) = person("x\n\u{1b}[A7\n 7 \r\n\n \"8\" \n'9'\n\n5\n", true);
         assert_eq!(asker.ask("How many", Some("3"), number).await.unwrap(), 7);
         assert_eq!(asker.ask("How many", Some("3"), number).await.unwrap(), 3);
         let text = said.text();
@@ -357,6 +366,12 @@ mod tests {
         assert!(text.contains("  expected a number\n"), "{text}");
         assert!(text.contains("control characters"), "{text}");
         assert_eq!(text.matches("How many").count(), 4);
+        for quoted in [8, 9] {
+            assert_eq!(asker.ask("How", None, number).await.unwrap(), quoted);
+        }
+        assert_eq!(asker.ask("How", None, number).await.unwrap(), 5);
+        let text = said.text();
+        assert!(text.contains("  expected an answer; nothing"), "{text}");
     }
 
     #[tokio::test]
@@ -397,7 +412,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_secret_in_a_pipe_is_the_next_line_and_never_said() {
-        let (mut asker, said) = person("  pit-very-secret \r\nnot a-very-secret\n", false);
+        let (mut asker, said) = person(" \"pit-very-secret\" \r\nnot a-very-secret\n", false);
         let secret = asker.secret("Token").await.unwrap();
         assert_eq!(secret.reveal(), "pit-very-secret");
         let wrong = asker.secret("Token").await.unwrap_err();

@@ -14,6 +14,7 @@ use super::interrupt;
 use super::logs::{self, Loud};
 use super::progress::Progress;
 use super::shell::Shell;
+use super::typed::Typed;
 use super::{auth, check, demo, init, runs, sandbox, settle, status};
 
 /// The threads that calls are made on; planning and the state have their own.
@@ -34,9 +35,9 @@ pub fn main() -> Exit {
     };
     let progress = Progress::on_stderr(args.quiet);
     say_panics(&progress);
-    // The demo tells a story of its own.
+    // The demo tells a story of its own, and a login says itself what came of it.
     let usual = match &args.command {
-        Command::Demo(_) | Command::Sandbox(_) => Loud::Warnings,
+        Command::Demo(_) | Command::Sandbox(_) | Command::Auth(_) => Loud::Warnings,
         _ => Loud::Runs,
     };
     logs::start(
@@ -104,6 +105,7 @@ fn on_a_runtime(args: &Args, progress: &Progress) -> Exit {
 
 /// Carries out one command; says on the shell's progress what went wrong.
 pub async fn run(args: &Args, shell: &mut Shell) -> Exit {
+    shell.typed = Typed::with(args.config.as_deref());
     match carry_out(args, shell).await {
         Ok(exit) => exit,
         Err(error) => {

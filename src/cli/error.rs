@@ -9,6 +9,7 @@ use crate::run::{RunError, SettleError};
 use crate::store::StoreError;
 
 use super::exit::{self, Exit};
+use super::typed::Typed;
 
 /// Why a command ended without doing what was asked.
 #[derive(Debug)]
@@ -71,8 +72,8 @@ impl CliError {
         }
     }
 
-    /// Returns what may help, beyond what the message says.
-    pub fn hint(&self) -> Option<String> {
+    /// Returns what may help, beyond what the message says; `typed` says how commands are typed.
+    pub(super) fn hint(&self, typed: &Typed) -> Option<String> {
         match self {
             CliError::Config(Problems(problems)) => {
                 let missing = problems
@@ -84,9 +85,11 @@ impl CliError {
                 })
             }
             CliError::Usage { hint, .. } => hint.clone(),
-            CliError::Run(RunError::Setup { .. }) => Some(
-                "`ghl-sync check` shows everything that it can find out without a call, `ghl-sync check --online` the rest".to_owned(),
-            ),
+            CliError::Run(RunError::Setup { .. }) => Some(format!(
+                "`{}` shows everything that it can find out without a call, `{}` the rest",
+                typed.command("check"),
+                typed.command("check --online")
+            )),
             CliError::Run(
                 RunError::Busy { .. }
                 | RunError::OutOfTouch { .. }

@@ -155,6 +155,7 @@ impl Worlds {
             line,
             app,
             clock: self.clock().clone(),
+            ending: self.typed().ending(),
         }))))
     }
 

@@ -19,6 +19,7 @@ mod settle;
 mod shell;
 mod stage;
 mod status;
+mod typed;
 mod worlds;
 
 pub use command::{main, run, say_panics};

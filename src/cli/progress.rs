@@ -103,11 +103,12 @@ impl Progress {
     pub fn waiting(&self, what: &str) {
         match &*self.0 {
             Shown::Bar(bar) => {
-                bar.reset();
                 let style = ProgressStyle::with_template("{spinner} {msg}");
                 bar.set_style(style.expect("the template is a constant that parses"));
                 bar.set_message(what.to_owned());
                 bar.unset_length();
+                // Last: it draws.
+                bar.reset();
                 bar.enable_steady_tick(TURN);
             }
             Shown::Lines(_) | Shown::Nothing(_) => {}
@@ -117,13 +118,14 @@ impl Progress {
     fn begin(&self, what: String, total: Option<u64>) {
         match &*self.0 {
             Shown::Bar(bar) => {
-                bar.reset();
                 bar.set_style(style(total.is_some()));
                 bar.set_message(what);
                 match total {
                     Some(total) => bar.set_length(total),
                     None => bar.unset_length(),
                 }
+                // Last: it draws.
+                bar.reset();
                 bar.tick();
             }
             Shown::Lines(lines) => {

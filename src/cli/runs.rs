@@ -158,7 +158,9 @@ async fn all(
             width: shell.width.filter(|_| output.out.is_none()),
         },
     };
-    let mut worlds = Worlds::open(config, shell.clock.clone()).await?;
+    let mut worlds = Worlds::open(config, shell.clock.clone())
+        .await?
+        .typing(&shell.typed);
     let mut exits = Vec::new();
     for (index, name) in names.iter().enumerate() {
         if shell.stop.is_asked() {

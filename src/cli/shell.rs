@@ -7,6 +7,7 @@ use crate::run::{Stop, Tick, Watch};
 
 use super::error::CliError;
 use super::progress::Progress;
+use super::typed::Typed;
 
 /// Everything that a command takes from outside besides its arguments.
 pub struct Shell {
@@ -20,6 +21,8 @@ pub struct Shell {
     pub stop: Stop,
     /// The columns of stdout; `None` for no terminal, where lines are not wrapped.
     pub width: Option<u16>,
+    /// How commands are typed in what it says.
+    pub(super) typed: Typed,
 }
 
 impl Shell {
@@ -32,6 +35,7 @@ impl Shell {
             clock,
             stop: Stop::default(),
             width: None,
+            typed: Typed::default(),
         }
     }
 
@@ -76,7 +80,7 @@ impl Shell {
     pub(super) fn complain(&self, error: &CliError) {
         self.progress.finish();
         self.progress.say(&format!("error: {error}"));
-        if let Some(hint) = error.hint() {
+        if let Some(hint) = error.hint(&self.typed) {
             self.progress.say(&format!("hint: {hint}"));
         }
     }

@@ -14,6 +14,7 @@ use crate::store::{Key, Store, Vault};
 
 use super::error::CliError;
 use super::logins::secret;
+use super::typed::Typed;
 
 /// The state, the logins and the gates of one process, and the configuration that they come from.
 ///
@@ -26,6 +27,7 @@ pub struct Worlds {
     clock: Clock,
     gates: BTreeMap<String, Gate>,
     seed: u64,
+    typed: Typed,
 }
 
 impl Worlds {
@@ -56,7 +58,19 @@ impl Worlds {
             clock,
             gates: BTreeMap::new(),
             seed,
+            typed: Typed::default(),
         })
+    }
+
+    /// Says how the commands that messages name are typed.
+    pub(super) fn typing(mut self, typed: &Typed) -> Worlds {
+        self.typed = typed.clone();
+        self
+    }
+
+    /// Returns how the commands that messages name are typed.
+    pub(super) fn typed(&self) -> &Typed {
+        &self.typed
     }
 
     /// Returns the configuration.

@@ -181,6 +181,11 @@ impl Line {
         self.parts.auth.kind()
     }
 
+    /// Returns the scopes that its login was granted; empty when that is not known without a call.
+    pub fn granted_scopes(&self) -> Vec<String> {
+        self.parts.auth.scopes()
+    }
+
     /// Returns by how much the vendor's clock is ahead of ours, to the second, as its last answer showed; `None` before the first.
     pub fn skew(&self) -> Option<TimeDelta> {
         let ms = self.skew_ms.load(Ordering::Relaxed);

@@ -171,9 +171,13 @@ impl RunError {
                     Some(command) => format!("log in as the broadcaster with `{command}`"),
                 }
             )),
-            CallError::NotFound { call } => setup(format!(
-                "{call} answers \"not found\"; check `location` and `channel` in ghl-sync.toml"
-            )),
+            CallError::NotFound { call } => {
+                let is_of_twitch = call.contains("/channels/") || call.ends_with(" /users");
+                let key = if is_of_twitch { "channel" } else { "location" };
+                setup(format!(
+                    "{call} answers \"not found\"; check `{key}` in ghl-sync.toml"
+                ))
+            }
             CallError::State(error) => RunError::State(error),
             CallError::NotSent { call, why } => RunError::Bug {
                 what: format!("{call}: {why}"),
@@ -195,7 +199,7 @@ impl RunError {
 ///
 /// A private integration takes further scopes and keeps its token; an application's and a Twitch user's token has the scopes it was granted
 /// with. Source: HighLevel, Scopes page; Twitch, Authentication pages.
-fn scope_advice(call: &str, token: &TokenKind) -> String {
+pub(super) fn scope_advice(call: &str, token: &TokenKind) -> String {
     let scope = match call {
         call if call.starts_with("GET /channels/followers") => "moderator:read:followers",
         "GET /locations/{id}/customFields" => "locations/customFields.readonly",

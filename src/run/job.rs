@@ -18,7 +18,7 @@ use crate::store::walks;
 use super::Done;
 use super::consent::{self, ApprovedOutcome};
 use super::draft::{self, Desk, Draft};
-use super::error::RunError;
+use super::error::{RunError, scope_advice};
 use super::execute;
 use super::gather::{self, Absent, Gathered};
 use super::hand::{Executed, Hand};
@@ -170,6 +170,7 @@ async fn moves(
     let seat = seat::seat(world).await?;
     let hub = hub::hub(world, false).await?;
     course.lacking.clone_from(&hub.lacking_here);
+    check_scopes(world, ask, &hub, course)?;
     if ask.apply {
         if let Some(key) = hub.lacking_here.first()
             && !world.job.create_fields
@@ -464,6 +465,39 @@ fn check_clock(world: &World, ask: &Ask, course: &mut Course) -> Result<(), RunE
         });
     }
     course.remarks.push(format!("`apply` would refuse: {what}"));
+    Ok(())
+}
+
+/// Looks whether the login may write what the job writes, as far as its scopes are known: a remark in a plan, an error before anything is sent.
+fn check_scopes(world: &World, ask: &Ask, hub: &Hub, course: &mut Course) -> Result<(), RunError> {
+    let granted = world.hub_line.granted_scopes();
+    if granted.is_empty() {
+        return Ok(());
+    }
+    let makes_fields = world.job.create_fields && !hub.lacking_here.is_empty();
+    let wanted = [
+        (true, "contacts.write", "POST /contacts/"),
+        (
+            makes_fields,
+            "locations/customFields.write",
+            "POST /locations/{id}/customFields",
+        ),
+    ];
+    for (is_needed, scope, call) in wanted {
+        if !is_needed || granted.iter().any(|granted| granted == scope) {
+            continue;
+        }
+        let advice = scope_advice(call, &world.hub_line.token_kind());
+        let what = format!("the login was not granted the scope {scope}; {advice}");
+        if ask.apply {
+            return Err(RunError::Setup {
+                job: world.job.name.clone(),
+                account: Some(world.hub.name.clone()),
+                what,
+            });
+        }
+        course.remarks.push(format!("`apply` would refuse: {what}"));
+    }
     Ok(())
 }
 

@@ -185,6 +185,11 @@ pub(crate) fn keeper(worlds: &mut Worlds, name: &AccountName) -> Arc<Keeper> {
 
 /// Logs the way's account in, as a person would.
 pub(crate) async fn log_in(rig: &Rig, way: Way) {
+    log_in_as(rig, way, BROADCASTER_ID).await;
+}
+
+/// Logs it in, at Twitch as this user.
+pub(crate) async fn log_in_as(rig: &Rig, way: Way, user: &str) {
     let mut worlds = worlds(rig).await;
     let account = account(&worlds, &way.account());
     let line = worlds
@@ -192,7 +197,7 @@ pub(crate) async fn log_in(rig: &Rig, way: Way) {
         .unwrap();
     let (grant, owner) = match way {
         Way::TwitchPublic | Way::TwitchConfidential => {
-            (device(rig, way, &line).await, BROADCASTER_ID.to_owned())
+            (device(rig, way, &line, user).await, user.to_owned())
         }
         Way::Location | Way::Agency => {
             let user = match way {
@@ -208,11 +213,10 @@ pub(crate) async fn log_in(rig: &Rig, way: Way) {
     keeper.keep(grant, Some(owner), None).await.unwrap();
 }
 
-async fn device(rig: &Rig, way: Way, line: &Line) -> Grant {
+async fn device(rig: &Rig, way: Way, line: &Line, user: &str) -> Grant {
     let send = twitch::start_device(TWITCH_CLIENT_ID, TWITCH_SCOPES);
     let device = line.send(&send, Purpose::Announced).await.unwrap().value;
-    rig.sandbox
-        .approve_device(&device.user_code, BROADCASTER_ID);
+    rig.sandbox.approve_device(&device.user_code, user);
     let secret = Secret::new(TWITCH_CLIENT_SECRET);
     let secret = (way == Way::TwitchConfidential).then_some(&secret);
     let poll = twitch::poll_device(TWITCH_CLIENT_ID, secret, &device.device_code, TWITCH_SCOPES);

@@ -20,6 +20,7 @@ mod life;
 mod logged;
 mod lost;
 mod mirror;
+mod newuser;
 mod nights;
 mod privacy;
 mod process;

@@ -128,14 +128,14 @@ async fn ctrl_c_finishes_the_calls_in_flight_and_the_next_run_goes_on() {
 async fn a_run_under_nohup_outlives_its_terminal() {
     let rig = Rig::new(now(10, 3)).await;
     slow(&rig, Duration::from_millis(100));
-    let mut nohup = std::process::Command::new("nohup");
+    let mut nohup = Command::new("nohup");
     nohup
         .arg(env!("CARGO_BIN_EXE_ghl-sync"))
         .args(FIRST)
         .arg("--config")
         .arg(rig.config_path())
         .current_dir(&rig.folder)
-        .stdin(std::process::Stdio::null());
+        .stdin(Stdio::null());
     let mut running = Running::of(&rig, nohup);
     running.until(|_| rig.sandbox.count(CREATE) >= 2).await;
     running.signal("HUP");

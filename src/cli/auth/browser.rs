@@ -14,7 +14,7 @@ use super::super::args::AuthDo;
 use super::super::ask::{AskError, Asker};
 use super::super::error::CliError;
 use super::listener::{Arrival, Listener, Page};
-use super::{Desk, NOTHING_STORED};
+use super::{Desk, NOTHING_STORED, Service};
 
 /// How long the browser is waited for. Source: the longest life of a code that RFC 6749, section 4.1.2, recommends.
 const PATIENCE: TimeDelta = TimeDelta::minutes(10);
@@ -221,12 +221,20 @@ async fn listen(desk: &Desk<'_>, local: &Loopback) -> Result<Listener, CliError>
     Listener::bind(local).await.map_err(|(address, error)| {
         let what = match error.kind() {
             ErrorKind::AddrInUse => {
-                format!("port {} is in use by another program", local.port)
+                format!(
+                    "port {} is in use by another program, perhaps by another login that waits",
+                    local.port
+                )
             }
             _ => format!("cannot listen on {address}: {error}"),
         };
+        let browser = match desk.service {
+            Service::Twitch => " --browser",
+            Service::HighLevel => "",
+        };
         desk.wrong(format!(
-            "{what}; name another port with --port, or paste the address yourself with --paste"
+            "{what}; name another port with --port, or run `{}{browser} --paste` and paste the address yourself",
+            desk.command(AuthDo::Login)
         ))
     })
 }

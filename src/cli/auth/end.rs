@@ -89,8 +89,12 @@ pub(super) async fn revoke(
     let ended = asker.or_stopped(at_vendor(desk, &keeper)).await;
     let ended = ended.map_err(|error| error.leaving("the login is still stored"))?;
     let forgotten = asker.or_stopped(keeper.forget()).await;
-    let forgotten = forgotten
-        .map_err(|error| error.leaving("`ghl-sync auth show` tells whether it is still stored"))?;
+    let forgotten = forgotten.map_err(|error| {
+        error.leaving(&format!(
+            "`{}` tells whether it is still stored",
+            desk.typed("auth show")
+        ))
+    })?;
     forgotten.map_err(|error| desk.unusable(error))?;
     let mut said = vec![format!("account {}: the login is forgotten", desk.name)];
     for name in highlevel::locations(desk.worlds.config(), &desk.name) {
@@ -114,6 +118,9 @@ pub(super) async fn revoke(
 }
 
 async fn at_vendor(desk: &Desk<'_>, keeper: &Arc<Keeper>) -> Ended {
+    // It may be of another location than the file names by now.
+    let facts = keeper.facts().ok().flatten();
+    let owner = facts.as_ref().and_then(|facts| facts.owner.as_deref());
     match &desk.account {
         Account::Twitch(account) => at_twitch(keeper, &account.client_id).await,
         Account::Agency(_) => Ended::ByHand(
@@ -122,14 +129,14 @@ async fn at_vendor(desk: &Desk<'_>, keeper: &Arc<Keeper>) -> Ended {
         Account::HighLevel(account) => Ended::ByHand(match &account.login {
             HubLogin::App(_) => format!(
                 "HighLevel has no call that ends it; uninstall the app in location {} (App Marketplace, Installed Apps) to end it there too",
-                account.location
+                owner.unwrap_or(account.location.as_str())
             ),
             HubLogin::Agency(agency) => format!(
                 "a token is made anew when one is needed, as long as the agency's account {agency} is logged in"
             ),
             HubLogin::Kept | HubLogin::Fixed(_) => format!(
                 "HighLevel has no call that ends it; delete the private integration in location {} (Settings, Private Integrations) to end it there too",
-                account.location
+                owner.unwrap_or(account.location.as_str())
             ),
         }),
     }

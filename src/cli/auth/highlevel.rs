@@ -43,7 +43,7 @@ pub(super) async fn login(
                 ),
                 hint: Some(format!(
                     "log the agency in: {}",
-                    desk.typed(&format!("ghl-sync auth highlevel --account {agency}"))
+                    desk.typed(&format!("auth highlevel --account {agency}"))
                 )),
             }),
             // Said before.

@@ -4,12 +4,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::apis::highlevel::{Keys, Search, location};
-use crate::config::{Account, HighLevelAccount, SecretSource, scopes};
+use crate::config::{Account, HighLevelAccount, HubLogin, SecretSource, scopes};
 use crate::model::Secret;
 use crate::net::{Auth, CallError, Grant, Purpose, Reach, Tally, resolve};
 
 use super::super::args::AuthDo;
-use super::super::ask::Asker;
+use super::super::ask::{AskError, Asker};
 use super::super::error::CliError;
 use super::super::exit::Exit;
 use super::{Desk, NOTHING_STORED, keep};
@@ -38,17 +38,18 @@ pub(super) async fn login(
             }
             let what = format!("Private integration token of location {}", account.location);
             let asked = asker.secret(&what).await;
-            asked.map_err(|error| error.leaving(NOTHING_STORED))?
+            asked.map_err(|error| no_answer(desk, error))?
         }
         Some(source) => read(desk, source)?,
     };
-    if !token.reveal().starts_with(PREFIX) {
-        desk.tell(&format!(
-            "warning: private integration tokens begin with `{PREFIX}`, and this one does not; it is tried all the same"
-        ));
-    }
+    let is_odd = !token.reveal().starts_with(PREFIX);
     let tried = asker.or_stopped(try_token(desk, account, &token)).await;
     let tried = tried.map_err(|error| error.leaving(NOTHING_STORED))??;
+    if is_odd {
+        desk.tell(&format!(
+            "warning: private integration tokens begin with `{PREFIX}`, and this one does not; HighLevel takes it all the same"
+        ));
+    }
     let grant = Grant {
         access: token,
         refresh: None,
@@ -70,6 +71,20 @@ pub(super) async fn login(
         &tried.lacking,
         "add it to the private integration, which keeps its token",
     )
+}
+
+/// Says that no token came from a person or a pipe.
+fn no_answer(desk: &Desk<'_>, error: AskError) -> CliError {
+    let again = desk.command(AuthDo::Login);
+    match error {
+        AskError::Ended { .. } => desk.wrong(format!(
+            "the input ended before there was a token; {NOTHING_STORED}, run `{again}` on a terminal, pipe a line into it, or name a file with --from file:PATH"
+        )),
+        AskError::Wrong { why, .. } => desk.wrong(format!(
+            "what came from the input is no token: {why}; {NOTHING_STORED}, run `{again}` again"
+        )),
+        error @ (AskError::Stopped | AskError::Io(_)) => error.leaving(NOTHING_STORED),
+    }
 }
 
 /// Reads a token from where the command line says.
@@ -129,20 +144,33 @@ pub(super) async fn try_token(
                     name: None,
                     lacking: vec![LOCATIONS],
                 }),
-                Err(error) => Err(untaken(desk, account, error)),
+                Err(error) => Err(untaken(desk, account, token, error)),
             }
         }
-        Err(error) => Err(untaken(desk, account, error)),
+        Err(error) => Err(untaken(desk, account, token, error)),
     }
 }
 
-fn untaken(desk: &Desk<'_>, account: &HighLevelAccount, error: CallError) -> CliError {
+fn untaken(
+    desk: &Desk<'_>,
+    account: &HighLevelAccount,
+    token: &Secret,
+    error: CallError,
+) -> CliError {
     let location = &account.location;
     let again = format!("run `{}` again", desk.command(AuthDo::Login));
     match error {
-        CallError::DeadToken { said, .. } => desk.wrong(format!(
-            "HighLevel does not take the token ({said}); {NOTHING_STORED}, copy it anew (Settings, Private Integrations) and {again}"
-        )),
+        CallError::DeadToken { said, .. } => {
+            let is_kept = matches!(account.login, HubLogin::Kept);
+            // Most often it is the token of something else.
+            let odd = match is_kept && !token.reveal().starts_with(PREFIX) {
+                true => format!("; one of a private integration begins with `{PREFIX}`"),
+                false => String::new(),
+            };
+            desk.wrong(format!(
+                "HighLevel does not take the token ({said}{odd}); {NOTHING_STORED}, copy it anew (Settings, Private Integrations) and {again}"
+            ))
+        }
         CallError::NoAccess { said, .. } => desk.wrong(format!(
             "the token is not one of location {location} ({said}); {NOTHING_STORED}, make one in that location, or correct `location` in ghl-sync.toml, and {again}"
         )),

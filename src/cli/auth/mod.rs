@@ -12,7 +12,7 @@ mod listener;
 mod show;
 mod twitch;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -21,7 +21,6 @@ use crate::config::{Account, Config, HubLogin, TwitchLogin, scopes};
 use crate::model::{AccountName, Clock};
 use crate::net::{AuthError, CallError, Grant, Keeper};
 use crate::plan::spelling::near;
-use crate::report::shell_word;
 use crate::run::RunError;
 use crate::store::{LoginFacts, VaultError, tokens};
 
@@ -31,6 +30,7 @@ use super::error::CliError;
 use super::exit::Exit;
 use super::runs::load;
 use super::shell::Shell;
+use super::typed::Typed;
 use super::worlds::Worlds;
 
 /// What Ctrl-C leaves before a login is stored.
@@ -54,12 +54,12 @@ pub(super) async fn auth(
     if what.action == AuthDo::Show {
         // All of the service where none is named: nothing is done to any of them.
         let accounts = match &what.account {
-            Some(_) => vec![service.chosen(&config, what)?],
+            Some(_) => vec![service.chosen(&config, what, &shell.typed)?],
             None => service.accounts(&config),
         };
         return show::show(shell, config, Some(&accounts), what.format).await;
     }
-    let name = service.chosen(&config, what)?;
+    let name = service.chosen(&config, what, &shell.typed)?;
     let account = config.accounts[&name].clone();
     if let Some(source) = account.token() {
         return Err(CliError::Usage {
@@ -71,20 +71,19 @@ pub(super) async fn auth(
                     AuthDo::Show | AuthDo::Revoke => "end",
                 }
             ),
-            hint: Some(
-                "`ghl-sync check --online` tests it; take `token` out of the account to log in instead"
-                    .to_owned(),
-            ),
+            hint: Some(format!(
+                "`{}` tests it; take `token` out of the account to log in instead",
+                shell.typed.command("check --online")
+            )),
         });
     }
     let clock = shell.clock.clone();
     let mut desk = Desk {
-        worlds: Worlds::open(config, clock).await?,
+        worlds: Worlds::open(config, clock).await?.typing(&shell.typed),
         shell,
         service,
         name,
         account,
-        config: path.map(Path::to_owned),
     };
     let mut asker = Asker::new();
     match (what.action, &args.of) {
@@ -157,7 +156,12 @@ impl Service {
     }
 
     /// Returns the account that is meant.
-    fn chosen(self, config: &Config, what: &AuthWhat) -> Result<AccountName, CliError> {
+    fn chosen(
+        self,
+        config: &Config,
+        what: &AuthWhat,
+        typed: &Typed,
+    ) -> Result<AccountName, CliError> {
         let ours = self.accounts(config);
         let names = || {
             let names: Vec<&str> = ours.iter().map(AccountName::as_str).collect();
@@ -170,16 +174,28 @@ impl Service {
                 hint: Some("`ghl-sync init` writes one, or see schedules/README.md".to_owned()),
             }),
             (None, [only]) => Ok(only.clone()),
-            (None, _) => Err(CliError::usage(format!(
-                "there are several {vendor} accounts; name one with --account: {}",
-                names()
-            ))),
+            // A location of an agency has no login of its own, so it is not meant.
+            (None, several) => {
+                let mut able = several
+                    .iter()
+                    .filter(|name| logs_in(&config.accounts[*name]));
+                match (able.next(), able.next()) {
+                    (Some(only), None) => Ok(only.clone()),
+                    (None, _) | (Some(_), Some(_)) => Err(CliError::usage(format!(
+                        "there are several {vendor} accounts; name one with --account: {}",
+                        names()
+                    ))),
+                }
+            }
             (Some(name), _) if ours.contains(name) => Ok(name.clone()),
             (Some(name), _) => Err(match config.accounts.get(name) {
                 Some(other) => CliError::usage(format!(
-                    "account {name} is one of {}; run `ghl-sync auth {} --account {name}`",
+                    "account {name} is one of {}; run `{}`",
                     Service::of(other).vendor(),
-                    Service::of(other).word(),
+                    typed.command(&format!(
+                        "auth {} --account {name}",
+                        Service::of(other).word()
+                    )),
                 )),
                 None => CliError::Usage {
                     what: format!(
@@ -201,8 +217,6 @@ struct Desk<'s> {
     service: Service,
     name: AccountName,
     account: Account,
-    /// The main file, when it was named.
-    config: Option<PathBuf>,
 }
 
 impl Desk<'_> {
@@ -216,12 +230,9 @@ impl Desk<'_> {
         self.shell.progress.say(text);
     }
 
-    /// Returns a command as it is typed for the same main file.
+    /// Returns the whole command that `command` is a part of, as it is typed for the same main file.
     fn typed(&self, command: &str) -> String {
-        match &self.config {
-            Some(path) => format!("{command} --config {}", shell_word(path)),
-            None => command.to_owned(),
-        }
+        self.shell.typed.command(command)
     }
 
     /// Returns the command that does something to this account's login; `login` is the one without a word.
@@ -233,7 +244,7 @@ impl Desk<'_> {
             AuthDo::Revoke => " revoke",
         };
         let (service, name) = (self.service.word(), &self.name);
-        self.typed(&format!("ghl-sync auth {service}{word} --account {name}"))
+        self.typed(&format!("auth {service}{word} --account {name}"))
     }
 
     /// Makes the error of something that a person has to mend.
@@ -264,12 +275,12 @@ impl Desk<'_> {
     fn refused(&self, error: CallError) -> CliError {
         let vendor = self.service.vendor();
         let again = format!("run `{}` again", self.command(AuthDo::Login));
-        match AuthError::of_call(error, "") {
-            AuthError::ClientSecret { said } => self.wrong(format!(
+        match AuthError::of_call(error, "", "") {
+            AuthError::ClientSecret { said, .. } => self.wrong(format!(
                 "{vendor} does not take the client secret ({said}); {}; then {again}",
                 self.secret_advice()
             )),
-            AuthError::ClientId { said } => self.wrong(format!(
+            AuthError::ClientId { said, .. } => self.wrong(format!(
                 "{vendor} does not know the application ({said}); correct `client_id` in ghl-sync.toml, then {again}"
             )),
             AuthError::Inactive { said } => self.wrong(format!(
@@ -343,11 +354,10 @@ impl Desk<'_> {
         let mut all = self.worlds.config().accounts.iter();
         let missing = all.find(|(name, account)| logs_in(account) && !is_stored(name));
         Ok(self.typed(&match missing {
-            Some((name, account)) => format!(
-                "ghl-sync auth {} --account {name}",
-                Service::of(account).word()
-            ),
-            None => "ghl-sync check --online".to_owned(),
+            Some((name, account)) => {
+                format!("auth {} --account {name}", Service::of(account).word())
+            }
+            None => "check --online".to_owned(),
         }))
     }
 

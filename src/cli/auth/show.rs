@@ -16,6 +16,7 @@ use super::super::exit::Exit;
 use super::super::logins::secret;
 use super::super::shell::Shell;
 use super::super::status::moment;
+use super::super::typed::Typed;
 use super::super::worlds::Worlds;
 use super::{Service, lacking, logs_in};
 
@@ -32,14 +33,25 @@ pub(super) async fn show(
     let path = config.path.display().to_string();
     let now = shell.clock.now();
     let mut worlds = match config.state.join(STATE_FILE).exists() {
-        true => Some(Worlds::open(config.clone(), shell.clock.clone()).await?),
+        true => Some(
+            Worlds::open(config.clone(), shell.clock.clone())
+                .await?
+                .typing(&shell.typed),
+        ),
         false => None,
     };
     let stored = Stored::read(worlds.as_ref())?;
     let mut logins = Vec::new();
     for (name, account) in &config.accounts {
         if some.is_none_or(|some| some.contains(name)) {
-            logins.push(Shown::of(name, account, &config, &stored, worlds.as_mut()));
+            logins.push(Shown::of(
+                name,
+                account,
+                &config,
+                &stored,
+                worlds.as_mut(),
+                &shell.typed,
+            ));
         }
     }
     if some.is_none() {
@@ -139,6 +151,7 @@ impl Shown {
         config: &Config,
         stored: &Stored,
         worlds: Option<&mut Worlds>,
+        typed: &Typed,
     ) -> Shown {
         let mut shown = Shown::bare(name, stored);
         shown.service = Some(account.service());
@@ -149,10 +162,10 @@ impl Shown {
         if let Some(scopes) = &shown.scopes {
             shown.lacking = lacking(config, name, scopes);
         }
-        let login = format!(
-            "ghl-sync auth {} --account {name}",
+        let login = typed.command(&format!(
+            "auth {} --account {name}",
             Service::of(account).word()
-        );
+        ));
         for (key, source) in account.sources() {
             if let Err(what) = secret(source) {
                 shown.wrong(format!("{key}: {what}"), None);
@@ -323,6 +336,8 @@ fn about(facts: &LoginFacts, now: DateTime<Utc>) -> Vec<String> {
         LoginKind::Minted => "; made anew when needed",
     };
     let good = match facts.expires {
+        // What is wrong stands below.
+        _ if facts.lost.is_some() => "cannot be renewed any more".to_owned(),
         None => "does not end by itself".to_owned(),
         Some(at) if at > now => format!("good until {}{renews}", moment(at, now)),
         Some(at) => format!("ended {}{renews}", moment(at, now)),
@@ -376,12 +391,11 @@ fn command_of(error: &AuthError) -> Option<String> {
         | AuthError::Foreign { command, .. }
         | AuthError::Lost { command, .. }
         | AuthError::Refused { command, .. }
+        | AuthError::ClientSecret { command, .. }
+        | AuthError::ClientId { command, .. }
         | AuthError::Vault { command, .. } => Some(command.clone()),
         AuthError::Agency { error, .. } => command_of(error),
-        AuthError::ClientSecret { .. }
-        | AuthError::ClientId { .. }
-        | AuthError::Inactive { .. }
-        | AuthError::OutOfTouch { .. } => None,
+        AuthError::Inactive { .. } | AuthError::OutOfTouch { .. } => None,
     }
 }
 
@@ -390,8 +404,9 @@ fn without_command(error: &AuthError) -> String {
     let text = error.to_string();
     match command_of(error) {
         Some(command) => {
-            let [run, bare] = [format!("; run `{command}`"), format!(": `{command}`")];
-            text.replace(&run, "").replace(&bare, "")
+            let ways = ["; run `", ", or run `", ", and run `", ": `"];
+            let told = ways.map(|way| format!("{way}{command}`"));
+            told.iter().fold(text, |text, told| text.replace(told, ""))
         }
         None => text,
     }

@@ -52,12 +52,14 @@ pub(super) async fn login(
         let granted = asker.or_stopped(granted).await;
         granted.map_err(|error| error.leaving(NOTHING_STORED))??
     };
+    let before = keeper.facts().ok().flatten();
     keep(desk, asker, &keeper, grant, (None, None)).await?;
     let left = format!(
-        "the login of account {} is stored; `ghl-sync check --online` tests it",
-        desk.name
+        "the login of account {} is stored; `{}` tests it",
+        desk.name,
+        desk.typed("check --online")
     );
-    let proven = prove(desk, &account, &keeper, client_secret.is_none());
+    let proven = prove(desk, &account, &keeper, client_secret.is_none(), before);
     let proven = asker.or_stopped(proven).await;
     proven.map_err(|error| error.leaving(&left))?
 }
@@ -103,6 +105,7 @@ async fn prove(
     account: &TwitchAccount,
     keeper: &Arc<Keeper>,
     renews: bool,
+    before: Option<LoginFacts>,
 ) -> Result<Exit, CliError> {
     let whole = Account::Twitch(account.clone());
     let auth = Auth::Kept(Arc::clone(keeper));
@@ -137,6 +140,9 @@ async fn prove(
         channel(&account.channel, &login, user.as_str()),
         facts.as_ref().map(until).unwrap_or_default()
     );
+    if let Some(warning) = other_channel(&account.channel, before.as_ref(), user.as_str()) {
+        desk.tell(&format!("warning: account {}: {warning}", desk.name));
+    }
     let lacking = desk.lacking(&token.scopes);
     desk.done(&said, &lacking, "agree to everything that Twitch asks")
 }
@@ -144,7 +150,7 @@ async fn prove(
 /// Renews a login of an application without a secret at once: that of a confidential one would end in four hours, when nobody is there.
 async fn renewed(desk: &Desk<'_>, keeper: &Keeper) -> Result<LoginFacts, CliError> {
     keeper.renew().await.map_err(|error| match error {
-        AuthError::ClientSecret { said } => desk.wrong(format!(
+        AuthError::ClientSecret { said, .. } => desk.wrong(format!(
             "the login is stored, but it cannot be renewed and ends in some hours ({said}); {}, and run `{}`",
             desk.secret_advice(),
             desk.command(AuthDo::Renew)
@@ -166,7 +172,7 @@ fn unproven(desk: &Desk<'_>, error: CallError) -> CliError {
         | CallError::Spent { .. }
         | CallError::BadReply { .. } => desk.out_of_touch(format!(
             "the login is stored, but Twitch did not say whose it is: {error}; `{}` asks again",
-            desk.typed("ghl-sync check --online")
+            desk.typed("check --online")
         )),
         CallError::Refused { .. }
         | CallError::NotFound { .. }
@@ -180,6 +186,22 @@ fn unproven(desk: &Desk<'_>, error: CallError) -> CliError {
             "Twitch refuses the login that it just granted: {error}; run `{}` again",
             desk.command(AuthDo::Login)
         )),
+    }
+}
+
+/// Says that another person's channel is read from now on, which is hardly meant where a moderator took a broadcaster's place.
+fn other_channel(channel: &Channel, before: Option<&LoginFacts>, user: &str) -> Option<String> {
+    let of = before?.owner.as_deref().filter(|owner| *owner != user)?;
+    match channel {
+        Channel::Own => {
+            let name = before.and_then(|facts| facts.owner_name.as_deref());
+            let name = name.unwrap_or(of).escape_debug();
+            Some(format!(
+                "{name} was logged in before, so the jobs read the followers of another channel from now on; \
+                 if that is not meant, add `channel = \"{name}\"` to the account in ghl-sync.toml before the next run"
+            ))
+        }
+        Channel::Login(_) | Channel::Id(_) => None,
     }
 }
 

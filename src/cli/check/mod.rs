@@ -12,38 +12,21 @@ mod online;
 mod state;
 mod write_test;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::config::{self, Account, Config, Problems};
 use crate::model::AccountName;
-use crate::report::shell_word;
 
 use self::findings::{About, Found};
 use super::args::{self, Form};
 use super::error::CliError;
 use super::exit::Exit;
 use super::shell::Shell;
+use super::typed::Typed;
 use super::worlds::Worlds;
 
 pub(super) use offline::when;
 pub(super) use write_test::STOPPING;
-
-/// How commands are typed for the configuration at hand.
-#[derive(Clone, Debug)]
-struct Typed {
-    /// What `--config` said.
-    config: Option<PathBuf>,
-}
-
-impl Typed {
-    /// Returns the whole command that `rest` is a part of.
-    fn command(&self, rest: &str) -> String {
-        match &self.config {
-            None => format!("ghl-sync {rest}"),
-            Some(path) => format!("ghl-sync {rest} --config {}", shell_word(path)),
-        }
-    }
-}
 
 /// Runs `check`: everything is looked at, and all that is wrong is said at once.
 ///
@@ -53,9 +36,7 @@ pub(super) async fn check(
     path: Option<&Path>,
     args: &args::Check,
 ) -> Result<Exit, CliError> {
-    let typed = Typed {
-        config: path.map(Path::to_owned),
-    };
+    let typed = shell.typed.clone();
     let path = config::find(path);
     let (config, problems) = match (config::load_partly(&path), args.format) {
         (Ok(partly), _) => partly,
@@ -73,7 +54,11 @@ pub(super) async fn check(
         known(&config, name, online)?;
     }
     let mut found = Found::default();
-    offline::look(&mut found, &config, is_whole, &typed, shell.clock.now());
+    let is_asked = |name: &AccountName| {
+        online && is_whole && online::is_asked(&config, args.account.as_ref(), name)
+    };
+    let now = shell.clock.now();
+    offline::look(&mut found, &config, is_whole, &typed, is_asked, now);
     if !is_whole {
         if let Form::Text = args.format {
             // Where every command tells of them; what else was found stands below.
@@ -141,7 +126,7 @@ async fn ask(
     typed: &Typed,
 ) {
     let mut worlds = match Worlds::open(config, shell.clock.clone()).await {
-        Ok(worlds) => worlds,
+        Ok(worlds) => worlds.typing(typed),
         Err(error) => {
             let about = if error.exit() == Exit::BadConfig {
                 About::Configuration

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, Utc};
 use rusqlite::Connection;
 
 use crate::config::{Account, Config, HubLogin, SecretSource, TwitchLogin};
@@ -11,19 +11,21 @@ use crate::net::resolve;
 use crate::plan::due;
 use crate::plan::wanted::{Mapping, mapping_hash};
 use crate::store::tokens::{self, LoginFacts};
-use crate::store::{Key, jobs};
+use crate::store::{Key, LoginKind, jobs};
 
 use super::super::exit::Exit;
 use super::super::status::moment;
 use super::findings::{About, Found, parted};
 use super::{Typed, state};
 
-/// Looks at everything that needs no call. `is_whole` says that every file could be read.
+/// Looks at everything that needs no call. `is_whole` says that every file could be read, and `is_asked` of which accounts the vendors are
+/// asked afterwards, so that a login which is missing is said there.
 pub(super) fn look(
     found: &mut Found,
     config: &Config,
     is_whole: bool,
     typed: &Typed,
+    is_asked: impl Fn(&AccountName) -> bool,
     now: DateTime<Utc>,
 ) {
     let state = state::look(found, &config.state);
@@ -39,7 +41,8 @@ pub(super) fn look(
     for (name, account) in &config.accounts {
         // A job that cannot be read may use any account.
         let is_used = !is_whole || is_used(config, name);
-        self::account(found, name, account, is_used, &logins, typed);
+        let before = (is_used, is_asked(name));
+        self::account(found, name, account, before, &logins, typed, now);
     }
     for job in config.jobs.values() {
         self::job(found, job, state.as_ref(), typed, now);
@@ -88,9 +91,10 @@ fn account(
     found: &mut Found,
     name: &AccountName,
     account: &Account,
-    is_used: bool,
+    (is_used, is_asked): (bool, bool),
     logins: &[LoginFacts],
     typed: &Typed,
+    now: DateTime<Utc>,
 ) {
     let about = About::Account(name.clone());
     let what = match account {
@@ -145,6 +149,7 @@ fn account(
     };
     let log_in = || format!("run `{}`", login_command(account, name, typed));
     match logins.iter().find(|login| login.account == *holder) {
+        None if is_asked => {}
         None => found.note(about, format!("not logged in yet{whose}"), Some(log_in())),
         Some(login) => match &login.lost {
             Some(why) if is_used => {
@@ -156,17 +161,23 @@ fn account(
                 format!("no job uses it, and its stored login{whose} has ended: {why}"),
                 Some(log_in()),
             ),
-            None => found.well(about, format!("logged in{whose} {}", since(login))),
+            None => found.well(about, format!("logged in{whose} {}", since(login, now))),
         },
     }
 }
 
-/// Says who logged in and when.
-fn since(login: &LoginFacts) -> String {
-    let made = login.made.to_rfc3339_opts(SecondsFormat::Secs, true);
+/// Says who logged in, or to what, and when.
+fn since(login: &LoginFacts, now: DateTime<Utc>) -> String {
+    let made = moment(login.made, now);
+    let to = match login.kind {
+        LoginKind::User => "as",
+        LoginKind::Integration | LoginKind::Location | LoginKind::Agency | LoginKind::Minted => {
+            "to"
+        }
+    };
     match &login.owner_name {
-        Some(who) => format!("as {who} on {made}"),
-        None => format!("on {made}"),
+        Some(who) => format!("{to} {who} since {made}"),
+        None => format!("since {made}"),
     }
 }
 

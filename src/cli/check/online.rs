@@ -72,11 +72,7 @@ pub(super) async fn ask(
         }
     };
     for (name, account) in &config.accounts {
-        let is_asked = match chosen {
-            Some(chosen) => chosen == name,
-            None => is_used(&config, name),
-        };
-        if !is_asked {
+        if !is_asked(&config, chosen, name) {
             if chosen.is_none() {
                 let line = "no job uses it, so it is not asked";
                 found.well(About::Account(name.clone()), line);
@@ -107,6 +103,14 @@ pub(super) async fn ask(
             Account::Agency(_) => asking.agency(),
             Account::Twitch(spoke) => channel::ask(&mut asking, worlds, spoke).await,
         }
+    }
+}
+
+/// Returns whether an account is asked: the one that was `chosen`, else every one that a job uses.
+pub(super) fn is_asked(config: &Config, chosen: Option<&AccountName>, name: &AccountName) -> bool {
+    match chosen {
+        Some(chosen) => chosen == name,
+        None => is_used(config, name),
     }
 }
 

@@ -36,11 +36,15 @@ pub enum AuthError {
     ClientSecret {
         /// What the vendor said.
         said: String,
+        /// The command that tries the secret once it is put right.
+        command: String,
     },
     /// The vendor does not know the application. The login is kept.
     ClientId {
         /// What the vendor said.
         said: String,
+        /// The command that logs in.
+        command: String,
     },
     /// The location or its agency is paused at HighLevel. The login is kept and works again afterwards.
     Inactive {
@@ -92,11 +96,11 @@ impl AuthError {
         }
     }
 
-    /// Sorts the failure of a token call by what the vendor said; `command` logs in again.
+    /// Sorts the failure of a token call by what the vendor said; `command` logs in again, `renew` renews what is there.
     ///
     /// Source of the texts: HighLevel's v3 OpenAPI file of OAuth; issues 943, 1037 and 1042 of Twitch's tracker. A dead
     /// token was not seen there, and counts as an invalid refresh token.
-    pub fn of_call(error: CallError, command: &str) -> AuthError {
+    pub fn of_call(error: CallError, command: &str, renew: &str) -> AuthError {
         let command = command.to_owned();
         let is_dead = matches!(error, CallError::DeadToken { .. });
         let said = match error {
@@ -141,9 +145,13 @@ impl AuthError {
         if has(&["not active"]) {
             AuthError::Inactive { said }
         } else if has(&["client secret", "client_secret", "client credential"]) {
-            AuthError::ClientSecret { said }
+            AuthError::ClientSecret {
+                said,
+                command: renew.to_owned(),
+            }
         } else if has(&["invalid client", "client id", "clientid", "client_id"]) {
-            AuthError::ClientId { said }
+            // The stored login is of the client id that is not known, so that only another one helps.
+            AuthError::ClientId { said, command }
         } else if is_dead
             || has(&[
                 "refresh token",
@@ -191,13 +199,13 @@ impl fmt::Display for AuthError {
             AuthError::Lost { why, command } => {
                 write!(f, "the login has ended ({why}); run `{command}`")
             }
-            AuthError::ClientSecret { said } => write!(
+            AuthError::ClientSecret { said, command } => write!(
                 f,
-                "the client secret is missing or wrong, or is not of this client id ({said}); put the application's secret where `client_secret` in ghl-sync.toml points to. The login is kept"
+                "the client secret is missing or wrong, or is not of this client id ({said}); put the application's secret where `client_secret` in ghl-sync.toml points to, and run `{command}`. The login is kept"
             ),
-            AuthError::ClientId { said } => write!(
+            AuthError::ClientId { said, command } => write!(
                 f,
-                "the application is not known ({said}); correct `client_id` in ghl-sync.toml. The login is kept"
+                "the application is not known ({said}); correct `client_id` in ghl-sync.toml, and run `{command}`. The login is kept"
             ),
             AuthError::Inactive { said } => write!(
                 f,
@@ -235,7 +243,7 @@ mod tests {
                 status: 400,
                 said: said.to_owned(),
             };
-            AuthError::of_call(error, "ghl-sync auth twitch")
+            AuthError::of_call(error, "ghl-sync auth twitch", "ghl-sync auth twitch renew")
         };
         for lost in [
             "Invalid refresh token",
@@ -262,23 +270,23 @@ mod tests {
             AuthError::Inactive { .. }
         ));
         assert!(matches!(of("Bad Request"), AuthError::Refused { .. }));
-        let quota = CallError::Refused {
-            call: "POST /token",
-            status: 429,
-            said: "too many requests for this refresh token".to_owned(),
-        };
-        assert!(matches!(
-            AuthError::of_call(quota, ""),
-            AuthError::OutOfTouch { .. }
-        ));
         let dead = CallError::DeadToken {
             call: "POST /token",
             said: "Invalid OAuth token".to_owned(),
             token: TokenKind::Fixed,
         };
         assert!(matches!(
-            AuthError::of_call(dead, ""),
+            AuthError::of_call(dead, "", ""),
             AuthError::Lost { .. }
+        ));
+        let quota = CallError::Refused {
+            call: "POST /token",
+            status: 429,
+            said: "too many requests for this refresh token".to_owned(),
+        };
+        assert!(matches!(
+            AuthError::of_call(quota, "", ""),
+            AuthError::OutOfTouch { .. }
         ));
     }
 }

@@ -85,6 +85,8 @@ pub struct KeeperParts {
     pub app: App,
     /// The time.
     pub clock: Clock,
+    /// What the commands that errors name end with, from its space on: the main file, when it was named.
+    pub ending: String,
 }
 
 /// Keeps one account's login good; clones share it.
@@ -149,6 +151,16 @@ impl Keeper {
 
     /// Returns the command that logs this account in.
     pub fn command(&self) -> String {
+        self.typed("")
+    }
+
+    /// Returns the command that renews this account's login: the trial of what was mended, where the login itself is good.
+    pub fn renew_command(&self) -> String {
+        self.typed(" renew")
+    }
+
+    fn typed(&self, action: &str) -> String {
+        let ending = &self.parts.ending;
         let (service, account) = match &self.parts.app {
             App::Twitch { .. } => ("twitch", &self.parts.account),
             App::Minted { agency, .. } => ("highlevel", agency.account()),
@@ -156,7 +168,7 @@ impl Keeper {
                 ("highlevel", &self.parts.account)
             }
         };
-        format!("ghl-sync auth {service} --account {account}")
+        format!("ghl-sync auth {service}{action} --account {account}{ending}")
     }
 
     /// Reads what is known of the stored login; `None` when nobody logged in.

@@ -76,6 +76,17 @@ impl Auth {
         }
     }
 
+    /// Returns the scopes that were granted; empty when that is not known without a call.
+    pub(super) fn scopes(&self) -> Vec<String> {
+        match self {
+            Auth::Nobody | Auth::Fixed(_) => Vec::new(),
+            Auth::Kept(keeper) => {
+                let facts = keeper.facts().ok().flatten();
+                facts.map(|facts| facts.scopes).unwrap_or_default()
+            }
+        }
+    }
+
     /// Returns what kind of token it is.
     pub(super) fn kind(&self) -> TokenKind {
         match self {

@@ -25,12 +25,12 @@ const LONGEST: Duration = Duration::from_secs(30);
 const LOOK_AGAIN: Duration = Duration::from_millis(2);
 
 /// The lines of a HighLevel account whose token is kept elsewhere.
-pub(super) const FIXED_HUB: &str = "token = \"file:highlevel.token\"";
+pub(crate) const FIXED_HUB: &str = "token = \"file:highlevel.token\"";
 /// The lines of a Twitch account whose token is kept elsewhere.
-pub(super) const FIXED_SPOKE: &str = "token = \"file:twitch.token\"";
+pub(crate) const FIXED_SPOKE: &str = "token = \"file:twitch.token\"";
 
 /// Settings of a small world in which any port of this machine may be come back to.
-pub(super) fn small() -> Settings {
+pub(crate) fn small() -> Settings {
     Settings {
         any_loopback_port: true,
         fields: true,
@@ -47,7 +47,7 @@ pub(super) fn small_now() -> Settings {
 }
 
 /// Makes the Twitch application a confidential one.
-pub(super) fn confidential(settings: Settings) -> Settings {
+pub(crate) fn confidential(settings: Settings) -> Settings {
     Settings {
         twitch_client_secret: Some(TWITCH_CLIENT_SECRET.to_owned()),
         ..settings
@@ -55,7 +55,7 @@ pub(super) fn confidential(settings: Settings) -> Settings {
 }
 
 /// Makes a rig whose accounts `main` and `channel` have these lines.
-pub(super) async fn desk(settings: Settings, hub: &str, spoke: &str) -> Rig {
+pub(crate) async fn desk(settings: Settings, hub: &str, spoke: &str) -> Rig {
     let rig = Rig::new(settings).await;
     write(&rig, hub, spoke, "");
     rig
@@ -74,7 +74,7 @@ pub(super) fn write(rig: &Rig, hub: &str, spoke: &str, rest: &str) {
 }
 
 /// Writes a secret beside the main file.
-pub(super) fn secret(rig: &Rig, name: &str, text: &str) {
+pub(crate) fn secret(rig: &Rig, name: &str, text: &str) {
     let path = rig.folder.join(name);
     fs::write(&path, format!("{text}\n")).unwrap();
     fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
@@ -82,7 +82,7 @@ pub(super) fn secret(rig: &Rig, name: &str, text: &str) {
 
 /// What was said so far.
 #[derive(Clone, Default)]
-pub(super) struct Said(Arc<Mutex<Vec<u8>>>);
+pub(crate) struct Said(Arc<Mutex<Vec<u8>>>);
 
 impl Write for Said {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -102,7 +102,7 @@ impl Said {
 }
 
 /// Types a command on the rig's clock, which leaps over waits, while something else happens.
-pub(super) async fn typed_while(
+pub(crate) async fn typed_while(
     rig: &Rig,
     line: &str,
     meanwhile: impl AsyncFnOnce(&Said),
@@ -129,12 +129,12 @@ pub(super) async fn typed_while(
 }
 
 /// Types a command on the rig's clock.
-pub(super) async fn typed(rig: &Rig, line: &str) -> Ended {
+pub(crate) async fn typed(rig: &Rig, line: &str) -> Ended {
     typed_while(rig, line, async |_| {}).await
 }
 
 /// Logs in with a device code that the broadcaster confirms.
-pub(super) async fn by_device(rig: &Rig, line: &str) -> Ended {
+pub(crate) async fn by_device(rig: &Rig, line: &str) -> Ended {
     typed_while(rig, line, async |_| {
         until(|| !rig.sandbox.pending_devices().is_empty()).await;
         let code = rig.sandbox.pending_devices().remove(0);
@@ -156,7 +156,7 @@ pub(super) async fn applies(rig: &Rig) {
 }
 
 /// Asserts that nothing that was ever handed out is shown.
-pub(super) fn shows_no_secret(sandbox: &Sandbox, ended: &Ended) {
+pub(crate) fn shows_no_secret(sandbox: &Sandbox, ended: &Ended) {
     for issued in sandbox.issued_tokens() {
         for text in [&ended.out, &ended.err] {
             assert!(
@@ -169,7 +169,7 @@ pub(super) fn shows_no_secret(sandbox: &Sandbox, ended: &Ended) {
 }
 
 /// Waits until something has come.
-pub(super) async fn until(come: impl Fn() -> bool) {
+pub(crate) async fn until(come: impl Fn() -> bool) {
     let began = Instant::now();
     while !come() {
         assert!(began.elapsed() < LONGEST, "it does not come");

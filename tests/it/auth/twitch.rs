@@ -241,7 +241,7 @@ async fn the_account_has_to_be_named_when_there_are_several_and_to_log_in_at_all
     typed(&rig, "auth twitch --account main")
         .await
         .exits(4)
-        .complains(&["run `ghl-sync auth highlevel --account main`"]);
+        .complains(&["run `ghl-sync auth highlevel --account main --config "]);
     by_device(&rig, "auth twitch --account other")
         .await
         .exits(0)

@@ -140,6 +140,9 @@ async fn an_account_that_nobody_logged_in_is_a_note_until_it_is_asked() {
         .has("note", &["account channel", "not logged in yet", spoke]);
     let checked = check(&rig, "--online").await;
     assert_eq!((checked.exit(), checked.all("wrong").len()), (4, 2));
+    // Each is said once.
+    let mut notes = checked.all("note").into_iter();
+    assert!(!notes.any(|note| note.contains("not logged in")));
     checked
         .has("wrong", &["account main", "not logged in yet", hub])
         .has("wrong", &["account channel", "not logged in yet", spoke]);
@@ -155,7 +158,7 @@ async fn an_account_that_nobody_logged_in_is_a_note_until_it_is_asked() {
     let checked = check(&rig, "--online").await;
     checked
         .is_well()
-        .has("ok", &["account channel", "logged in as somebody on 2"])
+        .has("ok", &["account channel", "logged in as somebody since 2"])
         .has("ok", &["account channel", "as its broadcaster"])
         .has("ok", &["account main", "Sandbox Location"])
         .has(

@@ -1,11 +1,15 @@
 //! What the vendors refuse, and what a person is told.
 
 use ghl_sync::run::Ask;
-use ghl_sync::sandbox::{Fault, FaultKind};
+use ghl_sync::sandbox::{
+    BROADCASTER_LOGIN, Fault, FaultKind, HIGHLEVEL_CLIENT_ID, TWITCH_CLIENT_ID,
+};
 
 use super::{FOLLOWERS, LIST, VALIDATE, full, renewals};
-use crate::logged::{Way, assert_everyone_once, keeper, log_in, logged, run, worlds, write_config};
-use crate::rig::{hours, minutes, settings};
+use crate::logged::{
+    Way, assert_everyone_once, keeper, log_in, log_in_as, logged, run, worlds, write_config,
+};
+use crate::rig::{Rig, hours, minutes, settings};
 
 #[tokio::test]
 async fn a_paused_location_keeps_its_login_and_works_again_when_it_is_active() {
@@ -119,7 +123,7 @@ async fn a_revoked_login_is_one_message_and_a_new_one_goes_on() {
 }
 
 #[tokio::test]
-async fn a_wrong_client_secret_or_client_id_names_the_key_to_correct_and_keeps_the_login() {
+async fn a_wrong_client_secret_names_the_key_to_correct_and_keeps_the_login() {
     for way in [Way::TwitchConfidential, Way::Location, Way::Agency] {
         let rig = logged(way, settings(3, 2)).await;
         rig.sandbox.expire_access_tokens();
@@ -137,4 +141,79 @@ async fn a_wrong_client_secret_or_client_id_names_the_key_to_correct_and_keeps_t
         run(&rig, &full()).await.unwrap();
         assert_everyone_once(&rig, 2, &format!("{way:?}"));
     }
+}
+
+#[tokio::test]
+async fn an_application_that_nobody_knows_or_another_one_names_client_id_and_keeps_the_login() {
+    for way in [Way::TwitchPublic, Way::Location, Way::Agency] {
+        let rig = logged(way, settings(3, 2)).await;
+        let path = rig.config_path();
+        let right = std::fs::read_to_string(&path).unwrap();
+        let known = if way.is_twitch() {
+            TWITCH_CLIENT_ID
+        } else {
+            HIGHLEVEL_CLIENT_ID
+        };
+        std::fs::write(&path, right.replace(known, "anotherapp")).unwrap();
+        let said = run(&rig, &full()).await.unwrap_err().to_string();
+        let account = format!("account {}", way.caller());
+        for part in [&*account, "anotherapp", known, way.command()] {
+            assert!(said.contains(part), "{way:?}: no {part}: {said}");
+        }
+        assert!(rig.sandbox.writes().is_empty(), "{way:?}");
+        std::fs::write(&path, right).unwrap();
+        run(&rig, &full()).await.unwrap();
+        assert_everyone_once(&rig, 2, &format!("{way:?}"));
+    }
+}
+
+#[tokio::test]
+async fn a_login_that_may_not_write_is_a_remark_in_a_plan_and_an_error_before_anything_is_sent() {
+    for way in [Way::Location, Way::Agency] {
+        let mut world = settings(3, 2);
+        world.switches.withheld_scopes = vec!["contacts.write".to_owned()];
+        let rig = logged(way, world).await;
+        let told = run(&rig, &Ask::default()).await.unwrap();
+        let remarks = told.report.remarks.join("\n");
+        let said = run(&rig, &full()).await.unwrap_err().to_string();
+        for said in [&remarks, &said] {
+            for part in ["contacts.write", way.command()] {
+                assert!(said.contains(part), "{way:?}: no {part}: {said}");
+            }
+        }
+        assert!(said.contains("account main"), "{way:?}: {said}");
+        assert!(rig.sandbox.writes().is_empty(), "{way:?}");
+        rig.sandbox
+            .switch(|switches| switches.withheld_scopes.clear());
+        log_in(&rig, way).await;
+        run(&rig, &full()).await.unwrap();
+        assert_everyone_once(&rig, 2, &format!("{way:?}"));
+    }
+}
+
+#[tokio::test]
+async fn a_moderator_who_is_none_any_more_is_one_message_and_nobody_left() {
+    let rig = Rig::new(settings(3, 2)).await;
+    rig.sandbox.add_user("777", "helping_hand", "Helping_Hand");
+    rig.sandbox.add_moderator("777");
+    write_config(&rig, Way::TwitchPublic, "");
+    let path = rig.config_path();
+    let main = std::fs::read_to_string(&path).unwrap();
+    let named = format!("service = \"twitch\"\nchannel = \"{BROADCASTER_LOGIN}\"");
+    std::fs::write(&path, main.replace("service = \"twitch\"", &named)).unwrap();
+    log_in_as(&rig, Way::TwitchPublic, "777").await;
+    run(&rig, &full()).await.unwrap();
+    rig.sandbox.clear_calls();
+    rig.sandbox.remove_moderator("777");
+    rig.advance(hours(2));
+    for ask in [Ask::default(), full()] {
+        let said = run(&rig, &ask).await.unwrap_err().to_string();
+        for part in ["account channel", "moderator", Way::TwitchPublic.command()] {
+            assert!(said.contains(part), "no {part}: {said}");
+        }
+    }
+    assert!(rig.sandbox.writes().is_empty());
+    rig.sandbox.add_moderator("777");
+    run(&rig, &full()).await.unwrap();
+    assert_everyone_once(&rig, 2, "the moderator");
 }

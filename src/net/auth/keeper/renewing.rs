@@ -138,18 +138,20 @@ impl Keeper {
                     }));
                 }
                 Err(error) => {
-                    return Err(match AuthError::of_call(error, &self.command()) {
-                        AuthError::Refused { said, .. } | AuthError::Lost { why: said, .. } => {
-                            AuthError::Refused {
-                                said: format!(
-                                    "HighLevel makes no token of location {location} for agency account {}: {said}; check `location`, and that the application is installed there",
-                                    agency.account()
-                                ),
-                                command: agency.command(),
+                    return Err(
+                        match AuthError::of_call(error, &self.command(), &self.renew_command()) {
+                            AuthError::Refused { said, .. } | AuthError::Lost { why: said, .. } => {
+                                AuthError::Refused {
+                                    said: format!(
+                                        "HighLevel makes no token of location {location} for agency account {}: {said}; check `location`, and that the application is installed there",
+                                        agency.account()
+                                    ),
+                                    command: agency.command(),
+                                }
                             }
-                        }
-                        other => other,
-                    });
+                            other => other,
+                        },
+                    );
                 }
             }
         };
@@ -191,7 +193,7 @@ impl Keeper {
         let vault = &self.parts.vault;
         // Only then may the refresh token be spent.
         let is_unclear = matches!(error, CallError::Unsure { .. } | CallError::BadReply { .. });
-        let error = AuthError::of_call(error, &self.command());
+        let error = AuthError::of_call(error, &self.command(), &self.renew_command());
         let noted = match &error {
             AuthError::Lost { why, .. } => {
                 let why = match unanswered {
