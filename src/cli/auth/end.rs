@@ -191,6 +191,7 @@ fn not_alive(error: AuthError, unknown: impl Fn(String) -> Ended) -> Ended {
         | AuthError::ClientSecret { .. }
         | AuthError::ClientId { .. }
         | AuthError::Inactive { .. }
+        | AuthError::Scope { .. }
         | AuthError::Refused { .. }
         | AuthError::Agency { .. }
         | AuthError::OutOfTouch { .. }

@@ -36,6 +36,9 @@ use super::worlds::Worlds;
 /// What Ctrl-C leaves before a login is stored.
 const NOTHING_STORED: &str = "nothing was stored";
 
+/// The one scope that no job needs.
+const ONLINE_ONLY: &str = "locations.readonly";
+
 /// Runs `auth`.
 pub(super) async fn auth(
     shell: &mut Shell,
@@ -294,6 +297,7 @@ impl Desk<'_> {
             ),
             other @ (AuthError::NotLoggedIn { .. }
             | AuthError::Foreign { .. }
+            | AuthError::Scope { .. }
             | AuthError::Agency { .. }
             | AuthError::Vault { .. }) => self.unusable(other),
         }
@@ -366,6 +370,13 @@ impl Desk<'_> {
     /// Errors: `Usage` when the granted scopes fall short of what the jobs need; the login is stored all the same.
     fn done(&mut self, said: &str, lacking: &[&str], mend: &str) -> Result<Exit, CliError> {
         self.shell.say(&format!("account {}: {said}", self.name))?;
+        let (online, lacking): (Vec<&str>, Vec<&str>) =
+            lacking.iter().partition(|scope| **scope == ONLINE_ONLY);
+        if !online.is_empty() {
+            self.shell.say(&format!(
+                "it lacks the scope {ONLINE_ONLY}: `check --online` cannot tell the location's name and its duplicate setting, and nothing else needs it"
+            ))?;
+        }
         if lacking.is_empty() {
             let next = self.next()?;
             self.shell.say(&format!("next: {next}"))?;
@@ -378,7 +389,7 @@ impl Desk<'_> {
         };
         Err(CliError::Usage {
             what: format!(
-                "account {}: the login is stored, but it lacks {noun} {}, which the jobs and the online check need",
+                "account {}: the login is stored, but it lacks {noun} {}, which the jobs need",
                 self.name,
                 lacking.join(", ")
             ),

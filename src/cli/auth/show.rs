@@ -18,7 +18,7 @@ use super::super::shell::Shell;
 use super::super::status::moment;
 use super::super::typed::Typed;
 use super::super::worlds::Worlds;
-use super::{Service, lacking, logs_in};
+use super::{ONLINE_ONLY, Service, lacking, logs_in};
 
 /// The number of the JSON shape.
 const SCHEMA: u32 = 1;
@@ -190,11 +190,10 @@ impl Shown {
                 }
             }
         }
-        if !shown.lacking.is_empty() {
-            let what = format!(
-                "it lacks {}, which the jobs and the online check need",
-                shown.lacking.join(", ")
-            );
+        let mut needed = shown.lacking.clone();
+        needed.retain(|scope| *scope != ONLINE_ONLY);
+        if !needed.is_empty() {
+            let what = format!("it lacks {}, which the jobs need", needed.join(", "));
             shown.wrong(what, Some(login));
         }
         shown
@@ -330,14 +329,17 @@ fn about(facts: &LoginFacts, now: DateTime<Utc>) -> Vec<String> {
         LoginKind::Agency => format!("logged in to agency{of}"),
         LoginKind::Minted => format!("token of location{of}"),
     };
-    let renews = match facts.kind {
-        LoginKind::Integration => "",
-        LoginKind::User | LoginKind::Location | LoginKind::Agency => "; renews itself",
-        LoginKind::Minted => "; made anew when needed",
+    let renews = match (facts.kind, &facts.lost) {
+        (LoginKind::Integration, _) => "",
+        // Why stands below.
+        (
+            LoginKind::User | LoginKind::Location | LoginKind::Agency | LoginKind::Minted,
+            Some(_),
+        ) => "; cannot be renewed",
+        (LoginKind::User | LoginKind::Location | LoginKind::Agency, None) => "; renews itself",
+        (LoginKind::Minted, None) => "; made anew when needed",
     };
     let good = match facts.expires {
-        // What is wrong stands below.
-        _ if facts.lost.is_some() => "cannot be renewed any more".to_owned(),
         None => "does not end by itself".to_owned(),
         Some(at) if at > now => format!("good until {}{renews}", moment(at, now)),
         Some(at) => format!("ended {}{renews}", moment(at, now)),
@@ -393,6 +395,7 @@ fn command_of(error: &AuthError) -> Option<String> {
         | AuthError::Refused { command, .. }
         | AuthError::ClientSecret { command, .. }
         | AuthError::ClientId { command, .. }
+        | AuthError::Scope { command, .. }
         | AuthError::Vault { command, .. } => Some(command.clone()),
         AuthError::Agency { error, .. } => command_of(error),
         AuthError::Inactive { .. } | AuthError::OutOfTouch { .. } => None,

@@ -51,6 +51,15 @@ pub enum AuthError {
         /// What the vendor said.
         said: String,
     },
+    /// The login is good, but was not granted what making tokens takes.
+    Scope {
+        /// The scope that it lacks.
+        scope: &'static str,
+        /// What the vendor said.
+        said: String,
+        /// The command that logs in.
+        command: String,
+    },
     /// The vendor refused a token call for another reason. The login is kept.
     Refused {
         /// What happened.
@@ -91,6 +100,7 @@ impl AuthError {
             | AuthError::ClientSecret { .. }
             | AuthError::ClientId { .. }
             | AuthError::Inactive { .. }
+            | AuthError::Scope { .. }
             | AuthError::Refused { .. }
             | AuthError::Vault { .. } => false,
         }
@@ -210,6 +220,14 @@ impl fmt::Display for AuthError {
             AuthError::Inactive { said } => write!(
                 f,
                 "HighLevel says that the location or its agency is paused or unpaid ({said}); the login is kept and works again once it is active"
+            ),
+            AuthError::Scope {
+                scope,
+                said,
+                command,
+            } => write!(
+                f,
+                "the login lacks the scope {scope} ({said}); add it to the application in HighLevel's marketplace and run `{command}`"
             ),
             AuthError::Refused { said, command } => write!(
                 f,

@@ -92,6 +92,7 @@ async fn a_login_that_has_ended_or_is_of_something_else_is_shown_with_what_mends
     typed(&rig, "plan").await.exits(4);
     typed(&rig, "auth twitch show").await.exits(0).says(&[
         "ended 2026-03-02 16:",
+        "; cannot be renewed",
         "WRONG  the login has ended (Invalid refresh token",
         "→ ghl-sync auth twitch --account channel",
     ]);

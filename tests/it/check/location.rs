@@ -88,7 +88,7 @@ async fn a_login_that_cannot_be_renewed_says_what_to_do() {
             false,
             [
                 "the login has ended",
-                "→ run `ghl-sync auth highlevel --account main`",
+                "→ run `ghl-sync auth highlevel --account main --config ",
             ],
         ),
         // Why it has ended has a semicolon of its own.
@@ -97,7 +97,7 @@ async fn a_login_that_cannot_be_renewed_says_what_to_do() {
             true,
             [
                 "and with it the new refresh token)",
-                "→ run `ghl-sync auth highlevel --account main`",
+                "→ run `ghl-sync auth highlevel --account main --config ",
             ],
         ),
     ] {

@@ -132,8 +132,9 @@ impl Keeper {
                     parent = agency.renewed(&dead, Need::Now).await.map_err(of_agency)?;
                 }
                 Err(CallError::Scope { said, .. }) => {
-                    return Err(of_agency(AuthError::Lost {
-                        why: format!("it lacks the scope oauth.write: {said}"),
+                    return Err(of_agency(AuthError::Scope {
+                        scope: "oauth.write",
+                        said,
                         command: agency.command(),
                     }));
                 }
@@ -217,6 +218,7 @@ impl Keeper {
             | AuthError::ClientSecret { .. }
             | AuthError::ClientId { .. }
             | AuthError::Inactive { .. }
+            | AuthError::Scope { .. }
             | AuthError::Refused { .. }
             | AuthError::Agency { .. }
             | AuthError::Vault { .. } => match unanswered {
