@@ -112,6 +112,8 @@ enum Need {
     Soon,
     /// The token has ended.
     Now,
+    /// A person asks for it, also of a login that was taken for lost.
+    Asked,
 }
 
 impl Keeper {
@@ -201,7 +203,7 @@ impl Keeper {
         Ok(Some(self.renewed(dead, Need::Now).await?.access))
     }
 
-    /// Renews the login whether it needs it or not.
+    /// Renews the login whether it needs it or not; one that was noted as lost is tried once more.
     ///
     /// Errors: every variant of [`AuthError`].
     pub async fn renew(&self) -> Result<LoginFacts, AuthError> {
@@ -211,7 +213,7 @@ impl Keeper {
             (None, App::Minted { .. }) => Secret::new(""),
             (None, _) => return Err(self.not_logged_in()),
         };
-        Ok(self.renewed(&dead, Need::Now).await?.facts)
+        Ok(self.renewed(&dead, Need::Asked).await?.facts)
     }
 
     /// Returns how the stored login stands, as far as that is known without a call; `None` when nobody logged in, or when
@@ -306,7 +308,7 @@ impl Keeper {
         match self.need(&login.facts, now) {
             Need::None => Ok(login),
             Need::Soon if !may_try => Ok(login),
-            Need::Now => self.renewed(&login.access, Need::Now).await,
+            Need::Now | Need::Asked => self.renewed(&login.access, Need::Now).await,
             Need::Soon => match self.renewed(&login.access, Need::Soon).await {
                 Ok(login) => Ok(login),
                 Err(error) => {

@@ -45,7 +45,7 @@ impl Keeper {
 
     async fn renewed_here(&self, dead: &Secret, need: Need) -> Result<Login, AuthError> {
         let _lock = match need {
-            Need::None | Need::Now => self.lock().await?,
+            Need::None | Need::Now | Need::Asked => self.lock().await?,
             Need::Soon => match self.try_lock()? {
                 Taken::Ours(lock) => lock,
                 Taken::Busy { .. } => return self.stored(),
@@ -74,23 +74,32 @@ impl Keeper {
             self.known().login = Some(login.clone());
             return Ok(login);
         }
-        if let Some(why) = login.facts.lost {
-            return Err(self.lost(why));
+        match &login.facts.lost {
+            // What a vendor had wrong for a while is good again, and a person who asks may know.
+            Some(_) if need == Need::Asked => {}
+            Some(why) => return Err(self.lost(why.clone())),
+            None => {}
         }
         let Some(refresh) = &login.refresh else {
             return Err(self.lost("it came without a refresh token".to_owned()));
         };
         let call = self.renewal(refresh);
-        let unanswered = login.facts.renewing;
         let now = self.parts.clock.now();
         let vault = &self.parts.vault;
         vault
             .renewing(&self.parts.account, now)
             .await
             .map_err(|error| self.unreadable(error.into()))?;
-        let grant = match self.parts.line.send(&call, Purpose::Announced).await {
+        let mut maybe_done = false;
+        let line = &self.parts.line;
+        let sent = line.send_noting(&call, Purpose::Announced, &mut maybe_done);
+        let grant = match sent.await {
             Ok(answer) => answer.value,
-            Err(error) => return Err(self.not_renewed(error, unanswered).await),
+            Err(error) => {
+                let unanswered = login.facts.renewing.or(maybe_done.then_some(now));
+                let noted = login.facts.lost;
+                return Err(self.not_renewed(error, unanswered, noted).await);
+            }
         };
         let mut facts = login.facts;
         facts.obtained = self.parts.clock.now();
@@ -99,6 +108,7 @@ impl Keeper {
             facts.scopes = grant.scopes;
         }
         facts.renewing = None;
+        facts.lost = None;
         let renewed = Login {
             facts,
             access: grant.access,
@@ -189,7 +199,15 @@ impl Keeper {
     }
 
     /// Sorts the failure of a renewal, and notes what it means for the stored login.
-    async fn not_renewed(&self, error: CallError, unanswered: Option<DateTime<Utc>>) -> AuthError {
+    ///
+    /// `unanswered` is when a renewal was sent whose answer was lost, this one's earlier try or one before it; `noted` is why the login was
+    /// taken for lost already.
+    async fn not_renewed(
+        &self,
+        error: CallError,
+        unanswered: Option<DateTime<Utc>>,
+        noted: Option<String>,
+    ) -> AuthError {
         let account = &self.parts.account;
         let vault = &self.parts.vault;
         // Only then may the refresh token be spent.
@@ -197,12 +215,14 @@ impl Keeper {
         let error = AuthError::of_call(error, &self.command(), &self.renew_command());
         let noted = match &error {
             AuthError::Lost { why, .. } => {
-                let why = match unanswered {
-                    Some(at) => format!(
+                let why = match (noted, unanswered) {
+                    // The first refusal came closer to the cause.
+                    (Some(noted), _) => noted,
+                    (None, Some(at)) => format!(
                         "{why}; the answer to the renewal of {} was lost, and with it the new refresh token",
                         at.format("%Y-%m-%d %H:%M UTC")
                     ),
-                    None => format!(
+                    (None, None) => format!(
                         "{why}: it was revoked or has expired, or its refresh token was used elsewhere, or the answer to a renewal was lost"
                     ),
                 };
