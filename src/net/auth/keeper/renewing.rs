@@ -17,7 +17,7 @@ use super::super::twitch;
 use super::super::under_way::UnderWay;
 use super::{App, Keeper, Need, ends};
 use crate::model::{LocationId, Secret};
-use crate::store::{Login, LoginFacts, LoginKind, Taken};
+use crate::store::{Login, LoginFacts, LoginKind, StoreError, Taken, VaultError};
 
 /// A renewal that somebody waits for. Its type has a name because the call that it sends asks a keeper for its token again.
 pub(super) type Renewed<'a> = Pin<Box<dyn Future<Output = Result<Login, AuthError>> + Send + 'a>>;
@@ -44,7 +44,7 @@ impl Keeper {
     }
 
     async fn renewed_here(&self, dead: &Secret, need: Need) -> Result<Login, AuthError> {
-        let _lock = match need {
+        let lock = match need {
             Need::None | Need::Now | Need::Asked => self.lock().await?,
             Need::Soon => match self.try_lock()? {
                 Taken::Ours(lock) => lock,
@@ -53,6 +53,7 @@ impl Keeper {
         };
         // From here on, and not while another process is waited for: the end of this one waits for what is counted.
         let _under_way = UnderWay::begin();
+        self.take_up(&lock).await?;
         // Read again under the lock: another task or process may have been quicker, and then the refresh token we knew is spent.
         let stored = self.load()?;
         let login = match (&self.parts.app, stored) {
@@ -115,7 +116,13 @@ impl Keeper {
             // Twitch may leave it as it is, and then need not repeat it.
             refresh: grant.refresh.or(login.refresh),
         };
-        self.save(&renewed).await?;
+        if let Err(error) = self.save(&renewed).await {
+            // After a stop, as after a kill, nothing more reaches the disk.
+            if !is_stopped(&error) {
+                self.set_aside(&renewed, &lock);
+            }
+            return Err(error);
+        }
         info!(
             account.name = %self.parts.account,
             "the login of account {} was renewed", self.parts.account
@@ -273,4 +280,11 @@ impl Keeper {
             }
         }
     }
+}
+
+fn is_stopped(error: &AuthError) -> bool {
+    let AuthError::Vault { error, .. } = error else {
+        return false;
+    };
+    matches!(error, VaultError::State(StoreError::Stopped))
 }
