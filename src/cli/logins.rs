@@ -151,7 +151,6 @@ impl Worlds {
         Ok(Some(Arc::new(Keeper::new(KeeperParts {
             account: name.clone(),
             vault: self.vault().clone(),
-            state: self.config().state.clone(),
             line,
             app,
             clock: self.clock().clone(),

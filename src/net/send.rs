@@ -94,6 +94,19 @@ impl Line {
     ///
     /// Errors: every variant of [`CallError`].
     pub async fn send<T>(&self, call: &Call<T>, why: Purpose) -> Result<Answer<T>, CallError> {
+        self.send_noting(call, why, &mut false).await
+    }
+
+    /// Does what [`Line::send`] does, and sets `maybe_done` once a try of a write may have been carried out: a refusal of a later try says
+    /// nothing of that one.
+    ///
+    /// Errors: every variant of [`CallError`].
+    pub(super) async fn send_noting<T>(
+        &self,
+        call: &Call<T>,
+        why: Purpose,
+        maybe_done: &mut bool,
+    ) -> Result<Answer<T>, CallError> {
         let why_not = match self.parts.reach {
             Reach::ReadsOnly if !call.is_read() => {
                 Some("this client only reads, and the call writes")
@@ -110,14 +123,14 @@ impl Line {
         let url = self.url(call)?;
         let may_repeat = call.is_read() || call.if_unsure == IfUnsure::SendAgain;
         // Once a try may have been carried out, the end of all tries is not "nothing happened".
-        let mut maybe_done = false;
+        *maybe_done = false;
         let mut tries = 0;
         let mut once = false;
         let mut renewed = false;
         loop {
             // Before the gate: a renewal takes its time, and needs a permit of its own.
-            let bearer = self.bearer(call, maybe_done).await?;
-            let permit = self.permit(call, maybe_done).await?;
+            let bearer = self.bearer(call, *maybe_done).await?;
+            let permit = self.permit(call, *maybe_done).await?;
             tries += 1;
             let counted = if tries == 1 {
                 why.into()
@@ -140,10 +153,10 @@ impl Line {
                         status,
                     });
                 }
-                Tried::Over(error) => return Err(unless_done(error, maybe_done, call.route)),
+                Tried::Over(error) => return Err(unless_done(error, *maybe_done, call.route)),
                 Tried::Dead(said) => {
                     let dead = bearer.filter(|_| call.bearer.is_none() && !renewed);
-                    if self.is_renewed(dead, maybe_done, call.route).await? {
+                    if self.is_renewed(dead, *maybe_done, call.route).await? {
                         renewed = true;
                         continue;
                     }
@@ -152,7 +165,7 @@ impl Line {
                         said,
                         token: self.token_kind(),
                     };
-                    return Err(unless_done(error, maybe_done, call.route));
+                    return Err(unless_done(error, *maybe_done, call.route));
                 }
                 Tried::Held if last => Some("still too many requests".to_owned()),
                 Tried::Held => continue,
@@ -170,13 +183,13 @@ impl Line {
                     });
                 }
                 Tried::Misshapen(why) | Tried::Unclear(why) => {
-                    maybe_done |= !call.is_read();
+                    *maybe_done |= !call.is_read();
                     (last || !may_repeat).then_some(why)
                 }
             };
             if let Some(why) = end {
                 let call = call.route;
-                return Err(if maybe_done {
+                return Err(if *maybe_done {
                     CallError::Unsure { call, why }
                 } else {
                     CallError::OutOfTouch { call, why }

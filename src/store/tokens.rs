@@ -54,7 +54,7 @@ impl LoginKind {
         }
     }
 
-    fn from_word(word: &str) -> Option<LoginKind> {
+    pub(super) fn from_word(word: &str) -> Option<LoginKind> {
         LoginKind::ALL.into_iter().find(|kind| kind.word() == word)
     }
 }

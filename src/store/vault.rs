@@ -1,14 +1,19 @@
 //! The vault: logins with their tokens, sealed before they reach SQLite when there is a key.
 
+mod aside;
+
 use std::fmt;
+use std::path::PathBuf;
 
 use chrono::{DateTime, Utc};
 use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
+use tracing::warn;
 
 use super::error::StoreError;
 use super::jobs;
 use super::key::Key;
+use super::lock::{Lock, Taken};
 use super::tokens::{self, LoginFacts, Stored};
 use super::writer::Store;
 use crate::model::{AccountName, Secret};
@@ -118,33 +123,41 @@ impl Vault {
         let Some(stored) = tokens::find(&self.store.reader()?, account)? else {
             return Ok(None);
         };
-        let plain = self.opened(&stored)?;
-        let Ok(Pair { access, refresh }) = serde_json::from_slice(&plain) else {
-            return Err(VaultError::Damaged {
-                account: account.clone(),
-            });
-        };
-        Ok(Some(Login {
-            facts: stored.facts,
-            access: Secret::new(access),
-            refresh: refresh.map(Secret::new),
-        }))
+        self.login_of(stored).map(Some)
     }
 
-    /// Writes a login; it is on the disk when this returns.
+    /// Takes the account's lock, which one renewal at a time holds, of all tasks and processes.
+    ///
+    /// Errors: the file of the lock cannot be opened or written.
+    pub fn lock(&self, account: &AccountName) -> Result<Taken, StoreError> {
+        let path = self.beside(account, ".lock");
+        let words = format!("process {}", std::process::id());
+        Lock::take(&path, &words).map_err(|source| StoreError::of_file(path, source))
+    }
+
+    /// Writes a login; it is on the disk when this returns. What was set aside is of no use then and taken away.
     ///
     /// Errors: as [`Store::write`].
     pub async fn save(&self, login: &Login) -> Result<(), StoreError> {
-        let pair = Pair {
-            access: login.access.reveal().to_owned(),
-            refresh: login
-                .refresh
-                .as_ref()
-                .map(|token| token.reveal().to_owned()),
+        let stored = self.sealed_login(login);
+        let save = move |db: &Connection| {
+            // What was there in the clear, or sealed with another key, is wiped at the next start.
+            let former = tokens::find(db, &stored.facts.account)?;
+            if stored.key_id.is_some() && former.is_some_and(|row| row.key_id != stored.key_id) {
+                jobs::keep(db, SCRUB, "1", 0)?;
+            }
+            tokens::save(db, &stored)
         };
-        let plain = serde_json::to_vec(&pair).expect("a pair of texts is always JSON");
-        let stored = self.sealed(login.facts.clone(), &plain);
-        self.store.write(move |db| tokens::save(db, &stored)).await
+        self.store.write(save).await?;
+        let account = &login.facts.account;
+        if let Err(error) = self.wipe_aside(account) {
+            // The login is stored all the same; the next start wipes again.
+            warn!(
+                account.name = %account,
+                "account {account}: a former login is left in a file beside the state: {error}"
+            );
+        }
+        Ok(())
     }
 
     /// Notes that a renewal is about to be sent.
@@ -178,21 +191,29 @@ impl Vault {
             .await
     }
 
-    /// Takes a login away; returns whether there was one.
+    /// Takes a login away, and what was set aside of it; returns whether there was one.
+    ///
+    /// Errors: as [`Store::write`]; what was set aside could not be removed.
     pub async fn forget(&self, account: &AccountName) -> Result<bool, StoreError> {
-        let account = account.clone();
-        self.store
-            .write(move |db| tokens::forget(db, &account))
-            .await
+        let name = account.clone();
+        let was_there = self
+            .store
+            .write(move |db| tokens::forget(db, &name))
+            .await?;
+        // Last: without a row nobody takes it up again.
+        self.wipe_aside(account)?;
+        Ok(was_there)
     }
 
-    /// Encrypts what is stored plain or with the old key, and then wipes what is left of it in freed pages and the WAL.
+    /// Takes up what was set aside; then encrypts what is stored plain or with the old key, and wipes what is left of it in freed pages and
+    /// the WAL.
     ///
-    /// Does nothing without a key, and next to nothing when everything is sealed with it already. Returns whether the wiping is through; it
+    /// Encrypts nothing without a key, and does next to nothing when everything is sealed with it already. Returns whether the wiping is through; it
     /// is tried again at the next call when another process was in the way.
     ///
     /// Errors: the state could not be read or written.
     pub async fn tidy(&self) -> Result<bool, StoreError> {
+        self.take_all_up().await;
         let Some(key) = &self.key else {
             return Ok(true);
         };
@@ -229,6 +250,38 @@ impl Vault {
             }
         }
         jobs::keep(db, SCRUB, "1", 0)
+    }
+
+    /// Returns the path of an account's file beside the state.
+    fn beside(&self, account: &AccountName, ending: &str) -> PathBuf {
+        let name = format!("token-{account}{ending}");
+        self.store.path().with_file_name(name)
+    }
+
+    fn login_of(&self, stored: Stored) -> Result<Login, VaultError> {
+        let plain = self.opened(&stored)?;
+        let Ok(Pair { access, refresh }) = serde_json::from_slice(&plain) else {
+            return Err(VaultError::Damaged {
+                account: stored.facts.account,
+            });
+        };
+        Ok(Login {
+            facts: stored.facts,
+            access: Secret::new(access),
+            refresh: refresh.map(Secret::new),
+        })
+    }
+
+    fn sealed_login(&self, login: &Login) -> Stored {
+        let pair = Pair {
+            access: login.access.reveal().to_owned(),
+            refresh: login
+                .refresh
+                .as_ref()
+                .map(|token| token.reveal().to_owned()),
+        };
+        let plain = serde_json::to_vec(&pair).expect("a pair of texts is always JSON");
+        self.sealed(login.facts.clone(), &plain)
     }
 
     fn sealed(&self, facts: LoginFacts, plain: &[u8]) -> Stored {

@@ -1,5 +1,6 @@
 //! Tokens that end, renewals whose answers are lost, and several who renew at once.
 
+mod aside;
 mod lost;
 mod refused;
 mod together;

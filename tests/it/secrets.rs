@@ -65,7 +65,7 @@ pub(crate) fn listening() -> (Kept, tracing::subscriber::DefaultGuard) {
 }
 
 /// Every secret there is: those that the vendors handed out, and those that are in files from the start.
-fn secrets(rig: &Rig) -> Vec<String> {
+pub(crate) fn secrets(rig: &Rig) -> Vec<String> {
     let issued = rig.sandbox.issued_tokens().into_iter();
     let mut all: Vec<String> = issued.map(|issued| issued.text).collect();
     let fixed = [
@@ -90,7 +90,7 @@ fn count(bytes: &[u8], text: &str) -> usize {
     found
 }
 
-fn assert_lacks(bytes: &[u8], secrets: &[String], what: &str) {
+pub(crate) fn assert_lacks(bytes: &[u8], secrets: &[String], what: &str) {
     for secret in secrets {
         assert_eq!(count(bytes, secret), 0, "{what} shows {secret}");
     }

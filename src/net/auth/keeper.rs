@@ -2,7 +2,6 @@
 
 mod renewing;
 
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -13,7 +12,7 @@ use super::super::line::Line;
 use super::error::AuthError;
 use super::grant::Grant;
 use crate::model::{AccountName, Clock, LocationId, Secret};
-use crate::store::{Lock, Login, LoginFacts, LoginKind, StoreError, Taken, Vault, VaultError};
+use crate::store::{Lock, Login, LoginFacts, LoginKind, Taken, Vault, VaultError};
 
 /// HighLevel's access tokens are renewed when less than this part of their life is left: of a day six hours, in which a renewal that fails
 /// is tried again before anybody misses it. Source for renewing ahead: a refresh token is spent by its use, so a renewal should not be
@@ -77,8 +76,6 @@ pub struct KeeperParts {
     pub account: AccountName,
     /// Where its login is stored.
     pub vault: Vault,
-    /// The folder of the lock that one renewal at a time holds.
-    pub state: PathBuf,
     /// A line to the token endpoints and nowhere else.
     pub line: Line,
     /// How it is renewed.
@@ -112,6 +109,8 @@ enum Need {
     Soon,
     /// The token has ended.
     Now,
+    /// A person asks for it, also of a login that was taken for lost.
+    Asked,
 }
 
 impl Keeper {
@@ -201,7 +200,7 @@ impl Keeper {
         Ok(Some(self.renewed(dead, Need::Now).await?.access))
     }
 
-    /// Renews the login whether it needs it or not.
+    /// Renews the login whether it needs it or not; one that was noted as lost is tried once more.
     ///
     /// Errors: every variant of [`AuthError`].
     pub async fn renew(&self) -> Result<LoginFacts, AuthError> {
@@ -211,7 +210,7 @@ impl Keeper {
             (None, App::Minted { .. }) => Secret::new(""),
             (None, _) => return Err(self.not_logged_in()),
         };
-        Ok(self.renewed(&dead, Need::Now).await?.facts)
+        Ok(self.renewed(&dead, Need::Asked).await?.facts)
     }
 
     /// Returns how the stored login stands, as far as that is known without a call; `None` when nobody logged in, or when
@@ -270,7 +269,8 @@ impl Keeper {
     ///
     /// Errors: `NotLoggedIn`; `Vault`.
     pub async fn name(&self, owner: String, owner_name: Option<String>) -> Result<(), AuthError> {
-        let _lock = self.lock().await?;
+        let lock = self.lock().await?;
+        self.take_up(&lock).await?;
         let mut login = self.stored()?;
         login.facts.owner = Some(owner);
         login.facts.owner_name = owner_name;
@@ -281,7 +281,9 @@ impl Keeper {
     ///
     /// Errors: `OutOfTouch` when another process keeps renewing; `Vault`, but a login that no key opens is taken away too.
     pub async fn forget(&self) -> Result<Option<Login>, AuthError> {
-        let _lock = self.lock().await?;
+        let lock = self.lock().await?;
+        // Whoever tells the vendor tells it of the newest.
+        let _ = self.take_up(&lock).await;
         let login = self.load().ok().flatten();
         let vault = &self.parts.vault;
         vault
@@ -306,7 +308,7 @@ impl Keeper {
         match self.need(&login.facts, now) {
             Need::None => Ok(login),
             Need::Soon if !may_try => Ok(login),
-            Need::Now => self.renewed(&login.access, Need::Now).await,
+            Need::Now | Need::Asked => self.renewed(&login.access, Need::Now).await,
             Need::Soon => match self.renewed(&login.access, Need::Soon).await {
                 Ok(login) => Ok(login),
                 Err(error) => {
@@ -419,12 +421,36 @@ impl Keeper {
     }
 
     fn try_lock(&self) -> Result<Taken, AuthError> {
-        let name = format!("token-{}.lock", self.parts.account);
-        let path = self.parts.state.join(name);
-        let words = format!("process {}", std::process::id());
         // Nothing that passes by itself: a file of another user, a full disk.
-        Lock::take(&path, &words)
-            .map_err(|source| self.unreadable(StoreError::of_file(path, source).into()))
+        let taken = self.parts.vault.lock(&self.parts.account);
+        taken.map_err(|error| self.unreadable(error.into()))
+    }
+
+    /// Writes what an earlier renewal had to set aside to the state: it is newer than what is stored, whose refresh token is spent.
+    async fn take_up(&self, lock: &Lock) -> Result<(), AuthError> {
+        if self.is_minted() {
+            // Another one is made.
+            return Ok(());
+        }
+        let taken = self.parts.vault.take_up(&self.parts.account, lock).await;
+        taken.map_err(|error| self.unreadable(error))
+    }
+
+    /// Keeps a renewed login that the state would not take beside it.
+    fn set_aside(&self, login: &Login, lock: &Lock) {
+        let account = &self.parts.account;
+        match self.parts.vault.set_aside(login, lock) {
+            Ok(path) => warn!(
+                account.name = %account,
+                "account {account}: the renewed login could not be written to the state; {} keeps it until the next run takes it up",
+                path.display()
+            ),
+            Err(error) => warn!(
+                account.name = %account,
+                "account {account}: the renewed login could not be written anywhere and is lost ({error}); once this is mended, run `{}`",
+                self.command()
+            ),
+        }
     }
 
     /// Returns whether the login has another access token than the dead one, and one that has not ended.

@@ -1,7 +1,10 @@
 //! Logins on a real file, looked for byte by byte.
 
 use std::fs;
+use std::io::{Read, Seek};
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use chrono::{TimeZone, Utc};
 
@@ -183,4 +186,176 @@ async fn a_changed_key_opens_with_the_old_one_beside_it_and_alone_afterwards() {
     assert!(both.tidy().await.unwrap());
     let alone = folder.vault(Some("b"), None);
     assert_eq!(alone.load(&main).unwrap(), Some(login("main")));
+}
+
+/// The login after a renewal an hour later.
+fn renewed(name: &str) -> Login {
+    let mut login = login(name);
+    login.facts.obtained += chrono::TimeDelta::hours(1);
+    login.access = Secret::new(format!("{ACCESS}-renewed"));
+    login
+}
+
+fn lock(vault: &Vault, name: &str) -> Lock {
+    match vault.lock(&account(name)).unwrap() {
+        Taken::Ours(lock) => lock,
+        Taken::Busy { holder } => panic!("{holder} holds it"),
+    }
+}
+
+/// Asserts that the file is gone, and that what it was holds zeros alone.
+fn assert_wiped(mut former: fs::File, path: &std::path::Path) {
+    assert!(!path.exists());
+    let mut bytes = Vec::new();
+    former.rewind().unwrap();
+    former.read_to_end(&mut bytes).unwrap();
+    assert!(!bytes.is_empty() && bytes.iter().all(|byte| *byte == 0));
+}
+
+#[tokio::test]
+async fn what_was_set_aside_is_taken_up_once_and_wiped() {
+    for key in [None, Some("a")] {
+        let folder = Folder::new(&format!("aside{}", key.unwrap_or_default()));
+        let vault = folder.vault(key, None);
+        let main = account("main");
+        vault.save(&login("main")).await.unwrap();
+        vault
+            .renewing(&main, login("main").facts.made)
+            .await
+            .unwrap();
+        let lock = lock(&vault, "main");
+        let path = vault.set_aside(&renewed("main"), &lock).unwrap();
+        assert_eq!(path, folder.0.join("token-main.pair"));
+        let mode = fs::metadata(&path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        let leaks = folder.leaks();
+        assert_eq!(leaks.contains(&"token-main.pair".to_owned()), key.is_none());
+        let former = fs::File::open(&path).unwrap();
+        vault.take_up(&main, &lock).await.unwrap();
+        assert_eq!(vault.load(&main).unwrap(), Some(renewed("main")));
+        assert_wiped(former, &path);
+        // There is nothing left to take up.
+        vault.take_up(&main, &lock).await.unwrap();
+        assert_eq!(vault.load(&main).unwrap(), Some(renewed("main")));
+    }
+}
+
+#[tokio::test]
+async fn what_was_set_aside_replaces_no_newer_pair_no_other_login_and_no_forgotten_one() {
+    let folder = Folder::new("stale");
+    let vault = folder.vault(None, None);
+    let main = account("main");
+    let lock = lock(&vault, "main");
+    let mut newer = renewed("main");
+    newer.facts.obtained += chrono::TimeDelta::hours(1);
+    let mut other = login("main");
+    other.facts.made += chrono::TimeDelta::minutes(1);
+    for stored in [Some(newer), Some(other), None] {
+        match &stored {
+            Some(stored) => vault.save(stored).await.unwrap(),
+            None => assert!(vault.forget(&main).await.unwrap()),
+        }
+        let path = vault.set_aside(&renewed("main"), &lock).unwrap();
+        let former = fs::File::open(&path).unwrap();
+        vault.take_up(&main, &lock).await.unwrap();
+        assert_eq!(vault.load(&main).unwrap(), stored);
+        assert_wiped(former, &path);
+    }
+}
+
+#[tokio::test]
+async fn a_new_login_and_forgetting_wipe_what_was_set_aside() {
+    let folder = Folder::new("again");
+    let vault = folder.vault(None, None);
+    let lock = lock(&vault, "main");
+    for forgets in [false, true] {
+        vault.save(&login("main")).await.unwrap();
+        let path = vault.set_aside(&renewed("main"), &lock).unwrap();
+        // Another renewal replaces it, and wipes it as well.
+        let first = fs::File::open(&path).unwrap();
+        vault.set_aside(&renewed("main"), &lock).unwrap();
+        let former = fs::File::open(&path).unwrap();
+        // What a kill left half-way.
+        let half = folder.0.join("token-main.pair.new");
+        fs::write(&half, REFRESH).unwrap();
+        match forgets {
+            true => assert!(vault.forget(&account("main")).await.unwrap()),
+            false => vault.save(&login("main")).await.unwrap(),
+        }
+        assert_wiped(first, &path);
+        assert_wiped(former, &path);
+        assert!(!half.exists());
+    }
+}
+
+#[tokio::test]
+async fn turning_the_key_on_leaves_no_plain_file_behind() {
+    for is_locked in [false, true] {
+        let folder = Folder::new(&format!("aside-on-{is_locked}"));
+        let vault = folder.vault(None, None);
+        vault.save(&login("main")).await.unwrap();
+        let lock = lock(&vault, "main");
+        let path = vault.set_aside(&renewed("main"), &lock).unwrap();
+        fs::write(folder.0.join("token-other.pair.new"), REFRESH).unwrap();
+        drop((vault, lock));
+        let former = fs::File::open(&path).unwrap();
+        let vault = folder.vault(Some("a"), None);
+        let other = Connection::open(vault.store.path()).unwrap();
+        if is_locked {
+            let short = |db: &Connection| Ok(db.busy_timeout(Duration::from_millis(1))?);
+            vault.store.write(short).await.unwrap();
+            other.execute_batch("BEGIN IMMEDIATE").unwrap();
+            assert!(vault.tidy().await.is_err());
+            // The state keeps what it has, but the file is sealed.
+            let leaks = folder.leaks();
+            assert!(
+                leaks.iter().all(|name| !name.contains(".pair")),
+                "{leaks:?}"
+            );
+            assert!(path.exists());
+            other.execute_batch("COMMIT").unwrap();
+        }
+        drop(other);
+        assert!(vault.tidy().await.unwrap());
+        assert_wiped(former, &path);
+        assert_eq!(folder.leaks(), Vec::<String>::new());
+        assert_eq!(vault.load(&account("main")).unwrap(), Some(renewed("main")));
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_of_it_is_said_and_a_new_login_wipes_it() {
+    let folder = Folder::new("aside-damaged");
+    let main = account("main");
+    let vault = folder.vault(Some("a"), None);
+    vault.save(&login("main")).await.unwrap();
+    let path = {
+        let lock = lock(&vault, "main");
+        vault.set_aside(&renewed("main"), &lock).unwrap()
+    };
+    // With another key it waits for the right one.
+    let other = folder.vault(Some("b"), None);
+    other.tidy().await.unwrap();
+    let held = lock(&other, "main");
+    let error = other.take_up(&main, &held).await.unwrap_err();
+    assert!(matches!(error, VaultError::NoKey { .. }), "{error}");
+    let whole = fs::read(&path).unwrap();
+    for bytes in [&b""[..], &whole[..whole.len() - 1], &whole[..40]] {
+        fs::write(&path, bytes).unwrap();
+        let error = vault.take_up(&main, &held).await.unwrap_err();
+        assert!(matches!(error, VaultError::Damaged { .. }), "{error}");
+    }
+    // Of another account it is none of this one's.
+    fs::write(folder.0.join("token-other.pair"), &whole).unwrap();
+    let of_other = lock(&vault, "other");
+    let error = vault.take_up(&account("other"), &of_other).await;
+    assert!(matches!(error, Err(VaultError::Damaged { .. })));
+    vault.save(&login("main")).await.unwrap();
+    assert!(!path.exists());
+    // And it is followed nowhere.
+    let precious = folder.0.join("precious");
+    fs::write(&precious, "text").unwrap();
+    symlink(&precious, &path).unwrap();
+    assert!(vault.take_up(&main, &held).await.is_err());
+    assert_eq!(fs::read_to_string(&precious).unwrap(), "text");
 }

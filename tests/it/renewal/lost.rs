@@ -106,6 +106,24 @@ async fn a_renewal_of_a_location_whose_answer_is_lost_heals_or_says_the_one_thin
 }
 
 #[tokio::test]
+async fn a_later_try_that_is_refused_says_that_the_answer_to_an_earlier_one_was_lost() {
+    for way in [Way::TwitchPublic, Way::Location] {
+        let rig = logged(way, settings(3, 2)).await;
+        rig.sandbox
+            .fault(Fault::new(FaultKind::ResetAfter).on(way.route()));
+        rig.sandbox.expire_access_tokens();
+        for _ in 0..2 {
+            let said = run(&rig, &ask_all()).await.unwrap_err().to_string();
+            for part in [way.command(), "the answer to the renewal of"] {
+                assert!(said.contains(part), "{way:?}: {said}");
+            }
+        }
+        // An earlier try and the one that was refused, both in the first run.
+        assert_eq!(rig.sandbox.count(way.route()), 2, "{way:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_renewal_that_may_be_asked_for_again_always_heals() {
     assert_eq!(
         lost_answers(Way::TwitchConfidential, Way::TwitchConfidential.route()).await,

@@ -217,3 +217,31 @@ async fn a_moderator_who_is_none_any_more_is_one_message_and_nobody_left() {
     run(&rig, &full()).await.unwrap();
     assert_everyone_once(&rig, 2, "the moderator");
 }
+
+#[tokio::test]
+async fn a_login_noted_as_lost_is_asked_for_once_more_when_a_person_renews_it() {
+    for way in [Way::TwitchPublic, Way::Location] {
+        let rig = logged(way, settings(3, 2)).await;
+        let mut opened = worlds(&rig).await;
+        let vault = opened.vault().clone();
+        vault.lose(&way.account(), "the first cause").await.unwrap();
+        rig.sandbox.expire_access_tokens();
+        let keeper = keeper(&mut opened, &way.account());
+        // A run does not ask.
+        let said = run(&rig, &full()).await.unwrap_err().to_string();
+        assert!(said.contains("the first cause"), "{way:?}: {said}");
+        assert_eq!(rig.sandbox.count(way.route()), 0, "{way:?}");
+        // A person does, and is refused: the note stays as it is.
+        rig.sandbox
+            .fault(Fault::new(FaultKind::ExpiredToken).on(way.route()));
+        let said = keeper.renew().await.unwrap_err().to_string();
+        assert!(said.contains("the first cause"), "{way:?}: {said}");
+        assert_eq!(rig.sandbox.count(way.route()), 1, "{way:?}");
+        rig.sandbox.clear_faults();
+        let renewed = keeper.renew().await.unwrap();
+        assert_eq!(renewed.lost, None, "{way:?}");
+        assert_eq!(keeper.facts().unwrap().unwrap().lost, None, "{way:?}");
+        run(&rig, &full()).await.unwrap();
+        assert_everyone_once(&rig, 2, &format!("{way:?}"));
+    }
+}

@@ -17,7 +17,7 @@ use super::super::twitch;
 use super::super::under_way::UnderWay;
 use super::{App, Keeper, Need, ends};
 use crate::model::{LocationId, Secret};
-use crate::store::{Login, LoginFacts, LoginKind, Taken};
+use crate::store::{Login, LoginFacts, LoginKind, StoreError, Taken, VaultError};
 
 /// A renewal that somebody waits for. Its type has a name because the call that it sends asks a keeper for its token again.
 pub(super) type Renewed<'a> = Pin<Box<dyn Future<Output = Result<Login, AuthError>> + Send + 'a>>;
@@ -44,8 +44,8 @@ impl Keeper {
     }
 
     async fn renewed_here(&self, dead: &Secret, need: Need) -> Result<Login, AuthError> {
-        let _lock = match need {
-            Need::None | Need::Now => self.lock().await?,
+        let lock = match need {
+            Need::None | Need::Now | Need::Asked => self.lock().await?,
             Need::Soon => match self.try_lock()? {
                 Taken::Ours(lock) => lock,
                 Taken::Busy { .. } => return self.stored(),
@@ -53,6 +53,7 @@ impl Keeper {
         };
         // From here on, and not while another process is waited for: the end of this one waits for what is counted.
         let _under_way = UnderWay::begin();
+        self.take_up(&lock).await?;
         // Read again under the lock: another task or process may have been quicker, and then the refresh token we knew is spent.
         let stored = self.load()?;
         let login = match (&self.parts.app, stored) {
@@ -74,23 +75,32 @@ impl Keeper {
             self.known().login = Some(login.clone());
             return Ok(login);
         }
-        if let Some(why) = login.facts.lost {
-            return Err(self.lost(why));
+        match &login.facts.lost {
+            // What a vendor had wrong for a while is good again, and a person who asks may know.
+            Some(_) if need == Need::Asked => {}
+            Some(why) => return Err(self.lost(why.clone())),
+            None => {}
         }
         let Some(refresh) = &login.refresh else {
             return Err(self.lost("it came without a refresh token".to_owned()));
         };
         let call = self.renewal(refresh);
-        let unanswered = login.facts.renewing;
         let now = self.parts.clock.now();
         let vault = &self.parts.vault;
         vault
             .renewing(&self.parts.account, now)
             .await
             .map_err(|error| self.unreadable(error.into()))?;
-        let grant = match self.parts.line.send(&call, Purpose::Announced).await {
+        let mut maybe_done = false;
+        let line = &self.parts.line;
+        let sent = line.send_noting(&call, Purpose::Announced, &mut maybe_done);
+        let grant = match sent.await {
             Ok(answer) => answer.value,
-            Err(error) => return Err(self.not_renewed(error, unanswered).await),
+            Err(error) => {
+                let unanswered = login.facts.renewing.or(maybe_done.then_some(now));
+                let noted = login.facts.lost;
+                return Err(self.not_renewed(error, unanswered, noted).await);
+            }
         };
         let mut facts = login.facts;
         facts.obtained = self.parts.clock.now();
@@ -99,13 +109,20 @@ impl Keeper {
             facts.scopes = grant.scopes;
         }
         facts.renewing = None;
+        facts.lost = None;
         let renewed = Login {
             facts,
             access: grant.access,
             // Twitch may leave it as it is, and then need not repeat it.
             refresh: grant.refresh.or(login.refresh),
         };
-        self.save(&renewed).await?;
+        if let Err(error) = self.save(&renewed).await {
+            // After a stop, as after a kill, nothing more reaches the disk.
+            if !is_stopped(&error) {
+                self.set_aside(&renewed, &lock);
+            }
+            return Err(error);
+        }
         info!(
             account.name = %self.parts.account,
             "the login of account {} was renewed", self.parts.account
@@ -189,7 +206,15 @@ impl Keeper {
     }
 
     /// Sorts the failure of a renewal, and notes what it means for the stored login.
-    async fn not_renewed(&self, error: CallError, unanswered: Option<DateTime<Utc>>) -> AuthError {
+    ///
+    /// `unanswered` is when a renewal was sent whose answer was lost, this one's earlier try or one before it; `noted` is why the login was
+    /// taken for lost already.
+    async fn not_renewed(
+        &self,
+        error: CallError,
+        unanswered: Option<DateTime<Utc>>,
+        noted: Option<String>,
+    ) -> AuthError {
         let account = &self.parts.account;
         let vault = &self.parts.vault;
         // Only then may the refresh token be spent.
@@ -197,12 +222,14 @@ impl Keeper {
         let error = AuthError::of_call(error, &self.command(), &self.renew_command());
         let noted = match &error {
             AuthError::Lost { why, .. } => {
-                let why = match unanswered {
-                    Some(at) => format!(
+                let why = match (noted, unanswered) {
+                    // The first refusal came closer to the cause.
+                    (Some(noted), _) => noted,
+                    (None, Some(at)) => format!(
                         "{why}; the answer to the renewal of {} was lost, and with it the new refresh token",
                         at.format("%Y-%m-%d %H:%M UTC")
                     ),
-                    None => format!(
+                    (None, None) => format!(
                         "{why}: it was revoked or has expired, or its refresh token was used elsewhere, or the answer to a renewal was lost"
                     ),
                 };
@@ -253,4 +280,11 @@ impl Keeper {
             }
         }
     }
+}
+
+fn is_stopped(error: &AuthError) -> bool {
+    let AuthError::Vault { error, .. } = error else {
+        return false;
+    };
+    matches!(error, VaultError::State(StoreError::Stopped))
 }
