@@ -5,6 +5,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
+use crate::program::hearing;
 use crate::terminal::Terminal;
 
 const LOCATION: &str = "ve9EPM428h8vShlRW1KT";
@@ -434,7 +435,7 @@ async fn on_a_terminal_files_that_are_there_are_listed_and_asked_about() {
 async fn ctrl_c_and_the_end_of_the_input_write_nothing() {
     let folder = Folder::new("stopped");
     for signal in ["INT", "TERM", "HUP", "QUIT"] {
-        let mut terminal = Terminal::of(folder.command(FLAGS));
+        let mut terminal = Terminal::of(hearing(&folder.command(FLAGS)));
         terminal.until("[token]: ").await;
         assert!(terminal.is_echoing());
         terminal.signal(signal);

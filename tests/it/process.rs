@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use ghl_sync::model::StepKind;
 use ghl_sync::sandbox::{Fault, FaultKind};
 
-use crate::program::{Running, command, now, program, together};
+use crate::program::{Running, command, hearing, now, program, together};
 use crate::rig::{Rig, minutes};
 use crate::scenes::{strangers, unsettled};
 
@@ -99,7 +99,7 @@ async fn ctrl_c_finishes_the_calls_in_flight_and_the_next_run_goes_on() {
     for signal in ["INT", "TERM", "HUP"] {
         let mut rig = Rig::new(now(40, 3)).await;
         slow(&rig, Duration::from_millis(300));
-        let mut running = Running::start(&rig, FIRST);
+        let mut running = Running::of(&rig, hearing(&command(&rig, FIRST)));
         running.until(|_| rig.sandbox.count(CREATE) >= 6).await;
         running.signal(signal);
         let ended = running

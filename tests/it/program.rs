@@ -36,6 +36,25 @@ pub(crate) fn command(rig: &Rig, args: &[&str]) -> Command {
     command
 }
 
+/// Returns the same command, hearing SIGHUP: whoever runs these tests under `nohup` has every process here ignore it.
+pub(crate) fn hearing(command: &Command) -> Command {
+    let mut env = Command::new("env");
+    env.arg("--default-signal=HUP")
+        .arg(command.get_program())
+        .args(command.get_args())
+        .stdin(Stdio::null());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => env.env(name, value),
+            None => env.env_remove(name),
+        };
+    }
+    if let Some(folder) = command.get_current_dir() {
+        env.current_dir(folder);
+    }
+    env
+}
+
 /// Runs the program to its end.
 pub(crate) async fn program(rig: &Rig, args: &[&str]) -> Ended {
     Running::start(rig, args).end().await
