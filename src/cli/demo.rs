@@ -200,8 +200,10 @@ impl Play<'_> {
         };
         format!(
             "{kept}\n\nNext, your own location and channel (README, \"A real location in ten minutes\"):\n  \
-             cp schedules/ghl-sync.example.toml ghl-sync.toml    and put your ids in\n  \
-             ghl-sync check\n  \
+             ghl-sync init\n  \
+             ghl-sync auth highlevel\n  \
+             ghl-sync auth twitch\n  \
+             ghl-sync check --online\n  \
              ghl-sync plan"
         )
     }
