@@ -53,6 +53,8 @@ impl Vault {
 
     /// Writes what was set aside to the state, when it is newer than the row of the same login, and takes the file away.
     ///
+    /// It is newer when the row still waits for the answer of a renewal, whatever the clock said at the two, or by the clock.
+    ///
     /// `_lock` is the account's. Errors: every variant of [`VaultError`]; the file stays then.
     pub async fn take_up(&self, account: &AccountName, _lock: &Lock) -> Result<(), VaultError> {
         let Some(stored) = self.read_aside(account)? else {
@@ -61,7 +63,8 @@ impl Vault {
         let row = tokens::find(&self.store.reader()?, account)?;
         let is_newer = row.is_some_and(|row| {
             let is_same_login = row.facts.made == stored.facts.made;
-            is_same_login && row.facts.obtained < stored.facts.obtained
+            let is_awaited = row.facts.renewing.is_some();
+            is_same_login && (is_awaited || row.facts.obtained < stored.facts.obtained)
         });
         if !is_newer {
             return Ok(self.wipe_aside(account)?);

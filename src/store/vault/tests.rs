@@ -264,6 +264,21 @@ async fn what_was_set_aside_replaces_no_newer_pair_no_other_login_and_no_forgott
 }
 
 #[tokio::test]
+async fn what_was_set_aside_is_taken_up_also_when_the_clock_was_set_back_before_it_came() {
+    let folder = Folder::new("back-clock");
+    let vault = folder.vault(None, None);
+    let main = account("main");
+    let mut before = login("main");
+    before.facts.obtained += chrono::TimeDelta::days(400);
+    vault.save(&before).await.unwrap();
+    vault.renewing(&main, before.facts.made).await.unwrap();
+    let lock = lock(&vault, "main");
+    vault.set_aside(&renewed("main"), &lock).unwrap();
+    vault.take_up(&main, &lock).await.unwrap();
+    assert_eq!(vault.load(&main).unwrap(), Some(renewed("main")));
+}
+
+#[tokio::test]
 async fn a_new_login_and_forgetting_wipe_what_was_set_aside() {
     let folder = Folder::new("again");
     let vault = folder.vault(None, None);
