@@ -9,6 +9,7 @@ use chrono::{DateTime, Utc};
 use reqwest::header::{self, HeaderMap, HeaderName, HeaderValue};
 use tracing::debug;
 
+use super::auth::AuthError;
 use super::call::{Call, Method, Unreadable};
 use super::error::CallError;
 use super::gate::{Permit, Shut};
@@ -17,8 +18,6 @@ use super::judge::{LARGEST_DISGUISE, Verdict, judge};
 use super::line::{BadLine, Line, LineParts, Reach, Way};
 use super::tally::{Counted, Purpose, Vendor};
 use crate::model::{IfUnsure, Secret};
-
-use super::auth::AuthError;
 
 /// How often a call is sent at most.
 const TRIES: u32 = 5;

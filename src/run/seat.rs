@@ -135,7 +135,10 @@ async fn validation(world: &World) -> Result<Validation, RunError> {
     if !validation.scopes.iter().any(has_scope) {
         let kind = world.spoke_line.token_kind();
         let how = match kind.command() {
-            None => "make a new token with it (the README says how)".to_owned(),
+            None => format!(
+                "make a new token with it, or take `token` out of ghl-sync.toml and run `ghl-sync auth twitch --account {}`",
+                world.spoke.name
+            ),
             Some(command) => format!("run `{command}`"),
         };
         return Err(setup(format!(
