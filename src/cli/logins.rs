@@ -6,7 +6,7 @@ use crate::config::{
     Account, AgencyAccount, HighLevelAccount, HubApp, HubLogin, SecretSource, TwitchAccount,
     TwitchLogin,
 };
-use crate::model::{AccountName, Secret};
+use crate::model::{AccountName, Job, Secret};
 use crate::net::{
     App, Auth, Gate, Keeper, KeeperParts, Line, LineParts, Reach, Reserve, Tally, Timeouts, Vendor,
     resolve,
@@ -221,13 +221,28 @@ impl Worlds {
         .map_err(|bad| bad.to_string())
     }
 
-    /// Returns the gate of a bucket, the same one for all who ask; the first decides what is reserved.
+    /// Returns a lane to the gate of a bucket, which is the same one for all who ask.
     fn gate(&self, vendor: Vendor, bucket: String, reserve: Reserve) -> Gate {
         let (store, clock, seed) = (self.store().clone(), self.clock().clone(), self.seed());
         self.gates()
             .entry(bucket.clone())
             .or_insert_with(|| Gate::new(store, clock, vendor, bucket, reserve, seed))
-            .clone()
+            .lane(reserve)
+    }
+
+    /// Returns the names of the other jobs that write through the same bucket as the jobs of this account.
+    pub(super) fn others_in_bucket(&self, job: &Job, account: &HighLevelAccount) -> Vec<String> {
+        let bucket = self.of_hub(account).bucket;
+        let config = self.config();
+        let is_there = |other: &&Job| match config.accounts.get(&other.to) {
+            Some(Account::HighLevel(account)) => self.of_hub(account).bucket == bucket,
+            Some(Account::Agency(_) | Account::Twitch(_)) | None => false,
+        };
+        let others = config.jobs.values().filter(|other| other.name != job.name);
+        others
+            .filter(is_there)
+            .map(|other| other.name.to_string())
+            .collect()
     }
 }
 

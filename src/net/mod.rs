@@ -12,6 +12,7 @@ mod flight;
 mod gate;
 mod hints;
 mod judge;
+mod lanes;
 mod line;
 mod pace;
 mod said;
