@@ -63,6 +63,7 @@ fn on_a_runtime(args: &Args, progress: &Progress) -> Exit {
         }
     };
     let mut shell = Shell::new(Box::new(io::stdout()), progress.clone(), Clock::system());
+    shell.words = std::env::args_os().collect();
     if io::stdout().is_terminal() {
         shell.width = columns();
     }
@@ -105,7 +106,7 @@ fn on_a_runtime(args: &Args, progress: &Progress) -> Exit {
 
 /// Carries out one command; says on the shell's progress what went wrong.
 pub async fn run(args: &Args, shell: &mut Shell) -> Exit {
-    shell.typed = Typed::with(args.config.as_deref());
+    shell.typed = Typed::with(args.config.as_deref()).in_words(&shell.words);
     match carry_out(args, shell).await {
         Ok(exit) => exit,
         Err(error) => {

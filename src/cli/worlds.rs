@@ -10,7 +10,7 @@ use crate::model::{AccountName, Clock, Job, JobName};
 use crate::net::{Gate, Reach, Tally};
 use crate::plan::wanted::{Mapping, mapping_hash};
 use crate::run::{RunError, Stop, Watch, World, keeping_of};
-use crate::store::{Key, Store, Vault};
+use crate::store::{Key, Store, Vault, is_ours};
 
 use super::error::CliError;
 use super::logins::secret;
@@ -35,6 +35,8 @@ impl Worlds {
     ///
     /// Errors: `Usage` for a key that cannot be had; the state cannot be opened.
     pub async fn open(config: Config, clock: Clock) -> Result<Worlds, CliError> {
+        // Before the key: another user's is one that this user cannot read, and that would be said instead.
+        is_ours(&config.state)?;
         let key = key("token_key", config.token_key.as_ref())?;
         let old_key = key_beside(&key, config.old_token_key.as_ref())?;
         let store = Store::open(&config.state)?;
