@@ -15,7 +15,7 @@ use super::logs::{self, Loud};
 use super::progress::Progress;
 use super::shell::Shell;
 use super::typed::Typed;
-use super::{auth, check, demo, init, runs, sandbox, settle, status};
+use super::{auth, check, demo, init, manual, runs, sandbox, settle, status, units};
 
 /// The threads that calls are made on; planning and the state have their own.
 const THREADS: usize = 2;
@@ -92,7 +92,10 @@ fn on_a_runtime(args: &Args, progress: &Progress) -> Exit {
             | Command::Unlink(_)
             | Command::Retry(_)
             | Command::Keep(_)
-            | Command::Take(_) => {}
+            | Command::Take(_)
+            | Command::InstallUnits(_)
+            | Command::Completions(_)
+            | Command::Man(_) => {}
         }
         let exit = run(args, &mut shell).await;
         // Of a run that failed meanwhile: a pair that was granted is written before the process ends.
@@ -132,6 +135,9 @@ async fn carry_out(args: &Args, shell: &mut Shell) -> Result<Exit, CliError> {
         Command::Keep(settle) => settle::keep(shell, path, settle).await,
         Command::Take(settle) => settle::take(shell, path, settle).await,
         Command::Demo(demo) => demo::demo(shell, demo).await,
+        Command::InstallUnits(install) => units::install(shell, path, install),
+        Command::Completions(completions) => manual::completions(shell, completions),
+        Command::Man(man) => manual::man(shell, man),
         Command::Sandbox(sandbox) => sandbox::serve(shell, sandbox).await,
     }
 }

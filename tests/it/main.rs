@@ -33,6 +33,7 @@ mod scenes;
 mod schema;
 mod secrets;
 mod shared;
+mod systemd;
 mod tags;
 mod terminal;
 mod vendors;
