@@ -13,7 +13,7 @@ const PROGRAM: &str = "/usr/local/bin/ghl-sync";
 const STAMP: &str = "# written by ghl-sync install-units, sum of the lines above: ";
 
 /// Places that the units cannot see into (`ProtectHome`, `PrivateTmp`).
-const HIDDEN: &[&str] = &["/home", "/root", "/run/user", "/tmp", "/var/tmp"];
+const HIDDEN: [&str; 5] = ["/home", "/root", "/run/user", "/tmp", "/var/tmp"];
 
 /// All units.
 pub(super) const UNITS: &[(&str, &str)] = &[
@@ -180,15 +180,11 @@ mod tests {
         for good in ["/usr/bin/ghl-sync", "/opt/ghl-sync-0.1/ghl_sync"] {
             assert_eq!(startable(Path::new(good), prefix), Ok(good.to_owned()));
         }
-        for bad in [
-            "/home/me/ghl-sync",
-            "/tmp/x",
-            "/opt/a b",
-            "/opt/%n",
-            "/opt/$x",
-        ] {
+        let hidden = HIDDEN.map(|folder| format!("{folder}/x/ghl-sync"));
+        let odd = ["/opt/a b", "/opt/%n", "/opt/$x"].map(ToOwned::to_owned);
+        for bad in hidden.iter().chain(&odd) {
             let (what, hint) = startable(Path::new(bad), prefix).unwrap_err();
-            assert!(what.contains(bad), "{what}");
+            assert!(what.contains(bad.as_str()), "{what}");
             assert!(
                 hint.contains("/usr/local/bin/ghl-sync install-units"),
                 "{hint}"
