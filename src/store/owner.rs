@@ -164,7 +164,7 @@ mod tests {
     #[test]
     fn a_state_of_somebody_else_is_not_opened_and_nothing_is_made_in_it() {
         if rustix::process::geteuid().as_raw() != 0 {
-            eprintln!("left out: only root can give a folder to somebody else");
+            // Only root can give a folder to somebody else.
             return;
         }
         let folder = std::env::temp_dir().join(format!("ghl-sync-owner-{}", std::process::id()));

@@ -1,6 +1,7 @@
 //! The units: sound, hardened, started as the program can be, and put in place by `install-units`; and whose state it is.
 
 use std::fs;
+use std::io::Write;
 use std::os::unix::fs::{chown, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -61,7 +62,12 @@ fn values<'a>(unit: &'a str, key: &str) -> Vec<&'a str> {
         .collect()
 }
 
-/// Runs a tool of systemd, and prints what it said, so that a log of the tests has it; `None` where it is not installed.
+/// Writes to stderr itself, which no capture of a passed test keeps to itself: CI's output shows it.
+fn tell(text: &str) {
+    let _ = std::io::stderr().write_all(format!("{}\n", text.trim_end()).as_bytes());
+}
+
+/// Runs a tool of systemd; `None`, and it is told, where it is not installed.
 fn tool(name: &str, args: &[&str]) -> Option<Output> {
     let mut command = Command::new(name);
     command.args(args).stdin(Stdio::null());
@@ -70,13 +76,9 @@ fn tool(name: &str, args: &[&str]) -> Option<Output> {
         .env("SYSTEMD_COLORS", "0")
         .env("SYSTEMD_PAGER", "cat");
     match command.output() {
-        Ok(output) => {
-            println!("{name} {}: {}", args.join(" "), output.status);
-            println!("{}", said(&output));
-            Some(output)
-        }
+        Ok(output) => Some(output),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            eprintln!("left out: {name} is not installed");
+            tell(&format!("left out: {name} is not installed"));
             None
         }
         Err(error) => panic!("{name}: {error}"),
@@ -110,6 +112,8 @@ fn systemd_finds_nothing_wrong_with_the_units() {
     let mut args = vec!["verify", "--man=no"];
     args.extend(units.iter().map(String::as_str));
     if let Some(output) = tool("systemd-analyze", &args) {
+        tell(&format!("systemd-analyze verify: {}", output.status));
+        tell(&said(&output));
         assert!(output.status.success(), "{}", said(&output));
         let about_ours = said(&output);
         let about_ours = about_ours.lines().filter(|line| line.contains("ghl-sync"));
@@ -134,7 +138,8 @@ fn no_service_is_exposed_more_than_promised() {
             .and_then(|(_, rest)| rest.split_once(": "))
             .and_then(|(_, figure)| figure.split(' ').next()?.parse::<f64>().ok())
             .unwrap_or_else(|| panic!("no figure in: {text}"));
-        eprintln!("exposure of {unit}: {figure}");
+        let telling = text.lines().filter(|line| line.starts_with(['✗', '→']));
+        tell(&telling.collect::<Vec<_>>().join("\n"));
         assert!(figure <= EXPOSURE, "{unit}: {figure}\n{text}");
     }
 }
@@ -296,7 +301,7 @@ async fn a_command_in_another_users_state_is_refused_with_the_line_to_type() {
         .find(|(_, uid)| *uid > 0)
         .unwrap();
     if chown(rig.state(), Some(uid), None).is_err() {
-        eprintln!("left out: only root can give a folder to somebody else");
+        tell("left out: only root can give a folder to somebody else");
         return;
     }
     let config = rig.config_path().display().to_string();
