@@ -2,6 +2,7 @@
 
 mod auth;
 mod init;
+mod units;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -18,6 +19,7 @@ use super::exit::Exit;
 
 pub use auth::{Auth, AuthDo, AuthOf, AuthWhat, HubAuth, ShowAuth, TwitchAuth};
 pub use init::{HubWay, Init};
+pub use units::{Completions, InstallUnits, Man};
 
 /// The heading of what every command takes.
 const GLOBAL: &str = "Options of every command";
@@ -78,6 +80,12 @@ pub enum Command {
     Take(Settle),
     /// Show the whole thing against a built-in sandbox, without any account
     Demo(Demo),
+    /// Put the units of systemd in place, with the path of this program in them
+    InstallUnits(InstallUnits),
+    /// Print the completions of a shell
+    Completions(Completions),
+    /// Print the manual page, or write all of them into a folder
+    Man(Man),
     /// Serve the sandbox on the loopback address until stopped
     #[command(hide = true)]
     Sandbox(Sandbox),
@@ -425,6 +433,10 @@ mod tests {
             "ghl-sync keep a 123",
             "ghl-sync take a 123 twitch_username",
             "ghl-sync -q demo --keep d --followers 5",
+            "ghl-sync install-units --root d --prefix /usr --dry-run",
+            "ghl-sync install-units --remove --force",
+            "ghl-sync completions zsh",
+            "ghl-sync man --out d",
             "ghl-sync sandbox --port 0 --seed 2 --followers 9 --contacts 9 --twins 3 --speed 1.5",
         ] {
             assert!(read(line).is_ok(), "{line}: {:?}", read(line));

@@ -13,6 +13,8 @@ mod init;
 mod interrupt;
 mod logins;
 mod logs;
+mod manual;
+mod place;
 pub mod progress;
 mod runs;
 mod sandbox;
@@ -22,6 +24,7 @@ mod shell;
 mod stage;
 mod status;
 mod typed;
+mod units;
 mod worlds;
 
 pub use command::{main, run, say_panics};

@@ -34,6 +34,7 @@ mod scenes;
 mod schema;
 mod secrets;
 mod shared;
+mod systemd;
 mod tags;
 mod terminal;
 mod vendors;
