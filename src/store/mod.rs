@@ -5,6 +5,7 @@
 //! before the disk has it.
 
 mod bucket;
+pub mod conditions;
 mod error;
 pub mod findings;
 pub mod jobs;
@@ -12,6 +13,7 @@ mod key;
 pub mod links;
 mod lock;
 pub mod mirror;
+pub mod notices;
 mod open;
 pub mod plans;
 pub mod rows;
