@@ -1,7 +1,7 @@
 //! From the configuration to what a run works with.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tracing::warn;
 
@@ -25,7 +25,7 @@ pub struct Worlds {
     store: Store,
     vault: Vault,
     clock: Clock,
-    gates: BTreeMap<String, Gate>,
+    gates: Mutex<BTreeMap<String, Gate>>,
     seed: u64,
     typed: Typed,
 }
@@ -56,7 +56,7 @@ impl Worlds {
             store,
             vault,
             clock,
-            gates: BTreeMap::new(),
+            gates: Mutex::default(),
             seed,
             typed: Typed::default(),
         })
@@ -93,8 +93,8 @@ impl Worlds {
         &self.clock
     }
 
-    pub(super) fn gates(&mut self) -> &mut BTreeMap<String, Gate> {
-        &mut self.gates
+    pub(super) fn gates(&self) -> MutexGuard<'_, BTreeMap<String, Gate>> {
+        self.gates.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn seed(&self) -> u64 {
@@ -107,7 +107,7 @@ impl Worlds {
     ///
     /// Errors: `Setup` for a secret that cannot be had, or an address that no call can be made to.
     pub fn world(
-        &mut self,
+        &self,
         name: &JobName,
         reach: Reach,
         stop: Stop,
