@@ -15,7 +15,7 @@ use super::logs::{self, Loud};
 use super::progress::Progress;
 use super::shell::Shell;
 use super::typed::Typed;
-use super::{auth, check, demo, init, runs, sandbox, settle, status};
+use super::{auth, check, demo, init, notify, runs, sandbox, settle, status};
 
 /// The threads that calls are made on; planning and the state have their own.
 const THREADS: usize = 2;
@@ -87,6 +87,7 @@ fn on_a_runtime(args: &Args, progress: &Progress) -> Exit {
             | Command::Sandbox(_)
             | Command::Check(_)
             | Command::Status(_)
+            | Command::Notify(_)
             | Command::Link(_)
             | Command::Unlink(_)
             | Command::Retry(_)
@@ -125,6 +126,7 @@ async fn carry_out(args: &Args, shell: &mut Shell) -> Result<Exit, CliError> {
         Command::Resync(resync) => runs::resync(shell, path, resync).await,
         Command::Check(check) => check::check(shell, path, check).await,
         Command::Status(status) => status::status(shell, path, status),
+        Command::Notify(args) => notify::notify(shell, path, args).await,
         Command::Link(link) => settle::link(shell, path, link).await,
         Command::Unlink(record) => settle::unlink(shell, path, record).await,
         Command::Retry(retry) => settle::retry(shell, path, retry).await,

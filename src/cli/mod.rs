@@ -12,6 +12,7 @@ mod init;
 mod interrupt;
 mod logins;
 mod logs;
+mod notify;
 pub mod progress;
 mod runs;
 mod sandbox;
@@ -19,6 +20,7 @@ mod settle;
 mod shell;
 mod stage;
 mod status;
+mod telling;
 mod typed;
 mod worlds;
 

@@ -240,7 +240,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_redirect_is_not_followed() {
-        let answer = "HTTP/1.1 307 Elsewhere\r\nLocation: https://example.com/\r\nContent-Length: 0\r\n\r\n";
+        let answer =
+            "HTTP/1.1 307 Elsewhere\r\nLocation: https://example.com/\r\nContent-Length: 0\r\n\r\n";
         let (address, _heard) = answering(answer).await;
         let error = post(&address, "", hello(), None, SOON).await.unwrap_err();
         assert!(matches!(error, PostError::Refused { status: 307, .. }));

@@ -149,16 +149,22 @@ mod tests {
 
     #[tokio::test]
     async fn a_failure_tells_a_little_of_what_it_said() {
-        let error = run("cat >/dev/null; echo 'no \u{1b}[31mline' >&2; yes | head -c 100000; exit 3", LONG)
-            .await
-            .unwrap_err();
+        let error = run(
+            "cat >/dev/null; echo 'no \u{1b}[31mline' >&2; yes | head -c 100000; exit 3",
+            LONG,
+        )
+        .await
+        .unwrap_err();
         assert!(error.contains("exit status: 3"), "{error}");
         assert!(!error.contains('\u{1b}'), "{error}");
         assert!(error.chars().count() < 300, "{error}");
         let missing = ["/nowhere/page-me".to_owned()];
         let message = test("pager", "ghl-sync notify".to_owned(), Utc::now());
         let error = tell(&missing, &message, LONG).await.unwrap_err();
-        assert!(error.starts_with("cannot start /nowhere/page-me"), "{error}");
+        assert!(
+            error.starts_with("cannot start /nowhere/page-me"),
+            "{error}"
+        );
     }
 
     #[tokio::test]

@@ -298,11 +298,18 @@ mod tests {
         );
         assert_eq!((message.kind.as_str(), message.account), ("held", None));
         let over = told(Say::Recovered, &held).unwrap();
-        assert_eq!((over.kind.as_str(), over.condition.as_deref()), ("recovered", Some("held")));
+        assert_eq!(
+            (over.kind.as_str(), over.condition.as_deref()),
+            ("recovered", Some("held"))
+        );
         assert!(over.summary.contains("for 2.0 h"), "{}", over.summary);
         let login = condition("account:main", ConditionKind::Login, "the login has ended");
         let message = told(Say::New, &login).unwrap();
-        assert!(message.summary.starts_with("account main (job followers) cannot be used"));
+        assert!(
+            message
+                .summary
+                .starts_with("account main (job followers) cannot be used")
+        );
         assert_eq!(message.account.as_deref(), Some("main"));
     }
 
@@ -313,8 +320,18 @@ mod tests {
         let value = message.json();
         let keys: Vec<&String> = value.as_object().unwrap().keys().collect();
         let mut expected = [
-            "schema", "kind", "condition", "change", "job", "account", "what", "since", "at",
-            "summary", "command", "version",
+            "schema",
+            "kind",
+            "condition",
+            "change",
+            "job",
+            "account",
+            "what",
+            "since",
+            "at",
+            "summary",
+            "command",
+            "version",
         ];
         expected.sort_unstable();
         let mut keys: Vec<&str> = keys.into_iter().map(String::as_str).collect();
@@ -325,7 +342,11 @@ mod tests {
 
     #[test]
     fn discord_gets_at_most_what_it_takes_and_calls_nobody() {
-        let long = condition("job:a", ConditionKind::Failure, &"@everyone 👩‍👩‍👧 ".repeat(400));
+        let long = condition(
+            "job:a",
+            ConditionKind::Failure,
+            &"@everyone 👩‍👩‍👧 ".repeat(400),
+        );
         let shown = told(Say::New, &long).unwrap().discord();
         let content = shown["content"].as_str().unwrap();
         assert!(content.encode_utf16().count() <= 2_000);
@@ -350,8 +371,16 @@ mod tests {
             })
             .collect();
         let one = several(&messages, "ghl-sync status".to_owned(), now());
-        assert!(one.summary.starts_with("14 messages waited"), "{}", one.summary);
-        assert!(one.summary.contains("4 older ones are left out"), "{}", one.summary);
+        assert!(
+            one.summary.starts_with("14 messages waited"),
+            "{}",
+            one.summary
+        );
+        assert!(
+            one.summary.contains("4 older ones are left out"),
+            "{}",
+            one.summary
+        );
         assert!(one.summary.contains("number 13."), "{}", one.summary);
         assert!(!one.summary.contains("number 3."), "{}", one.summary);
     }

@@ -33,12 +33,17 @@ use super::typed::Typed;
 use super::worlds::Worlds;
 
 pub(super) use deliver::{place, send};
+pub(super) use figures::serving;
 
 /// The longest that all of it may keep a run's end, or the daemon's minute.
 const LONGEST: Duration = Duration::from_secs(20);
 
 /// Makes the message of `notify --test`.
-pub(super) fn test_message(worlds_clock_now: chrono::DateTime<chrono::Utc>, target: &str, typed: &Typed) -> Message {
+pub(super) fn test_message(
+    worlds_clock_now: chrono::DateTime<chrono::Utc>,
+    target: &str,
+    typed: &Typed,
+) -> Message {
     message::test(target, typed.command("notify"), worlds_clock_now)
 }
 
@@ -65,7 +70,9 @@ pub(super) async fn ended(
     if let Some(job) = worlds.config().jobs.get(job)
         && let Err(error) = observe(worlds, job, result, is_scheduled).await
     {
-        warn!("what this run changed could not be noted, so that nobody is told of it later: {error}");
+        warn!(
+            "what this run changed could not be noted, so that nobody is told of it later: {error}"
+        );
         if is_scheduled {
             tell_directly(worlds, job, &error).await;
         }
@@ -134,7 +141,13 @@ async fn observe(
         for condition in conditions::standing(db)? {
             // A job or an account that was taken out of the files is nobody's trouble any more.
             if !known.contains(&condition.subject) {
-                conditions::save(db, &condition.subject, condition.kind, None, &Told::default())?;
+                conditions::save(
+                    db,
+                    &condition.subject,
+                    condition.kind,
+                    None,
+                    &Told::default(),
+                )?;
             }
         }
         for (seen, command) in seen.iter().zip(commands) {
@@ -142,10 +155,11 @@ async fn observe(
             let occasion = occasion(seen.kind);
             let is_heard = targets.iter().any(|(_, on)| on.contains(&occasion));
             let may_alarm = is_scheduled && is_heard;
-            let (after, told, say) =
-                change::step(before.clone(), told, seen, now_ms, may_alarm);
+            let (after, told, say) = change::step(before.clone(), told, seen, now_ms, may_alarm);
             conditions::save(db, &seen.subject, seen.kind, after.as_ref(), &told)?;
-            let condition = after.or(before).unwrap_or_else(|| came_and_went(seen, now_ms));
+            let condition = after
+                .or(before)
+                .unwrap_or_else(|| came_and_went(seen, now_ms));
             let Some(message) = message::of_change(&News {
                 say,
                 condition: &condition,

@@ -37,7 +37,7 @@ impl Ping {
         let (exit, is_calm, line) = match result {
             Ok(report) => {
                 let is_calm = match report.outcome {
-                    Outcome::Stopped | Outcome::Spent => true,
+                    Outcome::Stopped | Outcome::OutOfTime | Outcome::Spent => true,
                     Outcome::Finished | Outcome::OutOfTouch(_) => false,
                 };
                 (exit::of_report(report, false), is_calm, headline(report))
@@ -107,6 +107,7 @@ mod tests {
         for (outcome, fails) in [
             (Outcome::Finished, false),
             (Outcome::Stopped, false),
+            (Outcome::OutOfTime, false),
             (Outcome::Spent, false),
             (Outcome::OutOfTouch("x".to_owned()), true),
         ] {

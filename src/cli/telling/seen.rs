@@ -59,10 +59,12 @@ fn of_report(job: &Job, report: &Report, accounts: &[AccountName]) -> Vec<Seen> 
     let me = of_job(job);
     let is_whole = match &report.outcome {
         Outcome::Finished => true,
-        Outcome::Stopped | Outcome::Spent | Outcome::OutOfTouch(_) => false,
+        Outcome::Stopped | Outcome::OutOfTime | Outcome::Spent | Outcome::OutOfTouch(_) => false,
     };
     match &report.outcome {
-        Outcome::Finished | Outcome::Spent => add(me.clone(), ConditionKind::Failure, Look::Gone),
+        Outcome::Finished | Outcome::OutOfTime | Outcome::Spent => {
+            add(me.clone(), ConditionKind::Failure, Look::Gone);
+        }
         Outcome::Stopped => {}
         Outcome::OutOfTouch(_) => add(
             me.clone(),
@@ -332,7 +334,7 @@ fn gist(message: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use crate::model::{JobName, Job};
+    use crate::model::{Job, JobName};
     use crate::report::{News, tests as reports};
 
     use super::*;
@@ -354,7 +356,9 @@ mod tests {
     }
 
     fn accounts() -> Vec<AccountName> {
-        ["main", "my-channel"].map(|name| name.try_into().unwrap()).to_vec()
+        ["main", "my-channel"]
+            .map(|name| name.try_into().unwrap())
+            .to_vec()
     }
 
     fn words(seen: &[Seen]) -> Vec<String> {
@@ -417,6 +421,10 @@ mod tests {
                 vec!["job:twitch-followers failure: gone".to_owned()],
             ),
             (
+                Outcome::OutOfTime,
+                vec!["job:twitch-followers failure: gone".to_owned()],
+            ),
+            (
                 Outcome::OutOfTouch("x".to_owned()),
                 vec!["job:twitch-followers failure: out-of-touch Patient".to_owned()],
             ),
@@ -452,14 +460,20 @@ mod tests {
         assert!(!format!("{one:?}").contains("Zoë"), "{one:?}");
         let without = words(&seen(&setup(None, "a template is wrong")));
         assert_eq!(without.len(), 1);
-        assert!(without[0].starts_with("job:twitch-followers failure: template wrong"), "{without:?}");
+        assert!(
+            without[0].starts_with("job:twitch-followers failure: template wrong"),
+            "{without:?}"
+        );
         let busy = CliError::Run(RunError::Busy {
             what: "job-a".to_owned(),
             holder: "x".to_owned(),
         });
         assert!(seen(&busy).is_empty());
         let full = CliError::from(StoreError::DiskFull { path: "x".into() });
-        assert_eq!(words(&seen(&full)), ["state failure: state disk full AtOnce"]);
+        assert_eq!(
+            words(&seen(&full)),
+            ["state failure: state disk full AtOnce"]
+        );
         let away = |why: &str| {
             CliError::Run(RunError::OutOfTouch {
                 account: "main".try_into().unwrap(),
@@ -503,6 +517,9 @@ mod tests {
         assert_eq!(look(&old, false), ["account:my-channel login: gone"]);
         let mut sent = facts;
         sent.renewing = Some(now - TimeDelta::minutes(61));
-        assert_eq!(look(&sent, true), ["account:my-channel login: unanswered AtOnce"]);
+        assert_eq!(
+            look(&sent, true),
+            ["account:my-channel login: unanswered AtOnce"]
+        );
     }
 }
