@@ -15,7 +15,7 @@ use super::logs::{self, Loud};
 use super::progress::Progress;
 use super::shell::Shell;
 use super::typed::Typed;
-use super::{auth, check, demo, init, notify, runs, sandbox, settle, status};
+use super::{auth, check, daemon, demo, init, notify, runs, sandbox, settle, status};
 
 /// The threads that calls are made on; planning and the state have their own.
 const THREADS: usize = 2;
@@ -80,9 +80,10 @@ fn on_a_runtime(args: &Args, progress: &Progress) -> Exit {
                 );
             }
             Command::Check(check) if check.online => interrupt::end_at_once(progress.clone()),
-            // The first four listen themselves, with what they leave in mind; the others are over in a moment.
+            // The first five listen themselves, with what they leave in mind; the others are over in a moment.
             Command::Init(_)
             | Command::Auth(_)
+            | Command::Daemon
             | Command::Demo(_)
             | Command::Sandbox(_)
             | Command::Check(_)
@@ -124,6 +125,7 @@ async fn carry_out(args: &Args, shell: &mut Shell) -> Result<Exit, CliError> {
         Command::Plan(plan) => runs::plan(shell, path, plan).await,
         Command::Apply(apply) => runs::apply(shell, path, apply).await,
         Command::Resync(resync) => runs::resync(shell, path, resync).await,
+        Command::Daemon => daemon::daemon(shell, path).await,
         Command::Check(check) => check::check(shell, path, check).await,
         Command::Status(status) => status::status(shell, path, status),
         Command::Notify(args) => notify::notify(shell, path, args).await,
@@ -159,6 +161,6 @@ pub fn say_panics(progress: &Progress) {
         }
         line.push_str("; nothing is lost, the next run goes on; please report it");
         progress.finish();
-        progress.say(&line);
+        progress.alarm(&line);
     }));
 }

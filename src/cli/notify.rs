@@ -78,7 +78,7 @@ async fn test(
     let now = shell.clock.now();
     let mut sending = JoinSet::new();
     for target in targets {
-        let message = telling::test_message(now, &target.name, &shell.typed);
+        let message = telling::test_message(&target.name, &shell.typed, now);
         let proxy = config.proxy.clone();
         sending.spawn(async move {
             let sent = telling::send(&target, &message, proxy.as_deref()).await;

@@ -111,24 +111,26 @@ pub enum Came {
 }
 
 impl Terms {
-    /// Takes the terms of a job; `None` when it has neither `schedule` nor `full`.
+    /// Takes the terms of a job.
     ///
     /// Errors: a line that is not one, which loading refuses already.
-    pub fn of(job: &Job) -> Result<Option<Terms>, NotACronLine> {
+    pub fn of(job: &Job) -> Result<Terms, NotACronLine> {
         let texts: Vec<&String> = job.schedule.iter().chain(&job.full).collect();
-        if texts.is_empty() {
-            return Ok(None);
-        }
         let lines: Result<_, _> = texts.iter().map(|text| Line::parse(text)).collect();
         let words: Vec<&str> = texts.iter().map(|text| text.as_str()).collect();
-        Ok(Some(Terms {
+        Ok(Terms {
             lines: lines?,
             zone: job.timezone,
             jitter: job.jitter,
             quiet: job.quiet.clone(),
             seed: job.name.to_string(),
             text: format!("{} {}", words.join(" | "), job.timezone),
-        }))
+        })
+    }
+
+    /// Returns whether any moment is named: a job without `schedule` and `full` is never due by itself.
+    pub fn has_moments(&self) -> bool {
+        !self.lines.is_empty()
     }
 
     /// Returns the lines and the zone; another text is another schedule.

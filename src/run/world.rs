@@ -70,7 +70,15 @@ pub struct Ask {
 
 /// Tells a run to finish the calls in flight and end. The first who asks is heard.
 #[derive(Clone, Debug, Default)]
-pub struct Stop(Arc<OnceLock<Why>>);
+pub struct Stop(Arc<Wish>);
+
+/// A wish that something ends.
+#[derive(Debug, Default)]
+struct Wish {
+    why: OnceLock<Why>,
+    /// Whose end is the end of this one too.
+    above: Option<Stop>,
+}
 
 /// Why a run is to end before its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,7 +99,7 @@ impl Stop {
 
     /// Asks the run to end and says why.
     pub fn ask_for(&self, why: Why) {
-        let _ = self.0.set(why);
+        let _ = self.0.why.set(why);
     }
 
     /// Returns whether the run was asked to end.
@@ -101,7 +109,17 @@ impl Stop {
 
     /// Returns why the run was asked to end; `None` when it was not.
     pub fn why(&self) -> Option<Why> {
-        self.0.get().copied()
+        let above = || self.0.above.as_ref().and_then(Stop::why);
+        self.0.why.get().copied().or_else(above)
+    }
+
+    /// Returns a stop that is asked when this one is, and can be asked alone.
+    #[must_use]
+    pub fn part(&self) -> Stop {
+        Stop(Arc::new(Wish {
+            why: OnceLock::new(),
+            above: Some(self.clone()),
+        }))
     }
 }
 

@@ -21,7 +21,7 @@ const SLACK_CHARACTERS: usize = 4_000;
 
 /// One message: what a target of kind `json` and a command get, and what waits in the state.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Message {
+pub(in crate::cli) struct Message {
     /// Always [`SCHEMA`].
     pub(super) schema: u32,
     /// `failure`, `held`, `conflict`, `login`, `recovered`, `test`, or `summary` for several in one.

@@ -14,8 +14,9 @@ mod seen;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use tokio::time::timeout;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use crate::config::{Account, Config, HubLogin, Occasion};
 use crate::model::{AccountName, Job, JobName};
@@ -25,7 +26,7 @@ use crate::store::conditions::{self, Condition, ConditionKind, Told};
 use crate::store::{StoreError, notices, tokens};
 
 use self::change::{Look, Say, Seen};
-use self::message::{Message, News};
+use self::message::News;
 use self::ping::Ping;
 use super::check;
 use super::error::CliError;
@@ -34,17 +35,14 @@ use super::worlds::Worlds;
 
 pub(super) use deliver::{place, send};
 pub(super) use figures::serving;
+pub(super) use message::Message;
 
 /// The longest that all of it may keep a run's end, or the daemon's minute.
 const LONGEST: Duration = Duration::from_secs(20);
 
 /// Makes the message of `notify --test`.
-pub(super) fn test_message(
-    worlds_clock_now: chrono::DateTime<chrono::Utc>,
-    target: &str,
-    typed: &Typed,
-) -> Message {
-    message::test(target, typed.command("notify"), worlds_clock_now)
+pub(super) fn test_message(target: &str, typed: &Typed, now: DateTime<Utc>) -> Message {
+    message::test(target, typed.command("notify"), now)
 }
 
 /// Tells that a run of `apply` begins; `is_scheduled` when a schedule and not a person started it.
@@ -188,6 +186,10 @@ async fn observe(
     for (say, message) in news.await? {
         match say {
             Say::Recovered | Say::Nothing => info!("{}", message.summary),
+            // The run's own error is logged where it is handled.
+            Say::New | Say::Changed | Say::Flaps if result.is_err() => {
+                debug!("{}", message.summary);
+            }
             Say::New | Say::Changed | Say::Flaps => warn!("{}", message.summary),
         }
     }
