@@ -7,6 +7,7 @@
 mod bucket;
 mod error;
 pub mod findings;
+pub mod history;
 pub mod jobs;
 mod key;
 pub mod links;
