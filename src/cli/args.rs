@@ -1,7 +1,9 @@
 //! The arguments of every command, and the help that is made of them.
 
 mod auth;
+mod history;
 mod init;
+mod state;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -17,7 +19,9 @@ use crate::model::{
 use super::exit::Exit;
 
 pub use auth::{Auth, AuthDo, AuthOf, AuthWhat, HubAuth, ShowAuth, TwitchAuth};
+pub use history::{History, HistoryCommand, Prune};
 pub use init::{HubWay, Init};
+pub use state::{State, StateBackup, StateCheck, StateDo, StateRestore, StateUpkeep};
 
 /// The heading of what every command takes.
 const GLOBAL: &str = "Options of every command";
@@ -64,6 +68,10 @@ pub enum Command {
     Check(Check),
     /// Show every job's last run, what is due and what waits for you
     Status(Status),
+    /// What past runs did
+    History(History),
+    /// Look after the state: check, backup, restore, upkeep
+    State(State),
     /// Say that a record is a contact
     Link(Link),
     /// Forget which contact a record is
@@ -413,6 +421,11 @@ mod tests {
             "ghl-sync check --online --format json",
             "ghl-sync check --online --write-test --account main",
             "ghl-sync status --format json -vv --log-format json",
+            "ghl-sync history prune --older-than 90d --keep-runs 100 --dry-run --format json",
+            "ghl-sync state check --quick --format json",
+            "ghl-sync state backup --out b.db --format json",
+            "ghl-sync state restore b.db --yes --format json",
+            "ghl-sync state upkeep --format json",
             "ghl-sync link a 123 C0ntact",
             "ghl-sync unlink a 123",
             "ghl-sync retry a 1 2 3",
@@ -446,6 +459,9 @@ mod tests {
             ("ghl-sync apply --approve xyz", "hex digits"),
             ("ghl-sync apply --limit 0", "1.."),
             ("ghl-sync resync", "<JOB>"),
+            ("ghl-sync history prune --older-than 1d", "at least 2d"),
+            ("ghl-sync history prune --older-than soon", "90d"),
+            ("ghl-sync state restore", "<FILE>"),
             ("ghl-sync resync a --full", "--full"),
             ("ghl-sync retry a", "<KEY>"),
             ("ghl-sync retry a 1 --all", "--all"),

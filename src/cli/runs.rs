@@ -16,6 +16,7 @@ use crate::store::Store;
 use crate::store::runs::note_exit;
 
 use super::args::{Apply, Format, How, Output, Plan, Resync};
+use super::care;
 use super::error::CliError;
 use super::exit::{self, Exit};
 use super::shell::Shell;
@@ -229,6 +230,9 @@ pub(super) async fn one(
         .store()
         .write(move |db| note_exit(db, run_no, exit))
         .await?;
+    if ask.apply {
+        care::after_run(worlds).await;
+    }
     Ok(done)
 }
 

@@ -4,17 +4,22 @@
 //! the same time share one commit: each runs in a savepoint, so one that fails takes nothing else with it, and nobody is told "done"
 //! before the disk has it.
 
+pub mod backup;
 mod bucket;
 mod error;
 pub mod findings;
+pub mod freeing;
+pub mod health;
 pub mod history;
 pub mod jobs;
+pub mod kept;
 mod key;
 pub mod links;
 mod lock;
 pub mod mirror;
 mod open;
 pub mod plans;
+pub mod restore;
 pub mod rows;
 pub mod runs;
 pub mod tokens;

@@ -30,12 +30,7 @@ pub(super) fn old(db: &Connection, keep: &Keep, much: Much) -> Result<Vec<i64>, 
 }
 
 /// Returns the walks of one owner that are old, but its newest and its last Complete full one.
-fn of(
-    db: &Connection,
-    column: &str,
-    owner: i64,
-    keep: &Keep,
-) -> Result<Vec<i64>, StoreError> {
+fn of(db: &Connection, column: &str, owner: i64, keep: &Keep) -> Result<Vec<i64>, StoreError> {
     let mut statement = db.prepare_cached(&format!(
         "SELECT no FROM walk WHERE {column} = ?1 AND page_ms < ?2
            AND (page_ms < ?3 OR no <= (SELECT no FROM walk WHERE {column} = ?1 ORDER BY no DESC LIMIT 1 OFFSET ?4))
