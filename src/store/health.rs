@@ -62,7 +62,8 @@ const RULES: &[(bool, &str, &str)] = &[
         false,
         "job",
         "SELECT 'job ' || name || ' names a walk that is not there' FROM job
-         WHERE last_walk_no NOT IN (SELECT no FROM walk) OR complete_walk_no NOT IN (SELECT no FROM walk)",
+         WHERE (last_walk_no IS NOT NULL AND NOT EXISTS (SELECT 1 FROM walk WHERE no = last_walk_no))
+            OR (complete_walk_no IS NOT NULL AND NOT EXISTS (SELECT 1 FROM walk WHERE no = complete_walk_no))",
     ),
     (
         false,
