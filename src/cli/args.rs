@@ -1,8 +1,10 @@
 //! The arguments of every command, and the help that is made of them.
 
 mod auth;
+mod history;
 mod init;
 mod notify;
+mod state;
 mod units;
 
 use std::ffi::OsString;
@@ -19,8 +21,10 @@ use crate::model::{
 use super::exit::Exit;
 
 pub use auth::{Auth, AuthDo, AuthOf, AuthWhat, HubAuth, ShowAuth, TwitchAuth};
+pub use history::{History, HistoryCommand, Prune};
 pub use init::{HubWay, Init};
 pub use notify::Notify;
+pub use state::{State, StateBackup, StateCheck, StateDo, StateRestore, StateUpkeep};
 pub use units::{Completions, InstallUnits, Man};
 
 /// The heading of what every command takes.
@@ -72,6 +76,10 @@ pub enum Command {
     Status(Status),
     /// Show who is told of changes, what waits to be told and what stands; --test tries every target
     Notify(Notify),
+    /// What past runs did
+    History(History),
+    /// Look after the state: check, backup, restore, upkeep
+    State(State),
     /// Say that a record is a contact
     Link(Link),
     /// Forget which contact a record is
@@ -431,6 +439,11 @@ mod tests {
             "ghl-sync check --online --write-test --account main",
             "ghl-sync status --format json -vv --log-format json",
             "ghl-sync notify team --test --format json",
+            "ghl-sync history prune --older-than 90d --keep-runs 100 --dry-run --format json",
+            "ghl-sync state check --quick --format json",
+            "ghl-sync state backup --out b.db --format json",
+            "ghl-sync state restore b.db --yes --format json",
+            "ghl-sync state upkeep --format json",
             "ghl-sync link a 123 C0ntact",
             "ghl-sync unlink a 123",
             "ghl-sync retry a 1 2 3",
@@ -468,6 +481,9 @@ mod tests {
             ("ghl-sync apply --approve xyz", "hex digits"),
             ("ghl-sync apply --limit 0", "1.."),
             ("ghl-sync resync", "<JOB>"),
+            ("ghl-sync history prune --older-than 1d", "at least 2d"),
+            ("ghl-sync history prune --older-than soon", "90d"),
+            ("ghl-sync state restore", "<FILE>"),
             ("ghl-sync resync a --full", "--full"),
             ("ghl-sync retry a", "<KEY>"),
             ("ghl-sync retry a 1 --all", "--all"),

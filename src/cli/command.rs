@@ -7,7 +7,7 @@ use std::panic::{self, AssertUnwindSafe};
 use crate::model::Clock;
 use crate::net::renewals_through;
 
-use super::args::{self, Args, Command};
+use super::args::{self, Args, Command, HistoryCommand, StateDo};
 use super::error::CliError;
 use super::exit::Exit;
 use super::interrupt;
@@ -16,7 +16,7 @@ use super::progress::Progress;
 use super::shell::Shell;
 use super::typed::Typed;
 use super::{
-    auth, check, daemon, demo, init, manual, notify, runs, sandbox, settle, status, units,
+    auth, care, check, daemon, demo, init, manual, notify, runs, sandbox, settle, status, units,
 };
 
 /// The threads that calls are made on; planning and the state have their own.
@@ -82,6 +82,19 @@ fn on_a_runtime(args: &Args, progress: &Progress) -> Exit {
                     || {},
                 );
             }
+            Command::History(args::History {
+                command: HistoryCommand::Prune(_),
+            })
+            | Command::State(args::State {
+                what: StateDo::Upkeep(_),
+            }) => {
+                interrupt::listen_saying(
+                    care::STOPPING,
+                    shell.stop.clone(),
+                    progress.clone(),
+                    || {},
+                );
+            }
             Command::Check(check) if check.online => interrupt::end_at_once(progress.clone()),
             // The first five listen themselves, with what they leave in mind; the others are over in a moment.
             Command::Init(_)
@@ -92,6 +105,7 @@ fn on_a_runtime(args: &Args, progress: &Progress) -> Exit {
             | Command::Check(_)
             | Command::Status(_)
             | Command::Notify(_)
+            | Command::State(_)
             | Command::Link(_)
             | Command::Unlink(_)
             | Command::Retry(_)
@@ -135,6 +149,10 @@ async fn carry_out(args: &Args, shell: &mut Shell) -> Result<Exit, CliError> {
         Command::Check(check) => check::check(shell, path, check).await,
         Command::Status(status) => status::status(shell, path, status),
         Command::Notify(args) => notify::notify(shell, path, args).await,
+        Command::History(history) => match &history.command {
+            HistoryCommand::Prune(prune) => care::prune(shell, path, prune).await,
+        },
+        Command::State(state) => care::state(shell, path, state).await,
         Command::Link(link) => settle::link(shell, path, link).await,
         Command::Unlink(record) => settle::unlink(shell, path, record).await,
         Command::Retry(retry) => settle::retry(shell, path, retry).await,
