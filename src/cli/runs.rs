@@ -153,6 +153,7 @@ async fn all(
     let view = View {
         format: output.format,
         options: Options {
+            gone: 0,
             show_personal: output.show_personal,
             max_rows: output.out.is_none().then_some(MAX_ROWS),
             width: shell.width.filter(|_| output.out.is_none()),

@@ -36,6 +36,8 @@ pub struct Options {
     pub show_personal: bool,
     /// How many rows text and Markdown show before they only count; `None` shows all. JSON always has all.
     pub max_rows: Option<u64>,
+    /// Rows of the report that the journal no longer has; 0 for a run that just ended.
+    pub gone: u64,
     /// The columns of the terminal; `None` in a pipe or file, where lines are not wrapped.
     pub width: Option<u16>,
 }

@@ -348,6 +348,7 @@ fn one(
             sent_ms: None,
             looks: 0,
             looked_ms: None,
+            marked_ms: None,
         });
     }
     Ok(())

@@ -55,6 +55,8 @@ pub struct Step {
     pub looks: i64,
     /// When it was last looked for, in ms.
     pub looked_ms: Option<i64>,
+    /// When its mark last changed, in ms; `None` while it is as it was planned.
+    pub marked_ms: Option<i64>,
 }
 
 /// Ended plans whose unsent steps are kept, so that the last reports can be made again.
@@ -337,7 +339,7 @@ fn select_from(
 ) -> Result<Vec<Step>, StoreError> {
     let sql = format!(
         "SELECT s.plan_no, s.seq, s.key, s.hash, s.change, s.parcel, s.guard, s.reason, s.name, s.contact_no, m.id, s.transition,
-                s.basis, s.mark, s.why, s.tries, s.refusal, s.sent_ms, s.looks, s.looked_ms
+                s.basis, s.mark, s.why, s.tries, s.refusal, s.sent_ms, s.looks, s.looked_ms, s.marked_ms
          FROM {steps} JOIN plan p ON p.no = s.plan_no LEFT JOIN mirror m ON m.no = s.contact_no WHERE {condition}"
     );
     let mut statement = db.prepare_cached(&sql)?;
@@ -381,6 +383,7 @@ fn read(row: &Row<'_>) -> Result<Step, StoreError> {
         sent_ms: row.get(17)?,
         looks: row.get(18)?,
         looked_ms: row.get(19)?,
+        marked_ms: row.get(20)?,
     })
 }
 
