@@ -1,14 +1,17 @@
 //! Reading one job file.
 
+use std::path::Path;
 use std::time::Duration;
 
 use chrono_tz::Tz;
 
 use super::account::Account;
 use super::accounts::{Accounts, Service};
+use super::duration::{Bounds, DAY, HOUR};
 use super::fields::{self, MappedField};
 use super::reader::{Spot, Table};
-use super::{keys, limits, matching, tags, values};
+use super::source::{self, SecretSource};
+use super::{duration, keys, limits, matching, quiet, tags, values};
 use crate::model::{
     AccountName, Channel, ContactsReader, Destination, Job, JobName, LocationId, SourceKind,
 };
@@ -35,19 +38,27 @@ pub(super) struct Sketch {
     pub(super) timezone: Tz,
     pub(super) location: Option<LocationId>,
     pub(super) fields: Vec<MappedField>,
+    pub(super) ping: Option<SecretSource>,
     /// The job, when its file has no problem.
     pub(super) job: Option<Job>,
 }
 
 /// Reads a job file and reports every problem in it.
-pub(super) fn read(root: &Table<'_>, accounts: &Accounts) -> Sketch {
+///
+/// Paths of secrets start at `folder`, that of the main file.
+pub(super) fn read(root: &Table<'_>, accounts: &Accounts, folder: &Path) -> Sketch {
     let before = root.file().count();
     root.expect_keys(keys::JOB, |_| None);
     let name = root.required_id::<JobName>("name", "name = \"twitch-followers\"");
     let timezone = timezone(root);
     let schedule = line(root, "schedule", timezone);
     let full = line(root, "full", timezone);
-    let full_at_most_every = full_at_most_every(root);
+    let full_at_most_every = duration::read(root, "full_at_most_every", &FULL_SPACING);
+    let full_at_most_every = full_at_most_every.unwrap_or(DAY);
+    let jitter = duration::read(root, "jitter", &JITTER).unwrap_or_default();
+    let time_budget = duration::read(root, "time_budget", &TIME_BUDGET);
+    let quiet = quiet::read(root);
+    let ping = source::source(root, "ping", folder);
     let recheck = root.flag("recheck", true);
     let create_fields = root.flag("create_fields", false);
     let strict = root.flag("strict", false);
@@ -69,6 +80,9 @@ pub(super) fn read(root: &Table<'_>, accounts: &Accounts) -> Sketch {
             name: name.clone()?.value,
             schedule,
             timezone,
+            jitter,
+            time_budget,
+            quiet,
             full,
             full_at_most_every,
             source: from.source?,
@@ -97,6 +111,7 @@ pub(super) fn read(root: &Table<'_>, accounts: &Accounts) -> Sketch {
         timezone,
         location: to.location,
         fields: mapped,
+        ping,
         job,
     }
 }
@@ -202,41 +217,19 @@ fn line(root: &Table<'_>, key: &str, zone: Tz) -> Option<String> {
 }
 
 /// The least `full_at_most_every`, so that a differing total cannot make the job page all day.
-const LEAST_FULL_SPACING: Duration = Duration::from_secs(60 * 60);
+const FULL_SPACING: Bounds = Bounds {
+    least: HOUR,
+    most: duration::YEARS,
+};
 
-fn full_at_most_every(root: &Table<'_>) -> Duration {
-    let default = Duration::from_secs(24 * 60 * 60);
-    let Some(text) = root.text("full_at_most_every") else {
-        return default;
-    };
-    let Some(duration) = duration(text.value) else {
-        let message = format!(
-            "`{}` is not a duration, expected a whole number with m, h or d, such as \"24h\"",
-            text.value.escape_debug()
-        );
-        root.report_at(text.at, "full_at_most_every", message, None);
-        return default;
-    };
-    if duration < LEAST_FULL_SPACING {
-        let message = format!("`{}` is too short, expected at least 1h", text.value);
-        root.report_at(text.at, "full_at_most_every", message, None);
-        return default;
-    }
-    duration
-}
+/// More than a day of jitter is no jitter.
+const JITTER: Bounds = Bounds {
+    least: Duration::ZERO,
+    most: DAY,
+};
 
-/// Parses `90m`, `24h` or `7d`; at most ten years.
-fn duration(text: &str) -> Option<Duration> {
-    let unit = text.chars().next_back()?;
-    let number = text.strip_suffix(unit)?;
-    let seconds = match unit {
-        'm' => 60,
-        'h' => 60 * 60,
-        'd' => 24 * 60 * 60,
-        _ => return None,
-    };
-    let is_number = !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit());
-    let count: u64 = number.parse().ok().filter(|_| is_number)?;
-    let total = count.checked_mul(seconds)?;
-    (total <= 3650 * 24 * 60 * 60).then(|| Duration::from_secs(total))
-}
+/// A run needs a minute to read a page and send something; a day is longer than any run.
+const TIME_BUDGET: Bounds = Bounds {
+    least: Duration::from_secs(60),
+    most: DAY,
+};

@@ -8,6 +8,25 @@ pub(super) const MAIN: &[&str] = &[
     "token_key",
     "old_token_key",
     "proxy",
+    "notify",
+    "metrics",
+    "upkeep",
+];
+
+/// The keys of `[notify.NAME]`.
+pub(super) const NOTIFY: &[&str] = &["kind", "url", "command", "on", "at_most"];
+
+/// The keys of `[metrics]`.
+pub(super) const METRICS: &[&str] = &["textfile"];
+
+/// The keys of `[upkeep]`.
+pub(super) const UPKEEP: &[&str] = &[
+    "schedule",
+    "timezone",
+    "keep",
+    "keep_runs",
+    "backups",
+    "backup_folder",
 ];
 
 /// The keys of `[accounts.NAME]` with `service = "highlevel"`.
@@ -52,6 +71,10 @@ pub(super) const JOB: &[&str] = &[
     "name",
     "schedule",
     "timezone",
+    "jitter",
+    "time_budget",
+    "quiet",
+    "ping",
     "full",
     "full_at_most_every",
     "recheck",
@@ -99,6 +122,6 @@ pub(super) const SHARE: &[&str] = &["percent", "atleast"];
 /// All tables of keys, for the test that the documentation is whole.
 #[cfg(test)]
 pub(super) const ALL: &[&[&str]] = &[
-    MAIN, HIGHLEVEL, AGENCY, TWITCH, JOB, FROM, TO, MATCH, FIELD, ON, MOMENT, RETURN, LIMITS,
-    LIMIT, SHARE,
+    MAIN, NOTIFY, METRICS, UPKEEP, HIGHLEVEL, AGENCY, TWITCH, JOB, FROM, TO, MATCH, FIELD, ON,
+    MOMENT, RETURN, LIMITS, LIMIT, SHARE,
 ];

@@ -8,7 +8,8 @@ use super::address::check_proxy;
 use super::job::{self, Sketch};
 use super::problem::{Problem, Problems};
 use super::reader::{File, Spot, Table};
-use super::{Config, across, keys, source};
+use super::source::{self, SecretSource};
+use super::{Config, across, keys, service};
 use crate::model::{Job, JobName};
 
 /// The main file when none is named and the current folder has none.
@@ -74,6 +75,7 @@ pub fn load_partly(path: &Path) -> Result<(Config, Problems), Problems> {
     let key = |key: &str| source::source(main_root.as_ref()?, key, folder);
     let (token_key, old_token_key) = (key("token_key"), key("old_token_key"));
     let proxy = main_root.as_ref().and_then(proxy);
+    let service = service::read(main_root.as_ref(), folder, &state);
 
     let mut unreadable = Vec::new();
     let mut files = Vec::new();
@@ -101,10 +103,19 @@ pub fn load_partly(path: &Path) -> Result<(Config, Problems), Problems> {
         .iter()
         .zip(&tables)
         .filter_map(|(file, table)| Some((file, table.as_ref()?)))
-        .map(|(file, table)| (file, job::read(&Table::root(file, table), &accounts)))
+        .map(|(file, table)| {
+            (
+                file,
+                job::read(&Table::root(file, table), &accounts, folder),
+            )
+        })
         .collect();
     across::check(&sketches);
 
+    let pings: BTreeMap<JobName, SecretSource> = sketches
+        .iter()
+        .filter_map(|(_, sketch)| Some((sketch.name.clone()?.value, sketch.ping.clone()?)))
+        .collect();
     let jobs: Vec<Option<Job>> = sketches.into_iter().map(|(_, sketch)| sketch.job).collect();
     let is_parsed = main_root.is_some();
     drop(main_root);
@@ -134,6 +145,10 @@ pub fn load_partly(path: &Path) -> Result<(Config, Problems), Problems> {
         token_key,
         old_token_key,
         proxy,
+        notify: service.notify,
+        metrics: service.metrics,
+        upkeep: service.upkeep,
+        pings,
         accounts: accounts.into_whole(),
         jobs,
     };

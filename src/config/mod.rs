@@ -7,6 +7,7 @@ mod account;
 mod accounts;
 mod across;
 mod address;
+mod duration;
 mod fields;
 mod highlevel;
 mod job;
@@ -15,8 +16,10 @@ mod limits;
 mod load;
 mod matching;
 mod problem;
+mod quiet;
 mod reader;
 pub mod scopes;
+mod service;
 mod source;
 mod tags;
 #[cfg(test)]
@@ -32,6 +35,7 @@ pub use account::{
 };
 pub use load::{find, load, load_partly};
 pub use problem::{Problem, Problems};
+pub use service::{NotifyTarget, NotifyTo, Occasion, Upkeep};
 pub use source::SecretSource;
 
 use crate::model::{AccountName, Job, JobName};
@@ -49,6 +53,14 @@ pub struct Config {
     pub old_token_key: Option<SecretSource>,
     /// The proxy of calls that leave this machine, `http://host:port`; `None` calls directly.
     pub proxy: Option<String>,
+    /// Who is told when something changes, by name.
+    pub notify: BTreeMap<String, NotifyTarget>,
+    /// The file that figures for Prometheus are written to; `None` writes none.
+    pub metrics: Option<PathBuf>,
+    /// How the state is kept in good order.
+    pub upkeep: Upkeep,
+    /// The address that is called at the beginning and the end of a job's scheduled runs, by job.
+    pub pings: BTreeMap<JobName, SecretSource>,
     /// The accounts by name.
     pub accounts: BTreeMap<AccountName, Account>,
     /// The jobs by name.

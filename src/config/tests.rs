@@ -3,6 +3,7 @@
 mod accounts;
 mod jobs;
 mod main_file;
+mod service;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};

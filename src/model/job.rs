@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use chrono::NaiveTime;
 use serde::{Deserialize, Serialize};
 
 use super::ids::{AccountName, FieldKey, JobName, LocationId, Namespace};
@@ -18,6 +19,12 @@ pub struct Job {
     pub schedule: Option<String>,
     /// The zone of `schedule`, `full` and the `date` filter.
     pub timezone: chrono_tz::Tz,
+    /// A scheduled run begins up to so much later than its moment, each time another while; default none.
+    pub jitter: Duration,
+    /// A scheduled run ends after this time and goes on at the next one; `None` lets it run to its end.
+    pub time_budget: Option<Duration>,
+    /// Hours of the day, in `timezone`, in which no scheduled run begins or goes on.
+    pub quiet: Vec<Quiet>,
     /// Five-field cron line for full passes; `None` leaves them to `--full` and to what the source demands.
     pub full: Option<String>,
     /// The least time between two full passes that a debt makes due; default 24 h.
@@ -56,6 +63,26 @@ pub struct Job {
     pub strict: bool,
     /// Which endpoint a full pass reads contacts with.
     pub contacts_reader: ContactsReader,
+}
+
+/// A part of every day, by the clock on the wall; it may reach over midnight.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Quiet {
+    /// Its first minute.
+    pub from: NaiveTime,
+    /// The first minute after it; never the same as `from`.
+    pub until: NaiveTime,
+}
+
+impl Quiet {
+    /// Returns whether the clock on the wall shows a time in it.
+    pub fn holds(self, time: NaiveTime) -> bool {
+        if self.from < self.until {
+            self.from <= time && time < self.until
+        } else {
+            self.from <= time || time < self.until
+        }
+    }
 }
 
 /// A source of records.

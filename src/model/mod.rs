@@ -21,7 +21,7 @@ pub use ids::{
 };
 pub use job::{
     Actions, AtMost, By, Channel, ContactsReader, Destination, FieldRule, GuardKind, Job,
-    Lifecycle, Limits, Missing, Own, Share, SourceKind,
+    Lifecycle, Limits, Missing, Own, Quiet, Share, SourceKind,
 };
 pub use listing::{Cut, Ended};
 pub use record::Record;

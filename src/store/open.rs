@@ -17,6 +17,7 @@ pub const STATE_FILE: &str = "ghl-sync.db";
 const SCHEMAS: &[&str] = &[
     include_str!("schema/001.sql"),
     include_str!("schema/002.sql"),
+    include_str!("schema/003.sql"),
 ];
 
 /// The `user_version` of a file that this program writes.

@@ -224,7 +224,7 @@ fn a_wrong_line_above_the_tables_says_so() {
         ("timezone = 'new york'", "1:12: timezone: unknown time zone `new york`, did you mean `America/New_York`?".to_owned()),
         ("timezone = 'Middle/Earth'", "1:12: timezone: unknown time zone `Middle/Earth`".to_owned()),
         ("full_at_most_every = '30m'", "1:22: full_at_most_every: `30m` is too short, expected at least 1h".to_owned()),
-        ("full_at_most_every = 'day'", "1:22: full_at_most_every: `day` is not a duration, expected a whole number with m, h or d, such as \"24h\"".to_owned()),
+        ("full_at_most_every = 'day'", "1:22: full_at_most_every: `day` is not a duration, expected a whole number with s, m, h or d, such as \"24h\"".to_owned()),
         ("recheck = 'no'", "1:11: recheck: expected true or false, found a text".to_owned()),
         ("contacts_reader = 'lst'", "1:19: contacts_reader: unknown word `lst`, did you mean `list`?".to_owned()),
         ("shedule = ''", "1:1: shedule: unknown key, did you mean `schedule`?".to_owned()),
