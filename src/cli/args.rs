@@ -2,6 +2,7 @@
 
 mod auth;
 mod init;
+mod look;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -18,6 +19,7 @@ use super::exit::Exit;
 
 pub use auth::{Auth, AuthDo, AuthOf, AuthWhat, HubAuth, ShowAuth, TwitchAuth};
 pub use init::{HubWay, Init};
+pub use look::{Explain, History, Show, Since, WhichRun};
 
 /// The heading of what every command takes.
 const GLOBAL: &str = "Options of every command";
@@ -64,6 +66,12 @@ pub enum Command {
     Check(Check),
     /// Show every job's last run, what is due and what waits for you
     Status(Status),
+    /// List past runs, newest first: when, how long, what came of it
+    History(History),
+    /// Show the report of a past run again
+    Show(Show),
+    /// Tell everything known of one person: the record, the contact, what the job wants and why, every step of all runs
+    Explain(Explain),
     /// Say that a record is a contact
     Link(Link),
     /// Forget which contact a record is
@@ -413,6 +421,11 @@ mod tests {
             "ghl-sync check --online --format json",
             "ghl-sync check --online --write-test --account main",
             "ghl-sync status --format json -vv --log-format json",
+            "ghl-sync history",
+            "ghl-sync history a b --limit 5 --since 7d --failed --format markdown",
+            "ghl-sync show 12 --format json",
+            "ghl-sync show last --show-personal --out r.txt",
+            "ghl-sync explain ann --job a --format json --show-personal",
             "ghl-sync link a 123 C0ntact",
             "ghl-sync unlink a 123",
             "ghl-sync retry a 1 2 3",

@@ -15,7 +15,7 @@ use super::logs::{self, Loud};
 use super::progress::Progress;
 use super::shell::Shell;
 use super::typed::Typed;
-use super::{auth, check, demo, init, runs, sandbox, settle, status};
+use super::{auth, check, demo, explain, history, init, runs, sandbox, settle, show, status};
 
 /// The threads that calls are made on; planning and the state have their own.
 const THREADS: usize = 2;
@@ -87,6 +87,9 @@ fn on_a_runtime(args: &Args, progress: &Progress) -> Exit {
             | Command::Sandbox(_)
             | Command::Check(_)
             | Command::Status(_)
+            | Command::History(_)
+            | Command::Show(_)
+            | Command::Explain(_)
             | Command::Link(_)
             | Command::Unlink(_)
             | Command::Retry(_)
@@ -125,6 +128,9 @@ async fn carry_out(args: &Args, shell: &mut Shell) -> Result<Exit, CliError> {
         Command::Resync(resync) => runs::resync(shell, path, resync).await,
         Command::Check(check) => check::check(shell, path, check).await,
         Command::Status(status) => status::status(shell, path, status),
+        Command::History(history) => history::history(shell, path, history),
+        Command::Show(show) => show::show(shell, path, show),
+        Command::Explain(explain) => explain::explain(shell, path, explain),
         Command::Link(link) => settle::link(shell, path, link).await,
         Command::Unlink(record) => settle::unlink(shell, path, record).await,
         Command::Retry(retry) => settle::retry(shell, path, retry).await,

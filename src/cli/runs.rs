@@ -10,7 +10,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use crate::config::{self, Config};
 use crate::model::{Digest, JobName};
 use crate::net::Reach;
-use crate::report::{self, Options, ReportRow};
+use crate::report::{self, Options, Report, ReportRow, Rows};
 use crate::run::{self, Ask, Done};
 use crate::store::Store;
 use crate::store::runs::note_exit;
@@ -22,7 +22,7 @@ use super::shell::Shell;
 use super::worlds::Worlds;
 
 /// The rows that a report on a terminal or a page shows before it only counts.
-const MAX_ROWS: u64 = 200;
+pub(super) const MAX_ROWS: u64 = 200;
 
 /// How a report is shown.
 #[derive(Clone, Copy, Debug)]
@@ -196,7 +196,7 @@ async fn all(
 }
 
 /// Makes a file that only its owner can read, because reports hold people's names; one that is there is emptied and keeps its permissions.
-fn private(path: &Path) -> io::Result<File> {
+pub(super) fn private(path: &Path) -> io::Result<File> {
     OpenOptions::new()
         .write(true)
         .create(true)
@@ -246,12 +246,25 @@ pub(super) fn render(
         Some(plan_no) => Box::new(run::rows(store, plan_no)),
         None => Box::new(std::iter::empty()),
     };
-    let write = match view.format {
+    write_report(&done.report, &mut rows, view.format, &view.options, out)
+}
+
+/// Writes a report with these rows in one of the forms.
+///
+/// Errors: of `out`, or of reading the rows.
+pub(super) fn write_report(
+    report: &Report,
+    rows: Rows<'_>,
+    format: Format,
+    options: &Options,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let write = match format {
         Format::Text => report::text,
         Format::Json => report::json,
         Format::Markdown => report::markdown,
     };
-    write(&done.report, &mut rows, out, &view.options)
+    write(report, rows, out, options)
 }
 
 #[cfg(test)]

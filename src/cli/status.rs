@@ -435,6 +435,7 @@ mod tests {
             ended_ms: Some(1_772_452_806_000),
             exit: Some(0),
             digest: None,
+            why: None,
             summary: Some(
                 r#"{"counts":{"create":{"planned":1200,"done":1000,"held":200}}}"#.to_owned(),
             ),

@@ -273,7 +273,7 @@ fn table(out: &mut dyn Write, heading: &str, columns: &[&str]) -> io::Result<()>
 }
 
 /// Returns the text so that Markdown shows it letter by letter.
-fn escaped(text: &str) -> String {
+pub fn escaped(text: &str) -> String {
     let text = plain(text);
     let mut shown = String::with_capacity(text.len());
     for c in text.chars() {

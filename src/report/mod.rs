@@ -16,8 +16,9 @@ mod words;
 
 use std::io;
 
-pub use json::json;
-pub use markdown::markdown;
+pub use json::{json, json_line};
+pub use markdown::{escaped, markdown};
+pub use personal::{hidden, hidden_row, hidden_value};
 pub use plain::{plain, wrapped};
 pub use shape::{
     Calls, Cost, Counts, GuardFinding, HubSummary, Mode, News, NewsKind, Outcome, Pass, Per,

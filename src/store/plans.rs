@@ -309,6 +309,41 @@ pub fn unsettled(db: &Connection, job_no: i64) -> Result<Vec<Step>, StoreError> 
     )
 }
 
+/// Returns the plan of a run, `None` when it ended before it planned, or when the plan was taken out of the journal.
+pub fn of_run(db: &Connection, run_no: i64) -> Result<Option<i64>, StoreError> {
+    Ok(db
+        .query_row("SELECT no FROM plan WHERE run_no = ?1", [run_no], |row| {
+            row.get(0)
+        })
+        .optional()?)
+}
+
+/// Returns every step of one record in all plans of a job, oldest first, at most `limit` of the newest.
+///
+/// Looks through the whole journal of the job: there is no index for it, because people ask seldom and runs write often.
+pub fn of_record(
+    db: &Connection,
+    job_no: i64,
+    key: &RecordKey,
+    limit: i64,
+) -> Result<Vec<Step>, StoreError> {
+    let mut steps = select_from(
+        db,
+        "step s",
+        "p.job_no = ?1 AND s.key = ?2 ORDER BY s.plan_no DESC, s.seq DESC LIMIT ?3",
+        &[&job_no, &key.as_str(), &limit],
+    )?;
+    steps.reverse();
+    Ok(steps)
+}
+
+/// Returns the run and the moment of making of a plan, the latter in ms.
+pub fn made_by(db: &Connection, plan_no: i64) -> Result<(i64, i64), StoreError> {
+    Ok(db
+        .prepare_cached("SELECT run_no, made_ms FROM plan WHERE no = ?1")?
+        .query_row([plan_no], |row| Ok((row.get(0)?, row.get(1)?)))?)
+}
+
 /// Returns the steps of a plan in order, after `after`, at most `limit`.
 pub fn steps_after(
     db: &Connection,
