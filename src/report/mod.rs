@@ -25,7 +25,7 @@ pub use shape::{
     Report, ReportRow, RowMark, SCHEMA, SourceSummary,
 };
 pub use text::text;
-pub use words::{duration, headline, next_command, number, shell_word};
+pub use words::{detail_lines, duration, headline, next_command, number, shell_word};
 
 /// The rows of a report in the order of the plan; an error ends the rendering and is returned.
 pub type Rows<'a> = &'a mut dyn Iterator<Item = io::Result<ReportRow>>;

@@ -147,3 +147,20 @@ pub fn claims(db: &Connection, contact_no: i64) -> Result<Vec<(String, String, b
     })?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
+
+/// Returns the state of a record's link and the contact's row; `None` when there is none.
+pub fn linked(
+    db: &Connection,
+    location_no: i64,
+    namespace: Namespace,
+    key: &RecordKey,
+) -> Result<Option<(String, Option<i64>)>, StoreError> {
+    Ok(db
+        .prepare_cached(
+            "SELECT state, contact_no FROM link WHERE location_no = ?1 AND namespace = ?2 AND key = ?3",
+        )?
+        .query_row(params![location_no, namespace.as_str(), key.as_str()], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })
+        .optional()?)
+}

@@ -18,6 +18,7 @@ mod laws;
 mod leaving;
 mod life;
 mod logged;
+mod looks;
 mod lost;
 mod mirror;
 mod newuser;
