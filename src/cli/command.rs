@@ -15,7 +15,9 @@ use super::logs::{self, Loud};
 use super::progress::Progress;
 use super::shell::Shell;
 use super::typed::Typed;
-use super::{auth, check, demo, explain, history, init, runs, sandbox, settle, show, status};
+use super::{
+    auth, check, daemon, demo, explain, history, init, runs, sandbox, settle, show, status,
+};
 
 /// The threads that calls are made on; planning and the state have their own.
 const THREADS: usize = 2;
@@ -80,9 +82,10 @@ fn on_a_runtime(args: &Args, progress: &Progress) -> Exit {
                 );
             }
             Command::Check(check) if check.online => interrupt::end_at_once(progress.clone()),
-            // The first four listen themselves, with what they leave in mind; the others are over in a moment.
+            // The first five listen themselves, with what they leave in mind; the others are over in a moment.
             Command::Init(_)
             | Command::Auth(_)
+            | Command::Daemon
             | Command::Demo(_)
             | Command::Sandbox(_)
             | Command::Check(_)
@@ -126,6 +129,7 @@ async fn carry_out(args: &Args, shell: &mut Shell) -> Result<Exit, CliError> {
         Command::Plan(plan) => runs::plan(shell, path, plan).await,
         Command::Apply(apply) => runs::apply(shell, path, apply).await,
         Command::Resync(resync) => runs::resync(shell, path, resync).await,
+        Command::Daemon => daemon::daemon(shell, path).await,
         Command::Check(check) => check::check(shell, path, check).await,
         Command::Status(status) => status::status(shell, path, status),
         Command::History(history) => history::history(shell, path, history),

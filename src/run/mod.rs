@@ -31,7 +31,7 @@ pub use lease::Lease;
 pub use look::{Looked, finding_news, look};
 pub use rows::Again;
 pub use settle::{SettleError, Settling, settle};
-pub use world::{Ask, CLOCK_MAY_BE_OFF, Stop, Tick, Watch, World, keeping_of};
+pub use world::{Ask, CLOCK_MAY_BE_OFF, Stop, Tick, Watch, Why, World, keeping_of};
 
 use std::collections::BTreeMap;
 
