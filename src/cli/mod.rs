@@ -26,6 +26,7 @@ mod show;
 mod stage;
 mod status;
 mod typed;
+mod waiting;
 mod worlds;
 
 pub use command::{main, run, say_panics};

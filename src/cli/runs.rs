@@ -11,7 +11,7 @@ use crate::config::{self, Config};
 use crate::model::{Digest, JobName};
 use crate::net::Reach;
 use crate::report::{self, Options, Report, ReportRow, Rows};
-use crate::run::{self, Ask, Done, Stop, Watch};
+use crate::run::{self, Ask, Done, RunError, Stop, Watch};
 use crate::store::Store;
 use crate::store::runs::note_exit;
 
@@ -20,6 +20,7 @@ use super::error::CliError;
 use super::exit::{self, Exit};
 use super::scheduled::scheduled;
 use super::shell::Shell;
+use super::waiting::{self, one_after_another};
 use super::worlds::Worlds;
 
 /// The rows that a report on a terminal or a page shows before it only counts.
@@ -192,6 +193,10 @@ async fn all(
             break;
         }
         let (done, exit_code) = match by {
+            By::Person { exit_code } if ask.wait => {
+                let done = one_after_another(shell, &worlds, name, ask).await;
+                (done.map(Some), exit_code)
+            }
             By::Person { exit_code } => (one(shell, &worlds, name, ask).await.map(Some), exit_code),
             By::Schedule => (scheduled(shell, &worlds, name, ask).await, false),
         };
@@ -201,6 +206,11 @@ async fn all(
             Ok(None) => continue,
             Err(error) => {
                 shell.complain(&error);
+                if let CliError::Run(RunError::Busy { .. }) = &error {
+                    for hint in waiting::hints(shell, &worlds, name, ask) {
+                        shell.progress.say(&format!("hint: {hint}"));
+                    }
+                }
                 exits.push(error.exit());
                 continue;
             }

@@ -1,6 +1,8 @@
 //! What a command has around it: where it writes, what time it is, who may stop it.
 
 use std::io::{self, Write};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use crate::model::Clock;
 use crate::run::{Stop, Tick, Watch};
@@ -21,6 +23,8 @@ pub struct Shell {
     pub stop: Stop,
     /// The columns of stdout; `None` for no terminal, where lines are not wrapped.
     pub width: Option<u16>,
+    /// Whether it only waits for another process: whoever stops it then stops nothing that was begun.
+    pub(super) waits: Arc<AtomicBool>,
     /// How commands are typed in what it says.
     pub(super) typed: Typed,
 }
@@ -35,6 +39,7 @@ impl Shell {
             clock,
             stop: Stop::default(),
             width: None,
+            waits: Arc::default(),
             typed: Typed::default(),
         }
     }
