@@ -71,11 +71,7 @@ fn on_a_runtime(args: &Args, progress: &Progress) -> Exit {
     let exit = runtime.block_on(async {
         match &args.command {
             Command::Plan(_) | Command::Apply(_) | Command::Resync(_) => {
-                interrupt::listen_unless(
-                    shell.waits.clone(),
-                    shell.stop.clone(),
-                    progress.clone(),
-                );
+                interrupt::listen_unless(shell.waits.clone(), shell.stop.clone(), progress.clone());
             }
             Command::Check(check) if check.write_test => {
                 interrupt::listen_saying(

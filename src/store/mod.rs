@@ -19,6 +19,7 @@ pub mod plans;
 pub mod progress;
 pub mod rows;
 pub mod runs;
+pub mod standing;
 pub mod tokens;
 mod vault;
 pub mod walks;

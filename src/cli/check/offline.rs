@@ -59,7 +59,7 @@ pub(super) fn look(
 }
 
 /// Returns whether a job uses the account, or a used location takes its tokens from it.
-pub(super) fn is_used(config: &Config, name: &AccountName) -> bool {
+pub(in crate::cli) fn is_used(config: &Config, name: &AccountName) -> bool {
     let by_a_job = |name: &AccountName| {
         let mut jobs = config.jobs.values();
         jobs.any(|job| job.from == *name || job.to == *name)
@@ -82,7 +82,11 @@ const IDLE: TimeDelta = TimeDelta::days(20);
 const ROTATION: TimeDelta = TimeDelta::days(90);
 
 /// Returns the command that logs an account in; an agency's location is logged in by its agency.
-pub(super) fn login_command(account: &Account, name: &AccountName, typed: &Typed) -> String {
+pub(in crate::cli) fn login_command(
+    account: &Account,
+    name: &AccountName,
+    typed: &Typed,
+) -> String {
     let (service, who) = match account {
         Account::HighLevel(hub) => match &hub.login {
             HubLogin::Agency(agency) => ("highlevel", agency),
