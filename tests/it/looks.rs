@@ -306,7 +306,7 @@ async fn a_persons_edit_and_a_conflict_are_explained_with_the_command_that_settl
         "[on.join]",
         "email = { value = \"{{ user_login }}@example.com\", own = \"fill\" }\n[on.join]",
     );
-    let rig = Rig::with_job(now(3, 1), &job).await;
+    let mut rig = Rig::with_job(now(3, 1), &job).await;
     program(&rig, FIRST).await.exits(0);
     let follower = rig.sandbox.followers().remove(0);
     let contact = rig
@@ -322,11 +322,36 @@ async fn a_persons_edit_and_a_conflict_are_explained_with_the_command_that_settl
         .await
         .exits(0)
         .says(&[&email, &id]);
+    // One is edited; of another the record wants something else besides.
+    let other = rig.sandbox.followers().remove(1);
+    let others = rig
+        .sandbox
+        .contacts_by_field("twitch_user_id", &other.id)
+        .remove(0);
+    let others = others["id"].as_str().unwrap().to_owned();
     rig.sandbox.edit_contact(&id, "twitch_username", "by hand");
-    let apply = program(&rig, &["apply", "--full"]).await;
-    let told = program(&rig, &["explain", &follower.id]).await.exits(0);
-    assert!(
-        told.out.contains("a person's edit stands"),
-        "{apply}\n{told}"
-    );
+    rig.sandbox
+        .edit_contact(&others, "twitch_username", "by hand");
+    rig.sandbox.rename(&other.id, "renamed", &other.name);
+    rig.advance(crate::rig::minutes(16));
+    rig.apply().await;
+    program(&rig, &["explain", &follower.id])
+        .await
+        .exits(0)
+        .says(&["`by hand`", "a person's edit stands", "now: nothing to do"]);
+    program(&rig, &["explain", "renamed"])
+        .await
+        .exits(0)
+        .says(&[
+            "in conflict: it holds what neither we nor the mapping put there",
+            "open: conflict: twitch_username holds `by hand`, we want `renamed`",
+            &format!(
+                "    ghl-sync keep followers {} twitch_username --config ",
+                other.id
+            ),
+        ]);
+    program(&rig, &["status"])
+        .await
+        .exits(0)
+        .says(&["waits for conflict of"]);
 }

@@ -37,4 +37,5 @@ mod shared;
 mod tags;
 mod terminal;
 mod vendors;
+mod watching;
 mod wires;
