@@ -3,6 +3,7 @@
 mod auth;
 mod history;
 mod init;
+mod look;
 mod notify;
 mod state;
 mod units;
@@ -21,8 +22,9 @@ use crate::model::{
 use super::exit::Exit;
 
 pub use auth::{Auth, AuthDo, AuthOf, AuthWhat, HubAuth, ShowAuth, TwitchAuth};
-pub use history::{History, HistoryCommand, Prune};
+pub use history::{HistoryCommand, Prune};
 pub use init::{HubWay, Init};
+pub use look::{Explain, History, Show, Since, WhichRun};
 pub use notify::Notify;
 pub use state::{State, StateBackup, StateCheck, StateDo, StateRestore, StateUpkeep};
 pub use units::{Completions, InstallUnits, Man};
@@ -76,10 +78,14 @@ pub enum Command {
     Status(Status),
     /// Show who is told of changes, what waits to be told and what stands; --test tries every target
     Notify(Notify),
-    /// What past runs did
+    /// List past runs, newest first: when, how long, what came of it; `history prune` takes old ones away
     History(History),
     /// Look after the state: check, backup, restore, upkeep
     State(State),
+    /// Show the report of a past run again
+    Show(Show),
+    /// Tell everything known of one person: the record, the contact, what the job wants and why, every step of all runs
+    Explain(Explain),
     /// Say that a record is a contact
     Link(Link),
     /// Forget which contact a record is
@@ -444,6 +450,11 @@ mod tests {
             "ghl-sync state backup --out b.db --format json",
             "ghl-sync state restore b.db --yes --format json",
             "ghl-sync state upkeep --format json",
+            "ghl-sync history",
+            "ghl-sync history a b --limit 5 --since 7d --failed --format markdown",
+            "ghl-sync show 12 --format json",
+            "ghl-sync show last --show-personal --out r.txt",
+            "ghl-sync explain ann --job a --format json --show-personal",
             "ghl-sync link a 123 C0ntact",
             "ghl-sync unlink a 123",
             "ghl-sync retry a 1 2 3",

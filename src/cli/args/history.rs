@@ -1,4 +1,4 @@
-//! The arguments of `history`.
+//! The arguments of what changes the history.
 
 use std::time::Duration;
 
@@ -6,14 +6,6 @@ use clap::Subcommand;
 
 use super::Form;
 use crate::config::duration_of;
-
-/// The arguments of `history`.
-#[derive(Clone, Debug, PartialEq, clap::Args)]
-pub struct History {
-    /// What to do with it.
-    #[command(subcommand)]
-    pub command: HistoryCommand,
-}
 
 /// What to do with the history.
 #[derive(Clone, Debug, PartialEq, Subcommand)]
