@@ -7,7 +7,7 @@ use std::panic::{self, AssertUnwindSafe};
 use crate::model::Clock;
 use crate::net::renewals_through;
 
-use super::args::{self, Args, Command};
+use super::args::{self, Args, Command, HistoryCommand, StateDo};
 use super::error::CliError;
 use super::exit::Exit;
 use super::interrupt;
@@ -15,7 +15,10 @@ use super::logs::{self, Loud};
 use super::progress::Progress;
 use super::shell::Shell;
 use super::typed::Typed;
-use super::{auth, check, daemon, demo, init, runs, sandbox, settle, status};
+use super::{
+    auth, care, check, daemon, demo, explain, history, init, manual, notify, runs, sandbox, settle,
+    show, status, units,
+};
 
 /// The threads that calls are made on; planning and the state have their own.
 const THREADS: usize = 2;
@@ -63,17 +66,32 @@ fn on_a_runtime(args: &Args, progress: &Progress) -> Exit {
         }
     };
     let mut shell = Shell::new(Box::new(io::stdout()), progress.clone(), Clock::system());
+    shell.words = std::env::args_os().collect();
     if io::stdout().is_terminal() {
         shell.width = columns();
     }
     let exit = runtime.block_on(async {
         match &args.command {
             Command::Plan(_) | Command::Apply(_) | Command::Resync(_) => {
-                interrupt::listen(shell.stop.clone(), progress.clone(), || {});
+                interrupt::listen_unless(shell.waits.clone(), shell.stop.clone(), progress.clone());
             }
             Command::Check(check) if check.write_test => {
                 interrupt::listen_saying(
                     check::STOPPING,
+                    shell.stop.clone(),
+                    progress.clone(),
+                    || {},
+                );
+            }
+            Command::History(args::History {
+                command: Some(HistoryCommand::Prune(_)),
+                ..
+            })
+            | Command::State(args::State {
+                what: StateDo::Upkeep(_),
+            }) => {
+                interrupt::listen_saying(
+                    care::STOPPING,
                     shell.stop.clone(),
                     progress.clone(),
                     || {},
@@ -88,11 +106,19 @@ fn on_a_runtime(args: &Args, progress: &Progress) -> Exit {
             | Command::Sandbox(_)
             | Command::Check(_)
             | Command::Status(_)
+            | Command::Notify(_)
+            | Command::State(_)
+            | Command::History(_)
+            | Command::Show(_)
+            | Command::Explain(_)
             | Command::Link(_)
             | Command::Unlink(_)
             | Command::Retry(_)
             | Command::Keep(_)
-            | Command::Take(_) => {}
+            | Command::Take(_)
+            | Command::InstallUnits(_)
+            | Command::Completions(_)
+            | Command::Man(_) => {}
         }
         let exit = run(args, &mut shell).await;
         // Of a run that failed meanwhile: a pair that was granted is written before the process ends.
@@ -106,7 +132,7 @@ fn on_a_runtime(args: &Args, progress: &Progress) -> Exit {
 
 /// Carries out one command; says on the shell's progress what went wrong.
 pub async fn run(args: &Args, shell: &mut Shell) -> Exit {
-    shell.typed = Typed::with(args.config.as_deref());
+    shell.typed = Typed::with(args.config.as_deref()).in_words(&shell.words);
     match carry_out(args, shell).await {
         Ok(exit) => exit,
         Err(error) => {
@@ -127,12 +153,23 @@ async fn carry_out(args: &Args, shell: &mut Shell) -> Result<Exit, CliError> {
         Command::Daemon => daemon::daemon(shell, path).await,
         Command::Check(check) => check::check(shell, path, check).await,
         Command::Status(status) => status::status(shell, path, status),
+        Command::Notify(args) => notify::notify(shell, path, args).await,
+        Command::History(args) => match &args.command {
+            Some(HistoryCommand::Prune(prune)) => care::prune(shell, path, prune).await,
+            None => history::history(shell, path, args),
+        },
+        Command::Show(show) => show::show(shell, path, show),
+        Command::Explain(explain) => explain::explain(shell, path, explain),
+        Command::State(state) => care::state(shell, path, state).await,
         Command::Link(link) => settle::link(shell, path, link).await,
         Command::Unlink(record) => settle::unlink(shell, path, record).await,
         Command::Retry(retry) => settle::retry(shell, path, retry).await,
         Command::Keep(settle) => settle::keep(shell, path, settle).await,
         Command::Take(settle) => settle::take(shell, path, settle).await,
         Command::Demo(demo) => demo::demo(shell, demo).await,
+        Command::InstallUnits(install) => units::install(shell, path, install),
+        Command::Completions(completions) => manual::completions(shell, completions),
+        Command::Man(man) => manual::man(shell, man),
         Command::Sandbox(sandbox) => sandbox::serve(shell, sandbox).await,
     }
 }
@@ -159,6 +196,6 @@ pub fn say_panics(progress: &Progress) {
         }
         line.push_str("; nothing is lost, the next run goes on; please report it");
         progress.finish();
-        progress.say(&line);
+        progress.alarm(&line);
     }));
 }

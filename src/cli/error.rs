@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use crate::config::Problems;
 use crate::run::{RunError, SettleError};
-use crate::store::StoreError;
+use crate::store::{Owner, StoreError, hidden_by};
 
 use super::exit::{self, Exit};
 use super::typed::Typed;
@@ -32,6 +32,11 @@ pub enum CliError {
     Stopped {
         /// What that leaves, as a fragment.
         left: String,
+    },
+    /// The state is not in good order, or could not be kept so.
+    Care {
+        /// What is wrong and what failed, with what to do.
+        what: String,
     },
     /// A run could not be made or ended.
     Run(RunError),
@@ -68,7 +73,7 @@ impl CliError {
             CliError::Config(_) | CliError::Usage { .. } => Exit::BadConfig,
             CliError::OutOfTouch { .. } => Exit::OutOfTouch,
             CliError::Run(error) => exit::of_run_error(error),
-            CliError::Stopped { .. } | CliError::Io { .. } => Exit::Failed,
+            CliError::Stopped { .. } | CliError::Care { .. } | CliError::Io { .. } => Exit::Failed,
         }
     }
 
@@ -76,15 +81,22 @@ impl CliError {
     pub(super) fn hint(&self, typed: &Typed) -> Option<String> {
         match self {
             CliError::Config(Problems(problems)) => {
-                let missing = problems
-                    .iter()
-                    .any(|problem| problem.line == 0 && !problem.file.exists());
+                let of_files = || problems.iter().filter(|problem| problem.line == 0);
+                // A file that is hidden from this user is there.
+                if let Some(owner) = of_files().find_map(|problem| hidden_by(&problem.file)) {
+                    return Some(as_owner(&owner, typed));
+                }
+                let missing =
+                    of_files().any(|problem| matches!(problem.file.try_exists(), Ok(false)));
                 missing.then(|| {
                     "write one with `ghl-sync init`, name another with --config, or try the program without any: ghl-sync demo"
                         .to_owned()
                 })
             }
             CliError::Usage { hint, .. } => hint.clone(),
+            CliError::Run(RunError::State(StoreError::Foreign { owner, .. })) => {
+                Some(as_owner(owner, typed))
+            }
             CliError::Run(RunError::Setup { .. }) => Some(format!(
                 "`{}` shows everything that it can find out without a call, `{}` the rest",
                 typed.command("check"),
@@ -100,9 +112,17 @@ impl CliError {
             )
             | CliError::OutOfTouch { .. }
             | CliError::Stopped { .. }
+            | CliError::Care { .. }
             | CliError::Io { .. } => None,
         }
     }
+}
+
+fn as_owner(owner: &Owner, typed: &Typed) -> String {
+    format!(
+        "type it as the user whose files these are: {}",
+        typed.again_as(owner)
+    )
 }
 
 impl fmt::Display for CliError {
@@ -115,6 +135,7 @@ impl fmt::Display for CliError {
             }
             CliError::Usage { what, .. } | CliError::OutOfTouch { what } => f.write_str(what),
             CliError::Stopped { left } => write!(f, "stopped by you: {left}"),
+            CliError::Care { what } => write!(f, "the state's upkeep: {what}"),
             CliError::Run(error) => error.fmt(f),
             CliError::Io { what, source } => write!(f, "cannot {what}: {source}"),
         }
@@ -125,7 +146,10 @@ impl std::error::Error for CliError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             CliError::Config(problems) => Some(problems),
-            CliError::Usage { .. } | CliError::OutOfTouch { .. } | CliError::Stopped { .. } => None,
+            CliError::Usage { .. }
+            | CliError::OutOfTouch { .. }
+            | CliError::Stopped { .. }
+            | CliError::Care { .. } => None,
             CliError::Run(error) => Some(error),
             CliError::Io { source, .. } => Some(source),
         }

@@ -5,18 +5,30 @@
 //! before the disk has it.
 
 pub mod agenda;
+pub mod backup;
 mod bucket;
+pub mod conditions;
 mod error;
 pub mod findings;
+pub mod freeing;
+pub mod health;
+pub mod history;
 pub mod jobs;
+pub mod kept;
 mod key;
 pub mod links;
 mod lock;
 pub mod mirror;
+pub mod notices;
 mod open;
+mod owner;
+pub mod people;
 pub mod plans;
+pub mod progress;
+pub mod restore;
 pub mod rows;
 pub mod runs;
+pub mod standing;
 pub mod tokens;
 mod vault;
 pub mod walks;
@@ -27,6 +39,7 @@ pub use error::StoreError;
 pub use key::{Key, NotAKey};
 pub use lock::{Lock, Taken};
 pub use open::{SCHEMA_VERSION, STATE_FILE};
+pub use owner::{Owner, hidden_by, is_ours};
 pub use tokens::{LoginFacts, LoginKind};
 pub use vault::{Login, Vault, VaultError};
 pub use writer::Store;

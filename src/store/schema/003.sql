@@ -19,6 +19,7 @@ CREATE TABLE progress (
   what TEXT NOT NULL,
   done INTEGER NOT NULL,
   total INTEGER,                        -- NULL: unknown
+  since_ms INTEGER NOT NULL,            -- when this part of the run began, for the rate
   at_ms INTEGER NOT NULL                -- when this was written; a living run writes every few seconds
 ) STRICT;
 
@@ -29,6 +30,17 @@ CREATE TABLE condition (
   what TEXT NOT NULL,
   hash TEXT NOT NULL,                   -- of what makes it another one; the same hash is no news
   since_ms INTEGER NOT NULL,
+  PRIMARY KEY (subject, kind)
+) STRICT, WITHOUT ROWID;
+
+-- What messages said of a condition, and how restless it is. Whoever was told that something stands is told when it is over.
+CREATE TABLE told (
+  subject TEXT NOT NULL,
+  kind TEXT NOT NULL CHECK (kind IN ('failure', 'held', 'conflict', 'login')),
+  hash TEXT,                            -- the condition's hash that was last told; NULL: nothing that is not over
+  times INTEGER NOT NULL,               -- how often in a row it was seen to stand
+  changes TEXT NOT NULL,                -- when it changed within the last hour, JSON list of ms
+  flaps INTEGER NOT NULL CHECK (flaps IN (0, 1)), -- 1: nothing is told until it stood still for an hour
   PRIMARY KEY (subject, kind)
 ) STRICT, WITHOUT ROWID;
 
@@ -53,3 +65,6 @@ CREATE TABLE upkeep (
   checked_ms INTEGER,                   -- when all of the file was last checked
   vacuumed_ms INTEGER                   -- when freed pages were last given back
 ) STRICT;
+
+-- Why a run ended without a report; NULL for one with a report, one under way and one that was killed.
+ALTER TABLE run ADD COLUMN why TEXT;
