@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
+
 use crate::config::{
     Account, AgencyAccount, HighLevelAccount, HubApp, HubLogin, SecretSource, TwitchAccount,
     TwitchLogin,
 };
-use crate::model::{AccountName, Job, Secret};
+use crate::model::{AccountName, Job, JobName, Secret};
 use crate::net::{
     App, Auth, Gate, Keeper, KeeperParts, Line, LineParts, Reach, Reserve, Tally, Timeouts, Vendor,
     resolve,
@@ -228,6 +230,25 @@ impl Worlds {
             .entry(bucket.clone())
             .or_insert_with(|| Gate::new(store, clock, vendor, bucket, reserve, seed))
             .lane(reserve)
+    }
+
+    /// Returns until when the gates of a job's accounts are shut, as they last said; `None` when none ever was.
+    pub(super) fn shut_until(&self, job: &JobName) -> Option<DateTime<Utc>> {
+        let config = self.config();
+        let job = config.jobs.get(job)?;
+        let account = |name: &AccountName| match config.accounts.get(name) {
+            Some(Account::HighLevel(account)) => Some(self.of_hub(account).bucket),
+            // Whose token it is stands behind.
+            Some(Account::Twitch(account)) => Some(format!("twitch:{}:", account.client_id)),
+            Some(Account::Agency(_)) | None => None,
+        };
+        let buckets = [account(&job.to), account(&job.from)];
+        let gates = self.gates();
+        let of_job = gates.iter().filter(|(name, _)| {
+            let mut buckets = buckets.iter().flatten();
+            buckets.any(|bucket| name.starts_with(bucket.as_str()))
+        });
+        of_job.filter_map(|(_, gate)| gate.shut_until()).max()
     }
 
     /// Returns the names of the other jobs that write through the same bucket as the jobs of this account.

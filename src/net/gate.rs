@@ -61,6 +61,8 @@ struct Inner {
     /// The row as this process last saw it.
     known: Mutex<Bucket>,
     lanes: Lanes,
+    /// Until when it last was shut.
+    shut: Mutex<Option<DateTime<Utc>>>,
     /// Permits taken with the last row update, and when; only whose turn it is looks at them.
     stock: Mutex<(u32, DateTime<Utc>)>,
     place_free: Notify,
@@ -108,6 +110,7 @@ impl Gate {
             unheard: Mutex::new(None),
             known: Mutex::new(pace::fresh(vendor)),
             lanes: Lanes::default(),
+            shut: Mutex::default(),
             stock,
             place_free: Notify::new(),
             answered: Notify::new(),
@@ -143,6 +146,12 @@ impl Gate {
         }
     }
 
+    /// Returns until when it was shut to the last caller that it was shut to; `None` when it never was.
+    pub fn shut_until(&self) -> Option<DateTime<Utc>> {
+        let shut = self.inner.shut.lock();
+        *shut.unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Returns the name of the bucket in the state.
     pub fn name(&self) -> &str {
         &self.inner.name
@@ -166,7 +175,10 @@ impl Gate {
             match self.take().await.map_err(Shut::State)? {
                 Taken::Permits(permits) => *inner.stock() = (permits, inner.clock.now()),
                 Taken::Wait(wait) => inner.clock.sleep(wait).await,
-                Taken::Shut(until) => return Err(Shut::Spent { until }),
+                Taken::Shut(until) => {
+                    inner.shuts(until);
+                    return Err(Shut::Spent { until });
+                }
             }
         };
         inner.flight().send();
@@ -292,9 +304,12 @@ impl Gate {
         let until = resets_in
             .and_then(|left| TimeDelta::from_std(left).ok())
             .and_then(|left| self.inner.clock.now().checked_add_signed(left));
-        self.inner
-            .update(move |bucket, now| pace::spend(bucket, until, now))
-            .await
+        let spent = self
+            .inner
+            .update(move |bucket, now| pace::spend(bucket, until, now));
+        let until = spent.await?;
+        self.inner.shuts(until);
+        Ok(until)
     }
 }
 
@@ -313,6 +328,11 @@ impl Inner {
 
     fn stock(&self) -> MutexGuard<'_, (u32, DateTime<Utc>)> {
         self.stock.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn shuts(&self, until: DateTime<Utc>) {
+        let mut shut = self.shut.lock().unwrap_or_else(PoisonError::into_inner);
+        *shut = Some(until);
     }
 
     /// Uses one of the permits that were taken before; returns whether there was one.
