@@ -53,6 +53,8 @@ const TAGS: &str = r#"
 [match]
 by = ["link", "field:twitch_user_id"]
 missing = "skip"
+[fields]
+twitch_user_id = "{{ user_id }}"
 [on.join]
 add_tags = ["seen by NAME"]
 [on.leave]
