@@ -62,6 +62,8 @@ pub enum Command {
     Apply(Apply),
     /// Read both sides in full, and carry out what differs
     Resync(Resync),
+    /// Run the schedules until told to end; SIGHUP loads the configuration again
+    Daemon,
     /// Check configuration, secrets and state, and with --online what the vendors say; how to mend it stands beneath
     Check(Check),
     /// Show every job's last run, what is due and what waits for you
@@ -117,6 +119,9 @@ pub struct Apply {
     /// Read both sides in full, not only what is new
     #[arg(long)]
     pub full: bool,
+    /// Run as a timer does: keep the job's quiet hours and time budget, remember failures, and tell who is to be told
+    #[arg(long, conflicts_with_all = ["approve", "allow", "limit"])]
+    pub scheduled: bool,
     /// How it is carried out.
     #[command(flatten)]
     pub how: How,

@@ -15,7 +15,7 @@ use super::logs::{self, Loud};
 use super::progress::Progress;
 use super::shell::Shell;
 use super::typed::Typed;
-use super::{auth, check, demo, init, manual, runs, sandbox, settle, status, units};
+use super::{auth, check, daemon, demo, init, manual, runs, sandbox, settle, status, units};
 
 /// The threads that calls are made on; planning and the state have their own.
 const THREADS: usize = 2;
@@ -81,9 +81,10 @@ fn on_a_runtime(args: &Args, progress: &Progress) -> Exit {
                 );
             }
             Command::Check(check) if check.online => interrupt::end_at_once(progress.clone()),
-            // The first four listen themselves, with what they leave in mind; the others are over in a moment.
+            // The first five listen themselves, with what they leave in mind; the others are over in a moment.
             Command::Init(_)
             | Command::Auth(_)
+            | Command::Daemon
             | Command::Demo(_)
             | Command::Sandbox(_)
             | Command::Check(_)
@@ -127,6 +128,7 @@ async fn carry_out(args: &Args, shell: &mut Shell) -> Result<Exit, CliError> {
         Command::Plan(plan) => runs::plan(shell, path, plan).await,
         Command::Apply(apply) => runs::apply(shell, path, apply).await,
         Command::Resync(resync) => runs::resync(shell, path, resync).await,
+        Command::Daemon => daemon::daemon(shell, path).await,
         Command::Check(check) => check::check(shell, path, check).await,
         Command::Status(status) => status::status(shell, path, status),
         Command::Link(link) => settle::link(shell, path, link).await,

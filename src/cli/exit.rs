@@ -81,7 +81,8 @@ pub fn of_run_error(error: &RunError) -> Exit {
 /// for the next run, and a script must be able to tell.
 pub fn of_report(report: &Report, exit_code: bool) -> Exit {
     let ended = match &report.outcome {
-        Outcome::Finished => Exit::Done,
+        // The job says how long it may take, as `--limit` says how much it may do.
+        Outcome::Finished | Outcome::OutOfTime => Exit::Done,
         Outcome::Stopped => Exit::Failed,
         Outcome::Spent | Outcome::OutOfTouch(_) => Exit::OutOfTouch,
     };
@@ -215,6 +216,7 @@ mod tests {
         assert_eq!(of_report(&run, false), Exit::WaitsForAPerson);
         for (outcome, exit) in [
             (Outcome::Stopped, Exit::Failed),
+            (Outcome::OutOfTime, Exit::Done),
             (Outcome::Spent, Exit::OutOfTouch),
             (
                 Outcome::OutOfTouch("no answer".to_owned()),

@@ -31,7 +31,7 @@ impl Worlds {
     ///
     /// Errors: why there is none, for people, without the account's name: a secret that cannot be had, an address that no call can be made to.
     pub fn line(
-        &mut self,
+        &self,
         account: &Account,
         reach: Reach,
         auth: Auth,
@@ -54,12 +54,7 @@ impl Worlds {
     /// Makes a line to where an account's tokens are made and checked.
     ///
     /// Errors: as [`Worlds::line`].
-    pub fn token_line(
-        &mut self,
-        account: &Account,
-        auth: Auth,
-        tally: &Tally,
-    ) -> Result<Line, String> {
+    pub fn token_line(&self, account: &Account, auth: Auth, tally: &Tally) -> Result<Line, String> {
         let address = match account {
             Account::HighLevel(account) => self.of_hub(account),
             Account::Agency(account) => of_agency(account),
@@ -78,7 +73,7 @@ impl Worlds {
     /// Returns whose token the calls of an account carry: read or stored as of now.
     ///
     /// Errors: as [`Worlds::line`].
-    pub fn auth(&mut self, account: &Account) -> Result<Auth, String> {
+    pub fn auth(&self, account: &Account) -> Result<Auth, String> {
         match (account.token(), self.keeper(account)?) {
             (Some(source), _) => Ok(Auth::Fixed(secret(source)?)),
             (None, Some(keeper)) => Ok(Auth::Kept(keeper)),
@@ -89,7 +84,7 @@ impl Worlds {
     /// Makes the keeper of an account's stored login; `None` for an account whose token is kept elsewhere.
     ///
     /// Errors: as [`Worlds::line`]; for a location of an agency, what is wrong with the agency's account.
-    pub fn keeper(&mut self, account: &Account) -> Result<Option<Arc<Keeper>>, String> {
+    pub fn keeper(&self, account: &Account) -> Result<Option<Arc<Keeper>>, String> {
         let (name, app) = match account {
             Account::HighLevel(HighLevelAccount {
                 name,
@@ -158,7 +153,7 @@ impl Worlds {
         }))))
     }
 
-    fn agency(&mut self, name: &AccountName) -> Result<Arc<Keeper>, String> {
+    fn agency(&self, name: &AccountName) -> Result<Arc<Keeper>, String> {
         let account = self.config().accounts.get(name).cloned();
         let keeper = match &account {
             Some(account @ Account::Agency(_)) => self
@@ -197,7 +192,7 @@ impl Worlds {
     }
 
     fn line_to(
-        &mut self,
+        &self,
         address: Address,
         reach: Reach,
         auth: Auth,
@@ -227,7 +222,7 @@ impl Worlds {
     }
 
     /// Returns the gate of a bucket, the same one for all who ask; the first decides what is reserved.
-    fn gate(&mut self, vendor: Vendor, bucket: String, reserve: Reserve) -> Gate {
+    fn gate(&self, vendor: Vendor, bucket: String, reserve: Reserve) -> Gate {
         let (store, clock, seed) = (self.store().clone(), self.clock().clone(), self.seed());
         self.gates()
             .entry(bucket.clone())

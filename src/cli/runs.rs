@@ -11,18 +11,28 @@ use crate::config::{self, Config};
 use crate::model::{Digest, JobName};
 use crate::net::Reach;
 use crate::report::{self, Options, ReportRow};
-use crate::run::{self, Ask, Done};
+use crate::run::{self, Ask, Done, Stop, Watch};
 use crate::store::runs::note_exit;
 use crate::store::{Store, is_ours};
 
 use super::args::{Apply, Format, How, Output, Plan, Resync};
 use super::error::CliError;
 use super::exit::{self, Exit};
+use super::scheduled::scheduled;
 use super::shell::Shell;
 use super::worlds::Worlds;
 
 /// The rows that a report on a terminal or a page shows before it only counts.
 const MAX_ROWS: u64 = 200;
+
+/// Who started a run.
+#[derive(Clone, Copy, Debug)]
+enum By {
+    /// A person; `exit_code`: a dry run that finds something ends with 2.
+    Person { exit_code: bool },
+    /// A timer.
+    Schedule,
+}
 
 /// How a report is shown.
 #[derive(Clone, Copy, Debug)]
@@ -42,7 +52,10 @@ pub(super) async fn plan(
         holder: holder("plan", shell.clock.now()),
         ..Ask::default()
     };
-    all(shell, path, &args.jobs, &ask, &args.output, args.exit_code).await
+    let how = By::Person {
+        exit_code: args.exit_code,
+    };
+    all(shell, path, &args.jobs, &ask, &args.output, how).await
 }
 
 /// Runs `apply`.
@@ -52,7 +65,12 @@ pub(super) async fn apply(
     args: &Apply,
 ) -> Result<Exit, CliError> {
     let ask = ask(&args.how, args.full, "apply", shell.clock.now());
-    all(shell, path, &args.jobs, &ask, &args.output, false).await
+    let how = if args.scheduled {
+        By::Schedule
+    } else {
+        By::Person { exit_code: false }
+    };
+    all(shell, path, &args.jobs, &ask, &args.output, how).await
 }
 
 /// Runs `resync`.
@@ -63,7 +81,8 @@ pub(super) async fn resync(
 ) -> Result<Exit, CliError> {
     let ask = ask(&args.how, true, "resync", shell.clock.now());
     let jobs = [args.job.clone()];
-    all(shell, path, &jobs, &ask, &args.output, false).await
+    let how = By::Person { exit_code: false };
+    all(shell, path, &jobs, &ask, &args.output, how).await
 }
 
 fn ask(how: &How, full: bool, command: &str, now: DateTime<Utc>) -> Ask {
@@ -135,7 +154,7 @@ async fn all(
     names: &[JobName],
     ask: &Ask,
     output: &Output,
-    exit_code: bool,
+    by: By,
 ) -> Result<Exit, CliError> {
     let config = load(path)?;
     let names = chosen(&config, names)?;
@@ -160,7 +179,7 @@ async fn all(
             width: shell.width.filter(|_| output.out.is_none()),
         },
     };
-    let mut worlds = Worlds::open(config, shell.clock.clone())
+    let worlds = Worlds::open(config, shell.clock.clone())
         .await?
         .typing(&shell.typed);
     let mut exits = Vec::new();
@@ -173,8 +192,14 @@ async fn all(
             exits.push(Exit::Failed);
             break;
         }
-        let done = match one(shell, &mut worlds, name, ask).await {
-            Ok(done) => done,
+        let (done, exit_code) = match by {
+            By::Person { exit_code } => (one(shell, &worlds, name, ask).await.map(Some), exit_code),
+            By::Schedule => (scheduled(shell, &worlds, name, ask).await, false),
+        };
+        let done = match done {
+            Ok(Some(done)) => done,
+            // It rests; it was said.
+            Ok(None) => continue,
             Err(error) => {
                 shell.complain(&error);
                 exits.push(error.exit());
@@ -206,24 +231,40 @@ fn private(path: &Path) -> io::Result<File> {
         .open(path)
 }
 
-/// Runs one job once.
+/// Runs one job once, with its progress on the shell.
 ///
 /// Errors: whatever kept the run from a report.
 pub(super) async fn one(
     shell: &Shell,
-    worlds: &mut Worlds,
+    worlds: &Worlds,
     name: &JobName,
     ask: &Ask,
 ) -> Result<Done, CliError> {
+    let run = carried_out(worlds, name, ask, shell.stop.clone(), shell.watch(), false);
+    let done = run.await;
+    shell.progress.finish();
+    done
+}
+
+/// Runs one job once, and notes how it ended. `is_scheduled`: no person started it.
+///
+/// Errors: whatever kept the run from a report.
+pub(super) async fn carried_out(
+    worlds: &Worlds,
+    name: &JobName,
+    ask: &Ask,
+    stop: Stop,
+    watch: Watch,
+    is_scheduled: bool,
+) -> Result<Done, CliError> {
+    let _ = is_scheduled;
     let reach = if ask.apply {
         Reach::Everything
     } else {
         Reach::ReadsOnly
     };
-    let world = worlds.world(name, reach, shell.stop.clone(), shell.watch())?;
-    let done = run::run_job(&world, ask).await;
-    shell.progress.finish();
-    let done = done?;
+    let world = worlds.world(name, reach, stop, watch)?;
+    let done = run::run_job(&world, ask).await?;
     // What the report means to a shell is known up here alone; `status` tells it later.
     let exit = i64::from(exit::of_report(&done.report, false).code());
     let run_no = done.report.run;

@@ -1,7 +1,7 @@
 //! From the configuration to what a run works with.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tracing::warn;
 
@@ -10,7 +10,7 @@ use crate::model::{AccountName, Clock, Job, JobName};
 use crate::net::{Gate, Reach, Tally};
 use crate::plan::wanted::{Mapping, mapping_hash};
 use crate::run::{RunError, Stop, Watch, World, keeping_of};
-use crate::store::{Key, Store, Vault, is_ours};
+use crate::store::{Key, Store, Vault};
 
 use super::error::CliError;
 use super::logins::secret;
@@ -25,7 +25,7 @@ pub struct Worlds {
     store: Store,
     vault: Vault,
     clock: Clock,
-    gates: BTreeMap<String, Gate>,
+    gates: Mutex<BTreeMap<String, Gate>>,
     seed: u64,
     typed: Typed,
 }
@@ -35,21 +35,8 @@ impl Worlds {
     ///
     /// Errors: `Usage` for a key that cannot be had; the state cannot be opened.
     pub async fn open(config: Config, clock: Clock) -> Result<Worlds, CliError> {
-        // Before the key: another user's is one that this user cannot read, and that would be said instead.
-        is_ours(&config.state)?;
-        let key = key("token_key", config.token_key.as_ref())?;
-        let old_key = key_beside(&key, config.old_token_key.as_ref())?;
         let store = Store::open(&config.state)?;
-        let vault = Vault::new(store.clone(), key, old_key);
-        match vault.tidy().await {
-            Ok(true) => {}
-            Ok(false) => warn!(
-                "stored logins are encrypted now, but another process is in the way of wiping what they were before; the next start tries again"
-            ),
-            Err(error) => warn!(
-                "what stored logins were before they were encrypted could not be wiped ({error}); the next start tries again"
-            ),
-        }
+        let vault = vault(&config, &store).await?;
         // Spreads the pauses of processes that start in the same second.
         let seed =
             u64::from(std::process::id()) << 32 | u64::from(clock.now().timestamp_subsec_nanos());
@@ -58,9 +45,35 @@ impl Worlds {
             store,
             vault,
             clock,
-            gates: BTreeMap::new(),
+            gates: Mutex::default(),
             seed,
             typed: Typed::default(),
+        })
+    }
+
+    /// Returns worlds of another configuration in the same state.
+    ///
+    /// Errors: `Usage` for a state elsewhere, or a key that cannot be had; the logins cannot be encrypted.
+    pub(super) async fn under(&self, config: Config) -> Result<Worlds, CliError> {
+        if config.state != self.config.state {
+            return Err(CliError::Usage {
+                what: format!(
+                    "the new configuration moves the state from {} to {}",
+                    self.config.state.display(),
+                    config.state.display()
+                ),
+                hint: Some("stop the daemon before, and start it afterwards".to_owned()),
+            });
+        }
+        let vault = vault(&config, &self.store).await?;
+        Ok(Worlds {
+            config,
+            store: self.store.clone(),
+            vault,
+            clock: self.clock.clone(),
+            gates: Mutex::default(),
+            seed: self.seed,
+            typed: self.typed.clone(),
         })
     }
 
@@ -95,8 +108,8 @@ impl Worlds {
         &self.clock
     }
 
-    pub(super) fn gates(&mut self) -> &mut BTreeMap<String, Gate> {
-        &mut self.gates
+    pub(super) fn gates(&self) -> MutexGuard<'_, BTreeMap<String, Gate>> {
+        self.gates.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn seed(&self) -> u64 {
@@ -109,7 +122,7 @@ impl Worlds {
     ///
     /// Errors: `Setup` for a secret that cannot be had, or an address that no call can be made to.
     pub fn world(
-        &mut self,
+        &self,
         name: &JobName,
         reach: Reach,
         stop: Stop,
@@ -185,6 +198,25 @@ impl Worlds {
             }
         }
     }
+}
+
+/// Makes the vault of a configuration, and encrypts logins that are not yet.
+///
+/// Errors: `Usage` for a key that cannot be had; the state.
+async fn vault(config: &Config, store: &Store) -> Result<Vault, CliError> {
+    let key = key("token_key", config.token_key.as_ref())?;
+    let old_key = key_beside(&key, config.old_token_key.as_ref())?;
+    let vault = Vault::new(store.clone(), key, old_key);
+    match vault.tidy().await {
+        Ok(true) => {}
+        Ok(false) => warn!(
+            "stored logins are encrypted now, but another process is in the way of wiping what they were before; the next start tries again"
+        ),
+        Err(error) => warn!(
+            "what stored logins were before they were encrypted could not be wiped ({error}); the next start tries again"
+        ),
+    }
+    Ok(vault)
 }
 
 /// Reads the key that a key of the main file names; `None` when it names none.

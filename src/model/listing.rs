@@ -64,7 +64,7 @@ impl fmt::Display for Cut {
             }
             Cut::Resumed => f.write_str("resumed from a stored cursor"),
             Cut::Spent => f.write_str("the day's budget of calls is spent"),
-            Cut::Stopped => f.write_str("stopped by a person"),
+            Cut::Stopped => f.write_str("stopped before the end"),
         }
     }
 }

@@ -66,7 +66,7 @@ fn head(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     )?;
     match &report.outcome {
         Outcome::OutOfTouch(why) => writeln!(out, "\n{}", escaped(why)),
-        Outcome::Finished | Outcome::Stopped | Outcome::Spent => Ok(()),
+        Outcome::Finished | Outcome::Stopped | Outcome::OutOfTime | Outcome::Spent => Ok(()),
     }
 }
 

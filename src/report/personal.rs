@@ -32,7 +32,7 @@ pub(super) fn hidden_report(report: &Report) -> Report {
     report.hub.note.iter_mut().for_each(hide_in);
     match &mut report.outcome {
         Outcome::OutOfTouch(why) => hide_in(why),
-        Outcome::Finished | Outcome::Stopped | Outcome::Spent => {}
+        Outcome::Finished | Outcome::Stopped | Outcome::OutOfTime | Outcome::Spent => {}
     }
     report
 }

@@ -244,8 +244,10 @@ impl NewsKind {
 pub enum Outcome {
     /// It went through to its end.
     Finished,
-    /// A person stopped it; the next run goes on.
+    /// A person stopped it, or the service that ran it ended; the next run goes on.
     Stopped,
+    /// It reached its time budget or its quiet hours, as the job says; the next run goes on.
+    OutOfTime,
     /// The day's budget of calls is spent; the next run goes on.
     Spent,
     /// A vendor could not be reached; says which and why.

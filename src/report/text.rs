@@ -95,7 +95,7 @@ impl Page<'_> {
     fn why_it_ended(&mut self, report: &Report) -> io::Result<()> {
         match &report.outcome {
             Outcome::OutOfTouch(why) => self.line("", 2, why),
-            Outcome::Finished | Outcome::Stopped | Outcome::Spent => Ok(()),
+            Outcome::Finished | Outcome::Stopped | Outcome::OutOfTime | Outcome::Spent => Ok(()),
         }
     }
 

@@ -109,7 +109,8 @@ fn unfinished(report: &Report) -> Vec<String> {
     }
     match &report.outcome {
         Outcome::Finished => {}
-        Outcome::Stopped => parts.push("stopped by you".to_owned()),
+        Outcome::Stopped => parts.push("stopped before the end".to_owned()),
+        Outcome::OutOfTime => parts.push("its time is up, the next run goes on".to_owned()),
         Outcome::Spent => parts.push("the day's calls are spent".to_owned()),
         Outcome::OutOfTouch(_) => parts.push("a service did not answer as it should".to_owned()),
     }
@@ -166,12 +167,14 @@ fn took(report: &Report) -> String {
 pub fn next_command(report: &Report) -> Option<String> {
     let job = &report.job;
     match (&report.outcome, report.mode) {
-        (Outcome::OutOfTouch(_) | Outcome::Spent | Outcome::Stopped, Mode::Would) => {
-            Some(format!("ghl-sync plan {job}"))
-        }
-        (Outcome::OutOfTouch(_) | Outcome::Spent | Outcome::Stopped, Mode::Did) => {
-            Some(format!("ghl-sync apply {job}"))
-        }
+        (
+            Outcome::OutOfTouch(_) | Outcome::Spent | Outcome::Stopped | Outcome::OutOfTime,
+            Mode::Would,
+        ) => Some(format!("ghl-sync plan {job}")),
+        (
+            Outcome::OutOfTouch(_) | Outcome::Spent | Outcome::Stopped | Outcome::OutOfTime,
+            Mode::Did,
+        ) => Some(format!("ghl-sync apply {job}")),
         (Outcome::Finished, Mode::Would) => match &report.digest {
             Some(digest) if report.all().planned > 0 => {
                 Some(format!("ghl-sync apply {job} --approve {}", digest.short()))

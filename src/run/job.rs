@@ -29,7 +29,7 @@ use super::recover::{self, Recovered};
 use super::refresh::{self, Refreshed};
 use super::seat::{self};
 use super::summary;
-use super::world::{Ask, Tick, World};
+use super::world::{Ask, Tick, Why, World};
 /// Chunks of stale steps that a run takes away at most.
 const SWEEP_CHUNKS: u32 = 1_000;
 /// Plans that nobody can approve any more lose their steps after this.
@@ -101,6 +101,7 @@ pub(super) async fn run_job(world: &World, ask: &Ask) -> Result<Done, RunError> 
         .await;
     match outcome {
         Ok(outcome) => {
+            let outcome = in_time(world, &mut course, outcome);
             let report = summary::report(world, ask, &course, began, outcome).await?;
             summary::end(world, &course, &report).await?;
             let all = report.all();
@@ -138,6 +139,29 @@ pub(super) async fn run_job(world: &World, ask: &Ask) -> Result<Done, RunError> 
             Err(error)
         }
     }
+}
+
+/// Tells a run that was stopped by its own job's word from one that somebody stopped, and says what that word was.
+fn in_time(world: &World, course: &mut Course, outcome: RunOutcome) -> RunOutcome {
+    let what = match world.stop.why() {
+        Some(Why::Budget) => "the time budget of the job is used up",
+        Some(Why::Quiet) => "the quiet hours of the job began",
+        Some(Why::Asked) | None => return outcome,
+    };
+    if outcome != RunOutcome::Stopped {
+        return outcome;
+    }
+    course
+        .remarks
+        .push(format!("{what}; the next run goes on from there"));
+    let gathered = course.gathered.as_ref();
+    let was_cut = gathered.is_some_and(|gathered| gathered.ended == Some(Ended::Cut(Cut::Stopped)));
+    if was_cut && course.why_full.is_some() {
+        course.remarks.push(
+            "the followers were not read to the end: a listing proves nobody absent unless one run reads all of it, so give the job more time".to_owned(),
+        );
+    }
+    RunOutcome::OutOfTime
 }
 
 /// Takes the steps of plans away that nobody can approve any more; some each run, so that no run waits long for it.
@@ -387,7 +411,11 @@ async fn moves(
         course.lacking.clear();
     }
     let why = match &executed {
-        Ok(Executed::Stopped) => "stopped by a person",
+        Ok(Executed::Stopped) => match world.stop.why() {
+            Some(Why::Budget) => "the time budget of the run is used up",
+            Some(Why::Quiet) => "the quiet hours of the job began",
+            Some(Why::Asked) | None => "stopped before the end",
+        },
         Ok(Executed::Spent(_)) => "the day's budget of calls is spent",
         _ => "the run ended before",
     };
@@ -408,8 +436,10 @@ async fn moves(
     Ok(match executed? {
         Executed::Through => ended_by(course),
         Executed::Stopped => {
-            let goes_on = "stopped in the middle; the next run goes on from there";
-            course.remarks.push(goes_on.to_owned());
+            if world.stop.why() == Some(Why::Asked) {
+                let goes_on = "stopped in the middle; the next run goes on from there";
+                course.remarks.push(goes_on.to_owned());
+            }
             RunOutcome::Stopped
         }
         Executed::Spent(until) => {

@@ -27,7 +27,7 @@ mod world;
 pub use error::RunError;
 pub use lease::Lease;
 pub use settle::{SettleError, Settling, settle};
-pub use world::{Ask, CLOCK_MAY_BE_OFF, Stop, Tick, Watch, World, keeping_of};
+pub use world::{Ask, CLOCK_MAY_BE_OFF, Stop, Tick, Watch, Why, World, keeping_of};
 
 use crate::report::{Report, ReportRow};
 use crate::store::Store;

@@ -1,8 +1,8 @@
 //! What a run works with.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU8, Ordering};
+use std::sync::atomic::AtomicI64;
+use std::sync::{Arc, OnceLock};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -68,19 +68,58 @@ pub struct Ask {
     pub holder: String,
 }
 
-/// Tells a run to stop: first politely, then at once.
+/// Tells a run to finish the calls in flight and end. The first who asks is heard.
 #[derive(Clone, Debug, Default)]
-pub struct Stop(Arc<AtomicU8>);
+pub struct Stop(Arc<Wish>);
+
+/// A wish that something ends.
+#[derive(Debug, Default)]
+struct Wish {
+    why: OnceLock<Why>,
+    /// Whose end is the end of this one too.
+    above: Option<Stop>,
+}
+
+/// Why a run is to end before its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// A person, or the end of the service that runs it.
+    Asked,
+    /// The time budget of the job is used up.
+    Budget,
+    /// The quiet hours of the job begin.
+    Quiet,
+}
 
 impl Stop {
-    /// Asks the run to finish the calls in flight and end.
+    /// Asks the run to end because somebody wants it to.
     pub fn ask(&self) {
-        self.0.fetch_add(1, Ordering::SeqCst);
+        self.ask_for(Why::Asked);
+    }
+
+    /// Asks the run to end and says why.
+    pub fn ask_for(&self, why: Why) {
+        let _ = self.0.why.set(why);
     }
 
     /// Returns whether the run was asked to end.
     pub fn is_asked(&self) -> bool {
-        self.0.load(Ordering::SeqCst) > 0
+        self.why().is_some()
+    }
+
+    /// Returns why the run was asked to end; `None` when it was not.
+    pub fn why(&self) -> Option<Why> {
+        let above = || self.0.above.as_ref().and_then(Stop::why);
+        self.0.why.get().copied().or_else(above)
+    }
+
+    /// Returns a stop that is asked when this one is, and can be asked alone.
+    #[must_use]
+    pub fn part(&self) -> Stop {
+        Stop(Arc::new(Wish {
+            why: OnceLock::new(),
+            above: Some(self.clone()),
+        }))
     }
 }
 

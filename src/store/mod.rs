@@ -4,6 +4,7 @@
 //! the same time share one commit: each runs in a savepoint, so one that fails takes nothing else with it, and nobody is told "done"
 //! before the disk has it.
 
+pub mod agenda;
 mod bucket;
 mod error;
 pub mod findings;

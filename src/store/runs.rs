@@ -2,6 +2,8 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
+use crate::model::JobName;
+
 use super::error::StoreError;
 
 /// One execution of a job, as it is kept.
@@ -67,6 +69,23 @@ pub fn end_run(
     Ok(())
 }
 
+/// Ends the runs of a job, begun by the process that `process` names in `holder`, which ended without saying so.
+pub fn end_broken(
+    db: &Connection,
+    job: &JobName,
+    process: &str,
+    ended_ms: i64,
+    exit: i64,
+) -> Result<(), StoreError> {
+    db.execute(
+        "UPDATE run SET ended_ms = ?3, exit = ?4
+         WHERE ended_ms IS NULL AND mode = 'apply' AND instr(holder, ?2) > 0
+           AND job_no = (SELECT no FROM job WHERE name = ?1)",
+        params![job.as_str(), process, ended_ms, exit],
+    )?;
+    Ok(())
+}
+
 /// Notes the exit code that a run's report came to.
 pub fn note_exit(db: &Connection, run_no: i64, exit: i64) -> Result<(), StoreError> {
     db.execute(
@@ -100,6 +119,19 @@ pub fn last_run(
                     summary: row.get(8)?,
                 })
             },
+        )
+        .optional()?)
+}
+
+/// Returns when the newest `apply` of a job began that went through, in ms: one whose exit says that it did what it could, held parts and
+/// refused rows among it.
+pub fn last_success(db: &Connection, job: &JobName) -> Result<Option<i64>, StoreError> {
+    Ok(db
+        .query_row(
+            "SELECT began_ms FROM run WHERE job_no = (SELECT no FROM job WHERE name = ?1)
+               AND mode = 'apply' AND ended_ms IS NOT NULL AND exit IN (0, 3, 5, 7) ORDER BY no DESC LIMIT 1",
+            [job.as_str()],
+            |row| row.get(0),
         )
         .optional()?)
 }

@@ -8,6 +8,7 @@ mod auth;
 mod badinput;
 mod check;
 mod crash;
+mod daemon;
 mod exits;
 mod floors;
 mod guards;

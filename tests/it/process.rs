@@ -107,7 +107,7 @@ async fn ctrl_c_finishes_the_calls_in_flight_and_the_next_run_goes_on() {
             .await
             .exits(1)
             .says(&[
-                "stopped by you",
+                "stopped before the end",
                 "the next run goes on from there",
                 "ghl-sync apply followers",
             ])

@@ -198,7 +198,7 @@ async fn logins_of_one_application_in_one_location_and_of_one_twitch_user_share_
         (Way::TwitchConfidential, &spoke),
     ] {
         let rig = logged(way, settings(3, 2)).await;
-        let mut worlds = worlds(&rig).await;
+        let worlds = worlds(&rig).await;
         let account = account(&worlds, &way.caller());
         let auth = worlds.auth(&account).unwrap();
         let line = worlds.line(&account, Reach::ReadsOnly, auth, &Tally::default());

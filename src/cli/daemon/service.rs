@@ -1,0 +1,597 @@
+//! The scheduler: which jobs run now, which come next, and what every event changes.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::timeout;
+use tracing::{debug, error, info, warn};
+
+use crate::config;
+use crate::model::JobName;
+use crate::plan::agenda::{Came, Memory, Terms, Wants};
+use crate::run::{Lease, Stop, Why};
+use crate::store::agenda::{memory, remember};
+use crate::store::runs::last_success;
+use crate::store::{Store, StoreError};
+
+use super::super::error::CliError;
+use super::super::worlds::Worlds;
+use super::manager::Manager;
+use super::run::{self, Ended, Task};
+use super::words::{self, Course};
+
+/// Runs that are under way at the same time; what is due beyond waits for a place, the longest waiting first.
+const MOST_RUNS: usize = 16;
+
+/// The longest that the service waits without looking, in case a tick is lost.
+const LOOK_AGAIN: Duration = Duration::from_secs(75);
+
+/// The shortest, so that a clock that stands still does not make it spin.
+const SHORTEST_LOOK: Duration = Duration::from_millis(20);
+
+/// How long calls in flight may take to end once the service is told to; the units give it half a minute more.
+const DRAIN: Duration = Duration::from_secs(60);
+
+/// How long the state may take to note the end of what was given up.
+const LAST_WORDS: Duration = Duration::from_secs(5);
+
+/// What can happen to the service.
+#[derive(Debug)]
+pub enum Event {
+    /// A minute began.
+    Minute,
+    /// A run ended.
+    Ended(Ended),
+    /// The configuration is to be loaded again.
+    Reload,
+    /// The service is to end.
+    Stop,
+    /// Somebody wants to know whether the scheduler answers.
+    Alive(oneshot::Sender<()>),
+}
+
+/// The schedules of all jobs, and the runs under way.
+pub struct Service {
+    path: PathBuf,
+    worlds: Arc<Worlds>,
+    manager: Manager,
+    tell: mpsc::UnboundedSender<Event>,
+    slots: BTreeMap<JobName, Slot>,
+    give_up: watch::Sender<bool>,
+    /// Why the configuration is an older one than the files; `None` when it is not.
+    trouble: Option<String>,
+    told: String,
+    is_ending: bool,
+}
+
+/// One job.
+struct Slot {
+    /// `None`: it has no schedule, or it is no longer configured.
+    terms: Option<Terms>,
+    memory: Option<Memory>,
+    budget: Option<Duration>,
+    running: Option<Running>,
+}
+
+/// A run under way.
+struct Running {
+    moment: DateTime<Utc>,
+    stop: Stop,
+    course: Course,
+    /// When it has to end, and why.
+    until: Option<(DateTime<Utc>, Why)>,
+}
+
+impl Service {
+    /// Takes up the schedules where they were left. Runs that were killed are caught up.
+    ///
+    /// Errors: the state cannot be read or written.
+    pub(super) async fn new(
+        path: PathBuf,
+        worlds: Worlds,
+        manager: Manager,
+        tell: mpsc::UnboundedSender<Event>,
+    ) -> Result<Service, CliError> {
+        let mut service = Service {
+            path,
+            worlds: Arc::new(worlds),
+            manager,
+            tell,
+            slots: BTreeMap::new(),
+            give_up: watch::Sender::new(false),
+            trouble: None,
+            told: String::new(),
+            is_ending: false,
+        };
+        service.take_up().await?;
+        for name in service.slots.keys().cloned().collect::<Vec<_>>() {
+            service.find_killed(&name).await?;
+        }
+        Ok(service)
+    }
+
+    /// Returns the state.
+    pub(super) fn store(&self) -> Store {
+        self.worlds.store().clone()
+    }
+
+    /// Returns the names of the jobs that run now.
+    pub fn running(&self) -> Vec<JobName> {
+        let running = self.slots.iter().filter(|(_, slot)| slot.running.is_some());
+        running.map(|(name, _)| name.clone()).collect()
+    }
+
+    /// Says how many jobs there are and what comes next.
+    pub(super) fn summary(&self) -> String {
+        let scheduled = self.slots.values().filter(|slot| slot.terms.is_some());
+        let mut text = match scheduled.count() {
+            1 => "1 job".to_owned(),
+            more => format!("{more} jobs"),
+        };
+        let without: Vec<&str> = self
+            .slots
+            .iter()
+            .filter(|(_, slot)| slot.terms.is_none())
+            .map(|(name, _)| name.as_str())
+            .collect();
+        if !without.is_empty() {
+            text.push_str(&format!(", and without a schedule {}", without.join(", ")));
+        }
+        if let Some((job, at)) = self.next() {
+            text.push_str(&format!("; next {}", words::next(job, at, self.now())));
+        }
+        text
+    }
+
+    /// Serves until it is told to end and nothing is under way any more.
+    pub async fn serve(&mut self, events: &mut mpsc::UnboundedReceiver<Event>) {
+        self.manager.ready(&self.status());
+        loop {
+            self.look().await;
+            self.show();
+            let wait = self.wait();
+            match timeout(wait, events.recv()).await {
+                Ok(Some(Event::Stop) | None) => break,
+                Ok(Some(event)) => self.hear(event).await,
+                // The time of something came.
+                Err(_) => {}
+            }
+        }
+        self.drain(events).await;
+    }
+
+    /// Takes an event in; [`Event::Stop`] is for [`Service::serve`] alone.
+    pub async fn hear(&mut self, event: Event) {
+        match event {
+            Event::Minute | Event::Stop => {}
+            Event::Ended(ended) => self.ended(ended).await,
+            Event::Reload => self.reload().await,
+            Event::Alive(answer) => {
+                // Whoever asked may have lost patience.
+                let _ = answer.send(());
+            }
+        }
+    }
+
+    /// Starts what is due, and asks runs to end whose time is up.
+    pub async fn look(&mut self) {
+        let now = self.worlds.clock().now();
+        for slot in self.slots.values() {
+            if let Some(running) = &slot.running
+                && let Some((_, why)) = running.until.filter(|(until, _)| *until <= now)
+            {
+                running.stop.ask_for(why);
+            }
+        }
+        if self.is_ending {
+            return;
+        }
+        self.notice_successes(now);
+        let mut due: Vec<(DateTime<Utc>, JobName)> = self
+            .slots
+            .iter()
+            .filter_map(|(name, slot)| match slot.wants(now)? {
+                Wants::Run { moment } => Some((moment, name.clone())),
+                Wants::Nothing { .. }
+                | Wants::Jitter { .. }
+                | Wants::Quiet { .. }
+                | Wants::Pause { .. } => None,
+            })
+            .collect();
+        due.sort();
+        let places = MOST_RUNS.saturating_sub(self.running().len());
+        for (moment, name) in due.into_iter().take(places) {
+            self.start(&name, moment, now).await;
+        }
+    }
+
+    /// Returns how long nothing happens by itself.
+    fn wait(&self) -> Duration {
+        let now = self.worlds.clock().now();
+        let moments = self.slots.values().filter_map(|slot| {
+            if let Some(running) = &slot.running {
+                return running.until.map(|(until, _)| until);
+            }
+            match slot.wants(now)? {
+                Wants::Nothing { next } => next,
+                Wants::Jitter { until } | Wants::Quiet { until } | Wants::Pause { until } => {
+                    Some(until)
+                }
+                // It waits for a place.
+                Wants::Run { .. } => None,
+            }
+        });
+        let wait = moments
+            .min()
+            .and_then(|moment| (moment - now).to_std().ok());
+        wait.unwrap_or(LOOK_AGAIN).clamp(SHORTEST_LOOK, LOOK_AGAIN)
+    }
+
+    async fn start(&mut self, name: &JobName, moment: DateTime<Utc>, now: DateTime<Utc>) {
+        let Some(slot) = self.slots.get_mut(name) else {
+            return;
+        };
+        let (Some(terms), Some(memory)) = (&slot.terms, slot.memory.clone()) else {
+            return;
+        };
+        let begun = memory.clone().begins(now);
+        if let Err(error) = keep(&self.worlds, name, &begun).await {
+            error!(job.name = %name, "{name} is not started, because the state cannot note it: {error}");
+            slot.memory = Some(memory.ends(moment, Came::Busy, now));
+            return;
+        }
+        let budget = slot
+            .budget
+            .and_then(|budget| TimeDelta::from_std(budget).ok());
+        let ends = [
+            budget.map(|budget| (now + budget, Why::Budget)),
+            terms.quiet_from(now).map(|from| (from, Why::Quiet)),
+        ];
+        let running = Running {
+            moment,
+            stop: Stop::default(),
+            course: Course::default(),
+            until: ends.into_iter().flatten().min_by_key(|(until, _)| *until),
+        };
+        let task = Task {
+            worlds: Arc::clone(&self.worlds),
+            job: name.clone(),
+            stop: running.stop.clone(),
+            watch: running.course.watch(),
+            give_up: self.give_up.subscribe(),
+        };
+        slot.memory = Some(begun);
+        slot.running = Some(running);
+        let started = run::start(task, self.tell.clone());
+        if let Err(error) = started {
+            let came = Came::Failed(format!("the system has no thread for it: {error}"));
+            let ended = Ended {
+                job: name.clone(),
+                came,
+                headline: None,
+            };
+            self.ended(ended).await;
+        }
+    }
+
+    async fn ended(&mut self, ended: Ended) {
+        let Ended {
+            job: name,
+            came,
+            headline,
+        } = ended;
+        let now = self.worlds.clock().now();
+        let Some(slot) = self.slots.get_mut(&name) else {
+            return;
+        };
+        let (Some(running), Some(before)) = (slot.running.take(), slot.memory.take()) else {
+            return;
+        };
+        let is_lost = headline.is_none();
+        let after = before.clone().ends(running.moment, came.clone(), now);
+        say(&name, &came, headline, &before, &after);
+        slot.memory = Some(after.clone());
+        let is_gone = slot.terms.is_none();
+        if is_lost {
+            run::tidy(&self.worlds, &name).await;
+        }
+        if let Err(error) = keep(&self.worlds, &name, &after).await {
+            error!(job.name = %name, "the state cannot note how {name} ended: {error}");
+        }
+        if is_gone && !self.worlds.config().jobs.contains_key(&name) {
+            self.slots.remove(&name);
+        }
+    }
+
+    /// Loads the configuration again. One with problems changes nothing.
+    async fn reload(&mut self) {
+        self.manager.reloading();
+        match self.loaded().await {
+            Ok(worlds) => {
+                self.worlds = Arc::new(worlds);
+                self.trouble = None;
+                let taken = self.take_up().await;
+                // Whoever changed something wants to see whether it helps.
+                for slot in self.slots.values_mut() {
+                    slot.memory = slot.memory.take().map(Memory::anew);
+                }
+                match taken {
+                    Ok(()) => info!("the configuration was loaded again: {}", self.summary()),
+                    Err(error) => {
+                        error!("the state cannot note what the new configuration changes: {error}");
+                    }
+                }
+            }
+            Err(error) => {
+                error!("{error}");
+                error!("the old configuration stays in use; mend the files and reload again");
+                let what =
+                    "the files have problems, an older configuration is in use (see the log)";
+                self.trouble = Some(what.to_owned());
+            }
+        }
+        self.told = self.status();
+        self.manager.ready(&self.told);
+    }
+
+    async fn loaded(&self) -> Result<Worlds, CliError> {
+        let config = config::load(&self.path)?;
+        self.worlds.under(config).await
+    }
+
+    /// Makes the slots those of the configuration.
+    async fn take_up(&mut self) -> Result<(), CliError> {
+        let now = self.worlds.clock().now();
+        let worlds = Arc::clone(&self.worlds);
+        for (name, job) in &worlds.config().jobs {
+            // A line that was loaded is one.
+            let terms = Terms::of(job).ok().filter(Terms::has_moments);
+            let slot = self.slots.entry(name.clone()).or_insert(Slot {
+                terms: None,
+                memory: None,
+                budget: None,
+                running: None,
+            });
+            slot.budget = job.time_budget;
+            slot.terms.clone_from(&terms);
+            let Some(terms) = terms else { continue };
+            let known = match slot.memory.take() {
+                Some(memory) => Some(memory),
+                None => memory(&worlds.store().reader()?, name)?,
+            };
+            let (known, is_new) = match known {
+                Some(known) => (known.clone().under(&terms, now), Some(known)),
+                None => (Memory::new(&terms, now), None),
+            };
+            if is_new.as_ref() != Some(&known) {
+                keep(&worlds, name, &known).await?;
+            }
+            slot.memory = Some(known);
+        }
+        for (name, slot) in &mut self.slots {
+            if !worlds.config().jobs.contains_key(name) {
+                slot.terms = None;
+            }
+        }
+        self.slots
+            .retain(|name, slot| slot.running.is_some() || worlds.config().jobs.contains_key(name));
+        Ok(())
+    }
+
+    /// Finds out whether the run that a job's memory knows of was killed: then nobody holds its lock.
+    async fn find_killed(&mut self, name: &JobName) -> Result<(), CliError> {
+        let now = self.worlds.clock().now();
+        let folder = self.worlds.config().state.clone();
+        let Some(slot) = self.slots.get_mut(name) else {
+            return Ok(());
+        };
+        let Some(begun) = slot.memory.clone().filter(|memory| memory.begun.is_some()) else {
+            return Ok(());
+        };
+        if Lease::of_job(&folder, name, "a look at killed runs", None)
+            .await
+            .is_err()
+        {
+            return Ok(());
+        }
+        let memory = begun.killed(now);
+        match memory.pause(now) {
+            None => {
+                warn!(job.name = %name, "the last run of {name} was killed; it is caught up now")
+            }
+            Some(until) => warn!(
+                job.name = %name,
+                "the last {} runs of {name} were killed; it is tried again at {}",
+                memory.failures, until.format("%H:%M UTC")
+            ),
+        }
+        keep(&self.worlds, name, &memory).await?;
+        slot.memory = Some(memory);
+        Ok(())
+    }
+
+    /// A job that fails here and that a person made work by hand needs no pause any more.
+    fn notice_successes(&mut self, now: DateTime<Utc>) {
+        for (name, slot) in &mut self.slots {
+            let Some(memory) = &slot.memory else { continue };
+            let Some(failed_at) = memory.failed_at.filter(|_| memory.failures > 0) else {
+                continue;
+            };
+            if slot.running.is_some() {
+                continue;
+            }
+            let found = self
+                .worlds
+                .store()
+                .reader()
+                .and_then(|db| last_success(&db, name));
+            let success = found
+                .ok()
+                .flatten()
+                .and_then(DateTime::from_timestamp_millis);
+            if let Some(began) = success.filter(|began| *began > failed_at && *began <= now) {
+                info!(job.name = %name, "{name} works again: a run by hand went through");
+                let memory = slot.memory.take();
+                slot.memory = memory.map(|memory| Memory {
+                    failures: 0,
+                    failed_at: None,
+                    why: None,
+                    not_before: None,
+                    served: Some(memory.served.map_or(began, |served| served.max(began))),
+                    ..memory
+                });
+            }
+        }
+    }
+
+    /// Lets the runs under way end, and gives up those that do not.
+    async fn drain(&mut self, events: &mut mpsc::UnboundedReceiver<Event>) {
+        self.is_ending = true;
+        let running = self.running();
+        if !running.is_empty() {
+            let names: Vec<&str> = running.iter().map(JobName::as_str).collect();
+            info!(
+                "told to end: the calls in flight of {} end first",
+                names.join(", ")
+            );
+        }
+        self.manager.stopping(&format!("ending; {}", self.status()));
+        for slot in self.slots.values() {
+            if let Some(running) = &slot.running {
+                running.stop.ask();
+            }
+        }
+        if timeout(DRAIN, self.hear_the_last(events)).await.is_ok() {
+            return;
+        }
+        warn!("some calls did not end in time; the next start looks into them");
+        self.give_up.send_replace(true);
+        let _ = timeout(LAST_WORDS, self.hear_the_last(events)).await;
+    }
+
+    async fn hear_the_last(&mut self, events: &mut mpsc::UnboundedReceiver<Event>) {
+        while !self.running().is_empty() {
+            match events.recv().await {
+                Some(Event::Reload) | Some(Event::Minute) | Some(Event::Stop) => {}
+                Some(event) => self.hear(event).await,
+                None => return,
+            }
+        }
+    }
+
+    fn now(&self) -> DateTime<Utc> {
+        self.worlds.clock().now()
+    }
+
+    fn next(&self) -> Option<(&JobName, DateTime<Utc>)> {
+        let now = self.worlds.clock().now();
+        let moments = self.slots.iter().filter_map(|(name, slot)| {
+            let at = match slot.wants(now)? {
+                Wants::Run { moment } => moment,
+                Wants::Nothing { next } => next?,
+                Wants::Jitter { until } | Wants::Quiet { until } | Wants::Pause { until } => until,
+            };
+            Some((name, at))
+        });
+        moments.min_by_key(|(_, at)| *at)
+    }
+
+    fn status(&self) -> String {
+        let running: Vec<(&JobName, &Course)> = self
+            .slots
+            .iter()
+            .filter_map(|(name, slot)| Some((name, &slot.running.as_ref()?.course)))
+            .collect();
+        let failing = |slot: &&Slot| {
+            slot.memory
+                .as_ref()
+                .is_some_and(|memory| memory.failures > 0)
+        };
+        words::status(
+            &running,
+            self.next()
+                .map(|(job, at)| words::next(job, at, self.now())),
+            self.slots.values().filter(failing).count(),
+            self.slots.len(),
+            self.trouble.as_deref(),
+        )
+    }
+
+    fn show(&mut self) {
+        let status = self.status();
+        if status != self.told {
+            self.manager.status(&status);
+            self.told = status;
+        }
+    }
+}
+
+impl Slot {
+    /// What its schedule wants; `None` without one, and while it runs.
+    fn wants(&self, now: DateTime<Utc>) -> Option<Wants> {
+        if self.running.is_some() {
+            return None;
+        }
+        Some(self.terms.as_ref()?.wants(self.memory.as_ref()?, now))
+    }
+}
+
+async fn keep(worlds: &Worlds, name: &JobName, memory: &Memory) -> Result<(), StoreError> {
+    let (name, memory) = (name.clone(), memory.clone());
+    worlds
+        .store()
+        .write(move |db| remember(db, &name, &memory))
+        .await
+}
+
+/// Says how a run ended: failures once, then when they are given up on, then when they are over.
+fn say(name: &JobName, came: &Came, headline: Option<String>, before: &Memory, after: &Memory) {
+    match (came, headline) {
+        (Came::Failed(why), _) => {
+            let again = after.not_before.map_or_else(String::new, |at| {
+                format!("; tried again at {}", at.format("%Y-%m-%d %H:%M UTC"))
+            });
+            if before.failures == 0 {
+                error!(job.name = %name, "{name} failed: {why}{again}");
+            } else if after.is_quarantined() && !before.is_quarantined() {
+                error!(
+                    job.name = %name,
+                    "{name} failed {} times in a row and is tried once an hour from now on, without a word until it works again: {why}",
+                    after.failures
+                );
+            } else if before.why.as_deref() != Some(why) && !after.is_quarantined() {
+                warn!(job.name = %name, "{name} failed again, differently: {why}{again}");
+            } else {
+                debug!(job.name = %name, "{name} failed again: {why}{again}");
+            }
+        }
+        (Came::Served, headline) => {
+            if before.failures > 0 {
+                warn!(job.name = %name, "{name} works again after {} failed runs", before.failures);
+            }
+            if let Some(headline) = headline {
+                info!(job.name = %name, "{headline}");
+            }
+        }
+        (Came::Spent(_), _) => {
+            let until = after
+                .not_before
+                .map(|at| at.format("%Y-%m-%d %H:%M UTC").to_string());
+            warn!(
+                job.name = %name,
+                "{name} used the calls of the day up and goes on at {}",
+                until.unwrap_or_default()
+            );
+        }
+        (Came::Busy, _) => {
+            info!(job.name = %name, "{name} is run by another process; it is looked at again in a minute")
+        }
+        (Came::Stopped, _) => {
+            info!(job.name = %name, "{name} was stopped; the next start goes on from there")
+        }
+    }
+}
