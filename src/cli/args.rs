@@ -2,6 +2,7 @@
 
 mod auth;
 mod init;
+mod notify;
 mod units;
 
 use std::ffi::OsString;
@@ -19,6 +20,7 @@ use super::exit::Exit;
 
 pub use auth::{Auth, AuthDo, AuthOf, AuthWhat, HubAuth, ShowAuth, TwitchAuth};
 pub use init::{HubWay, Init};
+pub use notify::Notify;
 pub use units::{Completions, InstallUnits, Man};
 
 /// The heading of what every command takes.
@@ -68,6 +70,8 @@ pub enum Command {
     Check(Check),
     /// Show every job's last run, what is due and what waits for you
     Status(Status),
+    /// Show who is told of changes, what waits to be told and what stands; --test tries every target
+    Notify(Notify),
     /// Say that a record is a contact
     Link(Link),
     /// Forget which contact a record is
@@ -426,6 +430,7 @@ mod tests {
             "ghl-sync check --online --format json",
             "ghl-sync check --online --write-test --account main",
             "ghl-sync status --format json -vv --log-format json",
+            "ghl-sync notify team --test --format json",
             "ghl-sync link a 123 C0ntact",
             "ghl-sync unlink a 123",
             "ghl-sync retry a 1 2 3",

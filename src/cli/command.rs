@@ -15,7 +15,9 @@ use super::logs::{self, Loud};
 use super::progress::Progress;
 use super::shell::Shell;
 use super::typed::Typed;
-use super::{auth, check, daemon, demo, init, manual, runs, sandbox, settle, status, units};
+use super::{
+    auth, check, daemon, demo, init, manual, notify, runs, sandbox, settle, status, units,
+};
 
 /// The threads that calls are made on; planning and the state have their own.
 const THREADS: usize = 2;
@@ -89,6 +91,7 @@ fn on_a_runtime(args: &Args, progress: &Progress) -> Exit {
             | Command::Sandbox(_)
             | Command::Check(_)
             | Command::Status(_)
+            | Command::Notify(_)
             | Command::Link(_)
             | Command::Unlink(_)
             | Command::Retry(_)
@@ -131,6 +134,7 @@ async fn carry_out(args: &Args, shell: &mut Shell) -> Result<Exit, CliError> {
         Command::Daemon => daemon::daemon(shell, path).await,
         Command::Check(check) => check::check(shell, path, check).await,
         Command::Status(status) => status::status(shell, path, status),
+        Command::Notify(args) => notify::notify(shell, path, args).await,
         Command::Link(link) => settle::link(shell, path, link).await,
         Command::Unlink(record) => settle::unlink(shell, path, record).await,
         Command::Retry(retry) => settle::retry(shell, path, retry).await,
@@ -166,6 +170,6 @@ pub fn say_panics(progress: &Progress) {
         }
         line.push_str("; nothing is lost, the next run goes on; please report it");
         progress.finish();
-        progress.say(&line);
+        progress.alarm(&line);
     }));
 }

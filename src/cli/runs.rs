@@ -20,6 +20,7 @@ use super::error::CliError;
 use super::exit::{self, Exit};
 use super::scheduled::scheduled;
 use super::shell::Shell;
+use super::telling;
 use super::worlds::Worlds;
 
 /// The rows that a report on a terminal or a page shows before it only counts.
@@ -257,7 +258,22 @@ pub(super) async fn carried_out(
     watch: Watch,
     is_scheduled: bool,
 ) -> Result<Done, CliError> {
-    let _ = is_scheduled;
+    if !ask.apply {
+        return to_its_end(worlds, name, ask, stop, watch).await;
+    }
+    telling::began(worlds, name, is_scheduled).await;
+    let ended = to_its_end(worlds, name, ask, stop, watch).await;
+    telling::ended(worlds, name, ended.as_ref(), is_scheduled).await;
+    ended
+}
+
+async fn to_its_end(
+    worlds: &Worlds,
+    name: &JobName,
+    ask: &Ask,
+    stop: Stop,
+    watch: Watch,
+) -> Result<Done, CliError> {
     let reach = if ask.apply {
         Reach::Everything
     } else {

@@ -83,7 +83,7 @@ impl Shell {
     /// Says on stderr what went wrong, with its hint.
     pub(super) fn complain(&self, error: &CliError) {
         self.progress.finish();
-        self.progress.say(&format!("error: {error}"));
+        self.progress.alarm(&format!("error: {error}"));
         if let Some(hint) = error.hint(&self.typed) {
             self.progress.say(&format!("hint: {hint}"));
         }

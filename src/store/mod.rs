@@ -6,6 +6,7 @@
 
 pub mod agenda;
 mod bucket;
+pub mod conditions;
 mod error;
 pub mod findings;
 pub mod jobs;
@@ -13,6 +14,7 @@ mod key;
 pub mod links;
 mod lock;
 pub mod mirror;
+pub mod notices;
 mod open;
 mod owner;
 pub mod plans;

@@ -7,6 +7,7 @@
 mod channel;
 mod findings;
 mod location;
+mod notify;
 mod offline;
 mod online;
 mod state;
@@ -26,7 +27,7 @@ use super::shell::Shell;
 use super::typed::Typed;
 use super::worlds::Worlds;
 
-pub(super) use offline::when;
+pub(super) use offline::{is_used, login_command, when};
 pub(super) use write_test::STOPPING;
 
 /// Runs `check`: everything is looked at, and all that is wrong is said at once.

@@ -19,6 +19,7 @@ use crate::store::runs::last_success;
 use crate::store::{Store, StoreError};
 
 use super::super::error::CliError;
+use super::super::telling;
 use super::super::worlds::Worlds;
 use super::manager::Manager;
 use super::run::{self, Ended, Task};
@@ -167,7 +168,12 @@ impl Service {
     /// Takes an event in; [`Event::Stop`] is for [`Service::serve`] alone.
     pub async fn hear(&mut self, event: Event) {
         match event {
-            Event::Minute | Event::Stop => {}
+            Event::Minute => {
+                let worlds = Arc::clone(&self.worlds);
+                // Aside: a target that does not answer must not keep the schedules.
+                tokio::spawn(async move { telling::minute(&worlds).await });
+            }
+            Event::Stop => {}
             Event::Ended(ended) => self.ended(ended).await,
             Event::Reload => self.reload().await,
             Event::Alive(answer) => {

@@ -35,7 +35,8 @@ async fn approved(new: u64) -> Rig {
     program(&rig, &["apply", "--allow", "first"]).await.exits(0);
     for number in 0..new {
         let id = format!("77{number:04}");
-        rig.sandbox.follow(&id, &format!("late_{number}"), "Late");
+        rig.sandbox
+            .follow(&id, &format!("late_{number}"), &format!("Late_{number}"));
     }
     rig.sandbox.clear_calls();
     rig.close();
