@@ -248,7 +248,6 @@ fn state_hash(error: &StoreError) -> &'static str {
         StoreError::Locked { .. } => "state locked",
         StoreError::Foreign { .. } => "state of another user",
         StoreError::ReadOnly { .. } => "state read-only",
-        StoreError::Foreign { .. } => "state of another user",
         StoreError::DiskFull { .. } => "state disk full",
         StoreError::Io { .. } | StoreError::Sql { .. } | StoreError::Stopped => "state",
     }
