@@ -3,6 +3,8 @@
 mod auth;
 mod init;
 mod look;
+mod notify;
+mod units;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -20,6 +22,8 @@ use super::exit::Exit;
 pub use auth::{Auth, AuthDo, AuthOf, AuthWhat, HubAuth, ShowAuth, TwitchAuth};
 pub use init::{HubWay, Init};
 pub use look::{Explain, History, Show, Since, WhichRun};
+pub use notify::Notify;
+pub use units::{Completions, InstallUnits, Man};
 
 /// The heading of what every command takes.
 const GLOBAL: &str = "Options of every command";
@@ -74,6 +78,8 @@ pub enum Command {
     Show(Show),
     /// Tell everything known of one person: the record, the contact, what the job wants and why, every step of all runs
     Explain(Explain),
+    /// Show who is told of changes, what waits to be told and what stands; --test tries every target
+    Notify(Notify),
     /// Say that a record is a contact
     Link(Link),
     /// Forget which contact a record is
@@ -86,6 +92,12 @@ pub enum Command {
     Take(Settle),
     /// Show the whole thing against a built-in sandbox, without any account
     Demo(Demo),
+    /// Put the units of systemd in place, with the path of this program in them
+    InstallUnits(InstallUnits),
+    /// Print the completions of a shell
+    Completions(Completions),
+    /// Print the manual page, or write all of them into a folder
+    Man(Man),
     /// Serve the sandbox on the loopback address until stopped
     #[command(hide = true)]
     Sandbox(Sandbox),
@@ -431,6 +443,7 @@ mod tests {
             "ghl-sync show 12 --format json",
             "ghl-sync show last --show-personal --out r.txt",
             "ghl-sync explain ann --job a --format json --show-personal",
+            "ghl-sync notify team --test --format json",
             "ghl-sync link a 123 C0ntact",
             "ghl-sync unlink a 123",
             "ghl-sync retry a 1 2 3",
@@ -438,6 +451,10 @@ mod tests {
             "ghl-sync keep a 123",
             "ghl-sync take a 123 twitch_username",
             "ghl-sync -q demo --keep d --followers 5",
+            "ghl-sync install-units --root d --prefix /usr --dry-run",
+            "ghl-sync install-units --remove --force",
+            "ghl-sync completions zsh",
+            "ghl-sync man --out d",
             "ghl-sync sandbox --port 0 --seed 2 --followers 9 --contacts 9 --twins 3 --speed 1.5",
         ] {
             assert!(read(line).is_ok(), "{line}: {:?}", read(line));

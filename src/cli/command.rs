@@ -16,7 +16,8 @@ use super::progress::Progress;
 use super::shell::Shell;
 use super::typed::Typed;
 use super::{
-    auth, check, daemon, demo, explain, history, init, runs, sandbox, settle, show, status,
+    auth, check, daemon, demo, explain, history, init, manual, notify, runs, sandbox, settle, show,
+    status, units,
 };
 
 /// The threads that calls are made on; planning and the state have their own.
@@ -65,6 +66,7 @@ fn on_a_runtime(args: &Args, progress: &Progress) -> Exit {
         }
     };
     let mut shell = Shell::new(Box::new(io::stdout()), progress.clone(), Clock::system());
+    shell.words = std::env::args_os().collect();
     if io::stdout().is_terminal() {
         shell.width = columns();
     }
@@ -93,11 +95,15 @@ fn on_a_runtime(args: &Args, progress: &Progress) -> Exit {
             | Command::History(_)
             | Command::Show(_)
             | Command::Explain(_)
+            | Command::Notify(_)
             | Command::Link(_)
             | Command::Unlink(_)
             | Command::Retry(_)
             | Command::Keep(_)
-            | Command::Take(_) => {}
+            | Command::Take(_)
+            | Command::InstallUnits(_)
+            | Command::Completions(_)
+            | Command::Man(_) => {}
         }
         let exit = run(args, &mut shell).await;
         // Of a run that failed meanwhile: a pair that was granted is written before the process ends.
@@ -111,7 +117,7 @@ fn on_a_runtime(args: &Args, progress: &Progress) -> Exit {
 
 /// Carries out one command; says on the shell's progress what went wrong.
 pub async fn run(args: &Args, shell: &mut Shell) -> Exit {
-    shell.typed = Typed::with(args.config.as_deref());
+    shell.typed = Typed::with(args.config.as_deref()).in_words(&shell.words);
     match carry_out(args, shell).await {
         Ok(exit) => exit,
         Err(error) => {
@@ -135,12 +141,16 @@ async fn carry_out(args: &Args, shell: &mut Shell) -> Result<Exit, CliError> {
         Command::History(history) => history::history(shell, path, history),
         Command::Show(show) => show::show(shell, path, show),
         Command::Explain(explain) => explain::explain(shell, path, explain),
+        Command::Notify(args) => notify::notify(shell, path, args).await,
         Command::Link(link) => settle::link(shell, path, link).await,
         Command::Unlink(record) => settle::unlink(shell, path, record).await,
         Command::Retry(retry) => settle::retry(shell, path, retry).await,
         Command::Keep(settle) => settle::keep(shell, path, settle).await,
         Command::Take(settle) => settle::take(shell, path, settle).await,
         Command::Demo(demo) => demo::demo(shell, demo).await,
+        Command::InstallUnits(install) => units::install(shell, path, install),
+        Command::Completions(completions) => manual::completions(shell, completions),
+        Command::Man(man) => manual::man(shell, man),
         Command::Sandbox(sandbox) => sandbox::serve(shell, sandbox).await,
     }
 }
@@ -167,6 +177,6 @@ pub fn say_panics(progress: &Progress) {
         }
         line.push_str("; nothing is lost, the next run goes on; please report it");
         progress.finish();
-        progress.say(&line);
+        progress.alarm(&line);
     }));
 }

@@ -1,5 +1,6 @@
 //! What a command has around it: where it writes, what time it is, who may stop it.
 
+use std::ffi::OsString;
 use std::io::{self, Write};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -25,6 +26,8 @@ pub struct Shell {
     pub width: Option<u16>,
     /// Whether it only waits for another process: whoever stops it then stops nothing that was begun.
     pub(super) waits: Arc<AtomicBool>,
+    /// The words of the command line, the program first; empty where there is none.
+    pub(super) words: Vec<OsString>,
     /// How commands are typed in what it says.
     pub(super) typed: Typed,
 }
@@ -40,6 +43,7 @@ impl Shell {
             stop: Stop::default(),
             width: None,
             waits: Arc::default(),
+            words: Vec::new(),
             typed: Typed::default(),
         }
     }
@@ -84,7 +88,7 @@ impl Shell {
     /// Says on stderr what went wrong, with its hint.
     pub(super) fn complain(&self, error: &CliError) {
         self.progress.finish();
-        self.progress.say(&format!("error: {error}"));
+        self.progress.alarm(&format!("error: {error}"));
         if let Some(hint) = error.hint(&self.typed) {
             self.progress.say(&format!("hint: {hint}"));
         }

@@ -6,6 +6,7 @@
 
 pub mod agenda;
 mod bucket;
+pub mod conditions;
 mod error;
 pub mod findings;
 pub mod jobs;
@@ -13,8 +14,10 @@ mod key;
 pub mod links;
 mod lock;
 pub mod mirror;
+pub mod notices;
 mod open;
 pub mod people;
+mod owner;
 pub mod plans;
 pub mod progress;
 pub mod rows;
@@ -30,6 +33,7 @@ pub use error::StoreError;
 pub use key::{Key, NotAKey};
 pub use lock::{Lock, Taken};
 pub use open::{SCHEMA_VERSION, STATE_FILE};
+pub use owner::{Owner, hidden_by, is_ours};
 pub use tokens::{LoginFacts, LoginKind};
 pub use vault::{Login, Vault, VaultError};
 pub use writer::Store;

@@ -195,6 +195,24 @@ pub fn last_run(
         .optional()?)
 }
 
+/// Returns the newest run of a job and mode that has ended, with one of these exit codes when any are given.
+pub fn last_ended(
+    db: &Connection,
+    job_no: i64,
+    mode: &str,
+    exits: &[u8],
+) -> Result<Option<Run>, StoreError> {
+    let exits = serde_json::to_string(exits).expect("a list of numbers is always JSON");
+    let sql = format!(
+        "SELECT {COLUMNS} FROM run r WHERE job_no = ?1 AND mode = ?2 AND ended_ms IS NOT NULL
+           AND (?3 = '[]' OR exit IN (SELECT value FROM json_each(?3))) ORDER BY no DESC LIMIT 1"
+    );
+    let mut statement = db.prepare_cached(&sql)?;
+    Ok(statement
+        .query_row(params![job_no, mode, exits], read)
+        .optional()?)
+}
+
 /// Returns when the newest `apply` of a job began that went through, in ms: one whose exit says that it did what it could, held parts and
 /// refused rows among it.
 pub fn last_success(db: &Connection, job: &JobName) -> Result<Option<i64>, StoreError> {

@@ -16,7 +16,7 @@ use crate::store::{Key, LoginKind, jobs};
 use super::super::exit::Exit;
 use super::super::status::moment;
 use super::findings::{About, Found, parted};
-use super::{Typed, state};
+use super::{Typed, notify, state};
 
 /// Looks at everything that needs no call. `is_whole` says that every file could be read, and `is_asked` of which accounts the vendors are
 /// asked afterwards, so that a login which is missing is said there.
@@ -55,6 +55,7 @@ pub(super) fn look(
             Exit::BadConfig,
         );
     }
+    notify::look(found, config);
     restarts(found, config);
 }
 
@@ -245,7 +246,10 @@ fn restarts(found: &mut Found, config: &Config) {
     let of_accounts = config.accounts.values().flat_map(Account::sources);
     let keys = [&config.token_key, &config.old_token_key];
     let keys = keys.into_iter().flatten();
-    for source in of_accounts.map(|(_, source)| source).chain(keys) {
+    let of_others = notify::sources(config).into_iter();
+    let of_others = of_others.map(|(_, source)| source);
+    let all = of_accounts.map(|(_, source)| source);
+    for source in all.chain(keys).chain(of_others) {
         match source {
             SecretSource::Env(_) => variables.insert(source.to_string()),
             SecretSource::Credential { .. } => credentials.insert(source.to_string()),

@@ -1,6 +1,6 @@
 //! One scheduled run on a thread of its own, and what it means to the schedule.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 
 use tokio::runtime::Handle;
@@ -9,13 +9,14 @@ use tokio::sync::{mpsc, watch};
 use crate::model::JobName;
 use crate::plan::agenda::Came;
 use crate::report;
-use crate::run::{Ask, Stop, Watch};
+use crate::run::{Ask, RunError, Stop, Watch};
 use crate::store::runs::end_broken;
 
 use super::super::error::CliError;
 use super::super::exit::Exit;
 use super::super::runs::{carried_out, holder};
 use super::super::scheduled::came;
+use super::super::telling;
 use super::super::worlds::Worlds;
 use super::service::Event;
 
@@ -44,7 +45,14 @@ pub struct Ended {
 /// Errors: the system has no thread to give.
 pub(super) fn start(task: Task, tell: mpsc::UnboundedSender<Event>) -> std::io::Result<()> {
     start_with(task.job.clone(), tell, move |handle| {
-        handle.block_on(once(&task))
+        let ended = catch_unwind(AssertUnwindSafe(|| handle.block_on(once(&task))));
+        ended.unwrap_or_else(|panic| {
+            let error = CliError::Run(RunError::Bug {
+                what: "it ended in the middle, and the log says where".to_owned(),
+            });
+            handle.block_on(telling::ended(&task.worlds, &task.job, Err(&error), true));
+            resume_unwind(panic)
+        })
     })
 }
 
