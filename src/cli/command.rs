@@ -7,7 +7,7 @@ use std::panic::{self, AssertUnwindSafe};
 use crate::model::Clock;
 use crate::net::renewals_through;
 
-use super::args::{self, Args, Command};
+use super::args::{self, Args, Command, HistoryCommand, StateDo};
 use super::error::CliError;
 use super::exit::Exit;
 use super::interrupt;
@@ -16,8 +16,8 @@ use super::progress::Progress;
 use super::shell::Shell;
 use super::typed::Typed;
 use super::{
-    auth, check, daemon, demo, explain, history, init, manual, notify, runs, sandbox, settle, show,
-    status, units,
+    auth, care, check, daemon, demo, explain, history, init, manual, notify, runs, sandbox, settle,
+    show, status, units,
 };
 
 /// The threads that calls are made on; planning and the state have their own.
@@ -83,6 +83,21 @@ fn on_a_runtime(args: &Args, progress: &Progress) -> Exit {
                     || {},
                 );
             }
+            Command::History(args::History {
+                command: Some(HistoryCommand::Prune(_)),
+                ..
+
+            })
+            | Command::State(args::State {
+                what: StateDo::Upkeep(_),
+            }) => {
+                interrupt::listen_saying(
+                    care::STOPPING,
+                    shell.stop.clone(),
+                    progress.clone(),
+                    || {},
+                );
+            }
             Command::Check(check) if check.online => interrupt::end_at_once(progress.clone()),
             // The first five listen themselves, with what they leave in mind; the others are over in a moment.
             Command::Init(_)
@@ -96,6 +111,7 @@ fn on_a_runtime(args: &Args, progress: &Progress) -> Exit {
             | Command::Show(_)
             | Command::Explain(_)
             | Command::Notify(_)
+            | Command::State(_)
             | Command::Link(_)
             | Command::Unlink(_)
             | Command::Retry(_)
@@ -138,10 +154,14 @@ async fn carry_out(args: &Args, shell: &mut Shell) -> Result<Exit, CliError> {
         Command::Daemon => daemon::daemon(shell, path).await,
         Command::Check(check) => check::check(shell, path, check).await,
         Command::Status(status) => status::status(shell, path, status),
-        Command::History(history) => history::history(shell, path, history),
         Command::Show(show) => show::show(shell, path, show),
         Command::Explain(explain) => explain::explain(shell, path, explain),
         Command::Notify(args) => notify::notify(shell, path, args).await,
+        Command::History(history) => match &history.command {
+            Some(HistoryCommand::Prune(prune)) => care::prune(shell, path, prune).await,
+            None => history::history(shell, path, &history.list),
+        },
+        Command::State(state) => care::state(shell, path, state).await,
         Command::Link(link) => settle::link(shell, path, link).await,
         Command::Unlink(record) => settle::unlink(shell, path, record).await,
         Command::Retry(retry) => settle::retry(shell, path, retry).await,

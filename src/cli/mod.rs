@@ -3,6 +3,7 @@
 pub mod args;
 mod ask;
 mod auth;
+mod care;
 mod check;
 mod command;
 pub mod daemon;

@@ -16,6 +16,7 @@ use crate::store::runs::note_exit;
 use crate::store::{Store, is_ours};
 
 use super::args::{Apply, Format, How, Output, Plan, Resync};
+use super::care;
 use super::error::CliError;
 use super::exit::{self, Exit};
 use super::scheduled::scheduled;
@@ -299,6 +300,9 @@ async fn to_its_end(
         .store()
         .write(move |db| note_exit(db, run_no, exit))
         .await?;
+    if ask.apply {
+        care::after_run(worlds).await;
+    }
     Ok(done)
 }
 

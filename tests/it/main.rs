@@ -6,6 +6,7 @@ mod agree;
 mod answers;
 mod auth;
 mod badinput;
+mod care;
 mod check;
 mod crash;
 mod daemon;

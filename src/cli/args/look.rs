@@ -9,9 +9,9 @@ use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
 use super::{Form, Format, Output, job};
 use crate::model::JobName;
 
-/// The arguments of `history`.
+/// Which past runs `history` lists.
 #[derive(Clone, Debug, PartialEq, clap::Args)]
-pub struct History {
+pub struct Past {
     /// The jobs, by name [default: all that ever ran]
     #[arg(value_name = "JOB", value_parser = job)]
     pub jobs: Vec<JobName>,
