@@ -22,9 +22,9 @@ use crate::model::{
 use super::exit::Exit;
 
 pub use auth::{Auth, AuthDo, AuthOf, AuthWhat, HubAuth, ShowAuth, TwitchAuth};
-pub use history::{History, HistoryCommand, Prune};
+pub use history::{HistoryCommand, Prune};
 pub use init::{HubWay, Init};
-pub use look::{Explain, Past, Show, Since, WhichRun};
+pub use look::{Explain, History, Show, Since, WhichRun};
 pub use notify::Notify;
 pub use state::{State, StateBackup, StateCheck, StateDo, StateRestore, StateUpkeep};
 pub use units::{Completions, InstallUnits, Man};
@@ -76,16 +76,16 @@ pub enum Command {
     Check(Check),
     /// Show every job's last run, what is due and what waits for you
     Status(Status),
-    /// List past runs, newest first: when, how long, what came of it
+    /// Show who is told of changes, what waits to be told and what stands; --test tries every target
+    Notify(Notify),
+    /// List past runs, newest first: when, how long, what came of it; `history prune` takes old ones away
     History(History),
+    /// Look after the state: check, backup, restore, upkeep
+    State(State),
     /// Show the report of a past run again
     Show(Show),
     /// Tell everything known of one person: the record, the contact, what the job wants and why, every step of all runs
     Explain(Explain),
-    /// Show who is told of changes, what waits to be told and what stands; --test tries every target
-    Notify(Notify),
-    /// Look after the state: check, backup, restore, upkeep
-    State(State),
     /// Say that a record is a contact
     Link(Link),
     /// Forget which contact a record is
@@ -444,17 +444,17 @@ mod tests {
             "ghl-sync check --online --format json",
             "ghl-sync check --online --write-test --account main",
             "ghl-sync status --format json -vv --log-format json",
-            "ghl-sync history",
-            "ghl-sync history a b --limit 5 --since 7d --failed --format markdown",
-            "ghl-sync show 12 --format json",
-            "ghl-sync show last --show-personal --out r.txt",
-            "ghl-sync explain ann --job a --format json --show-personal",
             "ghl-sync notify team --test --format json",
             "ghl-sync history prune --older-than 90d --keep-runs 100 --dry-run --format json",
             "ghl-sync state check --quick --format json",
             "ghl-sync state backup --out b.db --format json",
             "ghl-sync state restore b.db --yes --format json",
             "ghl-sync state upkeep --format json",
+            "ghl-sync history",
+            "ghl-sync history a b --limit 5 --since 7d --failed --format markdown",
+            "ghl-sync show 12 --format json",
+            "ghl-sync show last --show-personal --out r.txt",
+            "ghl-sync explain ann --job a --format json --show-personal",
             "ghl-sync link a 123 C0ntact",
             "ghl-sync unlink a 123",
             "ghl-sync retry a 1 2 3",

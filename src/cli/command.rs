@@ -86,7 +86,6 @@ fn on_a_runtime(args: &Args, progress: &Progress) -> Exit {
             Command::History(args::History {
                 command: Some(HistoryCommand::Prune(_)),
                 ..
-
             })
             | Command::State(args::State {
                 what: StateDo::Upkeep(_),
@@ -107,11 +106,11 @@ fn on_a_runtime(args: &Args, progress: &Progress) -> Exit {
             | Command::Sandbox(_)
             | Command::Check(_)
             | Command::Status(_)
+            | Command::Notify(_)
+            | Command::State(_)
             | Command::History(_)
             | Command::Show(_)
             | Command::Explain(_)
-            | Command::Notify(_)
-            | Command::State(_)
             | Command::Link(_)
             | Command::Unlink(_)
             | Command::Retry(_)
@@ -154,13 +153,13 @@ async fn carry_out(args: &Args, shell: &mut Shell) -> Result<Exit, CliError> {
         Command::Daemon => daemon::daemon(shell, path).await,
         Command::Check(check) => check::check(shell, path, check).await,
         Command::Status(status) => status::status(shell, path, status),
+        Command::Notify(args) => notify::notify(shell, path, args).await,
+        Command::History(args) => match &args.command {
+            Some(HistoryCommand::Prune(prune)) => care::prune(shell, path, prune).await,
+            None => history::history(shell, path, args),
+        },
         Command::Show(show) => show::show(shell, path, show),
         Command::Explain(explain) => explain::explain(shell, path, explain),
-        Command::Notify(args) => notify::notify(shell, path, args).await,
-        Command::History(history) => match &history.command {
-            Some(HistoryCommand::Prune(prune)) => care::prune(shell, path, prune).await,
-            None => history::history(shell, path, &history.list),
-        },
         Command::State(state) => care::state(shell, path, state).await,
         Command::Link(link) => settle::link(shell, path, link).await,
         Command::Unlink(record) => settle::unlink(shell, path, record).await,

@@ -32,8 +32,8 @@ mod stage;
 mod status;
 mod telling;
 mod typed;
-mod waiting;
 mod units;
+mod waiting;
 mod worlds;
 
 pub use command::{main, run, say_panics};

@@ -24,10 +24,10 @@ pub struct Shell {
     pub stop: Stop,
     /// The columns of stdout; `None` for no terminal, where lines are not wrapped.
     pub width: Option<u16>,
-    /// Whether it only waits for another process: whoever stops it then stops nothing that was begun.
-    pub(super) waits: Arc<AtomicBool>,
     /// The words of the command line, the program first; empty where there is none.
     pub(super) words: Vec<OsString>,
+    /// Whether it only waits for another process: whoever stops it then stops nothing that was begun.
+    pub(super) waits: Arc<AtomicBool>,
     /// How commands are typed in what it says.
     pub(super) typed: Typed,
 }
@@ -42,8 +42,8 @@ impl Shell {
             clock,
             stop: Stop::default(),
             width: None,
-            waits: Arc::default(),
             words: Vec::new(),
+            waits: Arc::default(),
             typed: Typed::default(),
         }
     }

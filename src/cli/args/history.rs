@@ -1,23 +1,11 @@
-//! The arguments of `history`.
+//! The arguments of what changes the history.
 
 use std::time::Duration;
 
 use clap::Subcommand;
 
-use super::{Form, Past};
+use super::Form;
 use crate::config::duration_of;
-
-/// The arguments of `history`.
-#[derive(Clone, Debug, PartialEq, clap::Args)]
-#[command(args_conflicts_with_subcommands = true)]
-pub struct History {
-    /// What to do with it; without it past runs are listed.
-    #[command(subcommand)]
-    pub command: Option<HistoryCommand>,
-    /// Which runs are listed, and how.
-    #[command(flatten)]
-    pub list: Past,
-}
 
 /// What to do with the history.
 #[derive(Clone, Debug, PartialEq, Subcommand)]

@@ -6,12 +6,17 @@ use std::time::Duration;
 
 use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
 
+use super::history::HistoryCommand;
 use super::{Form, Format, Output, job};
 use crate::model::JobName;
 
-/// Which past runs `history` lists.
+/// The arguments of `history`.
 #[derive(Clone, Debug, PartialEq, clap::Args)]
-pub struct Past {
+#[command(args_conflicts_with_subcommands = true)]
+pub struct History {
+    /// What to do with it, instead of listing it.
+    #[command(subcommand)]
+    pub command: Option<HistoryCommand>,
     /// The jobs, by name [default: all that ever ran]
     #[arg(value_name = "JOB", value_parser = job)]
     pub jobs: Vec<JobName>,
