@@ -3,7 +3,9 @@
 mod auth;
 mod history;
 mod init;
+mod notify;
 mod state;
+mod units;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -21,7 +23,9 @@ use super::exit::Exit;
 pub use auth::{Auth, AuthDo, AuthOf, AuthWhat, HubAuth, ShowAuth, TwitchAuth};
 pub use history::{History, HistoryCommand, Prune};
 pub use init::{HubWay, Init};
+pub use notify::Notify;
 pub use state::{State, StateBackup, StateCheck, StateDo, StateRestore, StateUpkeep};
+pub use units::{Completions, InstallUnits, Man};
 
 /// The heading of what every command takes.
 const GLOBAL: &str = "Options of every command";
@@ -70,6 +74,8 @@ pub enum Command {
     Check(Check),
     /// Show every job's last run, what is due and what waits for you
     Status(Status),
+    /// Show who is told of changes, what waits to be told and what stands; --test tries every target
+    Notify(Notify),
     /// What past runs did
     History(History),
     /// Look after the state: check, backup, restore, upkeep
@@ -86,6 +92,12 @@ pub enum Command {
     Take(Settle),
     /// Show the whole thing against a built-in sandbox, without any account
     Demo(Demo),
+    /// Put the units of systemd in place, with the path of this program in them
+    InstallUnits(InstallUnits),
+    /// Print the completions of a shell
+    Completions(Completions),
+    /// Print the manual page, or write all of them into a folder
+    Man(Man),
     /// Serve the sandbox on the loopback address until stopped
     #[command(hide = true)]
     Sandbox(Sandbox),
@@ -426,6 +438,7 @@ mod tests {
             "ghl-sync check --online --format json",
             "ghl-sync check --online --write-test --account main",
             "ghl-sync status --format json -vv --log-format json",
+            "ghl-sync notify team --test --format json",
             "ghl-sync history prune --older-than 90d --keep-runs 100 --dry-run --format json",
             "ghl-sync state check --quick --format json",
             "ghl-sync state backup --out b.db --format json",
@@ -438,6 +451,10 @@ mod tests {
             "ghl-sync keep a 123",
             "ghl-sync take a 123 twitch_username",
             "ghl-sync -q demo --keep d --followers 5",
+            "ghl-sync install-units --root d --prefix /usr --dry-run",
+            "ghl-sync install-units --remove --force",
+            "ghl-sync completions zsh",
+            "ghl-sync man --out d",
             "ghl-sync sandbox --port 0 --seed 2 --followers 9 --contacts 9 --twins 3 --speed 1.5",
         ] {
             assert!(read(line).is_ok(), "{line}: {:?}", read(line));

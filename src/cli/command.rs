@@ -15,7 +15,9 @@ use super::logs::{self, Loud};
 use super::progress::Progress;
 use super::shell::Shell;
 use super::typed::Typed;
-use super::{auth, care, check, daemon, demo, init, runs, sandbox, settle, status};
+use super::{
+    auth, care, check, daemon, demo, init, manual, notify, runs, sandbox, settle, status, units,
+};
 
 /// The threads that calls are made on; planning and the state have their own.
 const THREADS: usize = 2;
@@ -63,6 +65,7 @@ fn on_a_runtime(args: &Args, progress: &Progress) -> Exit {
         }
     };
     let mut shell = Shell::new(Box::new(io::stdout()), progress.clone(), Clock::system());
+    shell.words = std::env::args_os().collect();
     if io::stdout().is_terminal() {
         shell.width = columns();
     }
@@ -101,12 +104,16 @@ fn on_a_runtime(args: &Args, progress: &Progress) -> Exit {
             | Command::Sandbox(_)
             | Command::Check(_)
             | Command::Status(_)
+            | Command::Notify(_)
             | Command::State(_)
             | Command::Link(_)
             | Command::Unlink(_)
             | Command::Retry(_)
             | Command::Keep(_)
-            | Command::Take(_) => {}
+            | Command::Take(_)
+            | Command::InstallUnits(_)
+            | Command::Completions(_)
+            | Command::Man(_) => {}
         }
         let exit = run(args, &mut shell).await;
         // Of a run that failed meanwhile: a pair that was granted is written before the process ends.
@@ -120,7 +127,7 @@ fn on_a_runtime(args: &Args, progress: &Progress) -> Exit {
 
 /// Carries out one command; says on the shell's progress what went wrong.
 pub async fn run(args: &Args, shell: &mut Shell) -> Exit {
-    shell.typed = Typed::with(args.config.as_deref());
+    shell.typed = Typed::with(args.config.as_deref()).in_words(&shell.words);
     match carry_out(args, shell).await {
         Ok(exit) => exit,
         Err(error) => {
@@ -141,6 +148,7 @@ async fn carry_out(args: &Args, shell: &mut Shell) -> Result<Exit, CliError> {
         Command::Daemon => daemon::daemon(shell, path).await,
         Command::Check(check) => check::check(shell, path, check).await,
         Command::Status(status) => status::status(shell, path, status),
+        Command::Notify(args) => notify::notify(shell, path, args).await,
         Command::History(history) => match &history.command {
             HistoryCommand::Prune(prune) => care::prune(shell, path, prune).await,
         },
@@ -151,6 +159,9 @@ async fn carry_out(args: &Args, shell: &mut Shell) -> Result<Exit, CliError> {
         Command::Keep(settle) => settle::keep(shell, path, settle).await,
         Command::Take(settle) => settle::take(shell, path, settle).await,
         Command::Demo(demo) => demo::demo(shell, demo).await,
+        Command::InstallUnits(install) => units::install(shell, path, install),
+        Command::Completions(completions) => manual::completions(shell, completions),
+        Command::Man(man) => manual::man(shell, man),
         Command::Sandbox(sandbox) => sandbox::serve(shell, sandbox).await,
     }
 }
@@ -177,6 +188,6 @@ pub fn say_panics(progress: &Progress) {
         }
         line.push_str("; nothing is lost, the next run goes on; please report it");
         progress.finish();
-        progress.say(&line);
+        progress.alarm(&line);
     }));
 }

@@ -17,6 +17,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, fmt as lines};
 
 use super::args::LogFormat;
+use super::journal;
 use super::progress::Progress;
 
 /// How much is logged.
@@ -69,6 +70,11 @@ pub(super) fn start(loud: Loud, form: LogFormat, progress: &Progress) {
         move || progress.writer()
     };
     let layer = match form {
+        LogFormat::Text if journal::is_journal() => lines::layer()
+            .with_writer(writer)
+            .with_ansi(false)
+            .event_format(JournalLine)
+            .boxed(),
         LogFormat::Text => {
             let is_colored =
                 std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
@@ -88,6 +94,31 @@ pub(super) fn start(loud: Loud, form: LogFormat, progress: &Progress) {
     let subscriber = tracing_subscriber::registry().with(layer.with_filter(loud.targets()));
     // A second subscriber in one process (tests) is no reason to fail.
     let _ = subscriber.try_init();
+}
+
+/// A line as for people, but for its time and level: the journal has the one itself and is told the other by a priority.
+struct JournalLine;
+
+impl<S, N> FormatEvent<S, N> for JournalLine
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+{
+    fn format_event(
+        &self,
+        context: &FmtContext<'_, S, N>,
+        mut out: Writer<'_>,
+        event: &Event<'_>,
+    ) -> fmt::Result {
+        let mut text = String::new();
+        lines::format()
+            .without_time()
+            .with_level(false)
+            .with_target(false)
+            .with_ansi(false)
+            .format_event(context, Writer::new(&mut text), event)?;
+        writeln!(out, "{}", journal::lines(*event.metadata().level(), &text))
+    }
 }
 
 /// One JSON object a line: `at`, `level`, `target`, `message`, the event's fields, and `spans` from the outermost in.

@@ -11,7 +11,11 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
+use tracing::Level;
+
 use crate::report::{duration, number, plain};
+
+use super::journal;
 
 /// The least time between two lines in a pipe: often enough to see life, seldom enough for a log.
 const EVERY: Duration = Duration::from_secs(10);
@@ -159,6 +163,14 @@ impl Progress {
             Shown::Lines(lines) => writeln!(locked(&lines.page).out, "{line}"),
             Shown::Nothing(out) => writeln!(locked(out), "{line}"),
         };
+    }
+
+    /// Says what went wrong; where that is the journal, with the priority of an error.
+    pub fn alarm(&self, text: &str) {
+        match journal::is_journal() {
+            true => self.say(&journal::lines(Level::ERROR, text)),
+            false => self.say(text),
+        }
     }
 
     /// Takes the bar away; the next `reading` or `executing` brings it back.

@@ -12,8 +12,8 @@ use crate::model::{Digest, JobName};
 use crate::net::Reach;
 use crate::report::{self, Options, ReportRow};
 use crate::run::{self, Ask, Done, Stop, Watch};
-use crate::store::Store;
 use crate::store::runs::note_exit;
+use crate::store::{Store, is_ours};
 
 use super::args::{Apply, Format, How, Output, Plan, Resync};
 use super::care;
@@ -21,6 +21,7 @@ use super::error::CliError;
 use super::exit::{self, Exit};
 use super::scheduled::scheduled;
 use super::shell::Shell;
+use super::telling;
 use super::worlds::Worlds;
 
 /// The rows that a report on a terminal or a page shows before it only counts.
@@ -113,11 +114,13 @@ pub(super) fn holder(command: &str, now: DateTime<Utc>) -> String {
     )
 }
 
-/// Loads the configuration that was named, or the one that is found.
+/// Loads the configuration that was named, or the one that is found, of a state that is this user's or is not there yet.
 ///
-/// Errors: all problems of all files.
+/// Errors: all problems of all files; the state is another user's, in which nothing was touched then.
 pub(super) fn load(path: Option<&Path>) -> Result<Config, CliError> {
-    Ok(config::load(&config::find(path))?)
+    let config = config::load(&config::find(path))?;
+    is_ours(&config.state)?;
+    Ok(config)
 }
 
 /// Returns the jobs that were named in the order of their names, each once; all of them when none was.
@@ -256,7 +259,22 @@ pub(super) async fn carried_out(
     watch: Watch,
     is_scheduled: bool,
 ) -> Result<Done, CliError> {
-    let _ = is_scheduled;
+    if !ask.apply {
+        return to_its_end(worlds, name, ask, stop, watch).await;
+    }
+    telling::began(worlds, name, is_scheduled).await;
+    let ended = to_its_end(worlds, name, ask, stop, watch).await;
+    telling::ended(worlds, name, ended.as_ref(), is_scheduled).await;
+    ended
+}
+
+async fn to_its_end(
+    worlds: &Worlds,
+    name: &JobName,
+    ask: &Ask,
+    stop: Stop,
+    watch: Watch,
+) -> Result<Done, CliError> {
     let reach = if ask.apply {
         Reach::Everything
     } else {

@@ -221,16 +221,23 @@ fn check_base(url: &str) -> Result<Way, BadLine> {
     if parsed.has_extras {
         return Err(bad());
     }
-    let bare = parsed.host.trim_matches(['[', ']']);
-    let loopback = bare == "localhost" || bare.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());
-    match parsed.scheme.as_str() {
-        "https" if loopback => Ok(Way::Here),
-        "https" => Ok(Way::Away),
-        "http" if loopback => Ok(Way::Plain),
-        "http" => Err(BadLine::NotHttps {
+    way(&parsed.scheme, &parsed.host).ok_or_else(|| match parsed.scheme.as_str() {
+        "http" => BadLine::NotHttps {
             url: url.to_owned(),
-        }),
-        _ => Err(bad()),
+        },
+        _ => bad(),
+    })
+}
+
+/// Returns how a host is reached; `None` when it would be in the clear over a network, or by another protocol.
+pub(super) fn way(scheme: &str, host: &str) -> Option<Way> {
+    let bare = host.trim_matches(['[', ']']);
+    let loopback = bare == "localhost" || bare.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());
+    match (scheme, loopback) {
+        ("https", true) => Some(Way::Here),
+        ("https", false) => Some(Way::Away),
+        ("http", true) => Some(Way::Plain),
+        _ => None,
     }
 }
 

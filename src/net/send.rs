@@ -1,4 +1,4 @@
-//! Sending: the only place that touches the HTTP client.
+//! Sending: the only place that touches the HTTP client, but for `post`, which calls an operator's own addresses.
 
 use std::borrow::Cow;
 use std::error::Error;
@@ -15,7 +15,7 @@ use super::error::CallError;
 use super::gate::{Permit, Shut};
 use super::hints::Hints;
 use super::judge::{LARGEST_DISGUISE, Verdict, judge};
-use super::line::{BadLine, Line, LineParts, Reach, Way};
+use super::line::{BadLine, Line, LineParts, Reach, Timeouts, Way};
 use super::tally::{Counted, Purpose, Vendor};
 use crate::model::{IfUnsure, Secret};
 
@@ -410,35 +410,7 @@ pub(super) fn form_encoded(fields: &[(&'static str, String)]) -> String {
 impl Wire {
     /// Builds the client for the way that the base URL is reached.
     pub(super) fn new(parts: &LineParts, way: Way) -> Result<Wire, BadLine> {
-        install_ring();
-        let mut builder = reqwest::Client::builder()
-            .user_agent(concat!("ghl-sync/", env!("CARGO_PKG_VERSION")))
-            // A redirected POST loses its body, and a redirect could take the token elsewhere.
-            .redirect(reqwest::redirect::Policy::none())
-            .referer(false)
-            .no_proxy()
-            // What is sent twice is decided here and nowhere else.
-            .retry(reqwest::retry::never())
-            .http1_only()
-            .https_only(way != Way::Plain)
-            .tcp_nodelay(true)
-            .tcp_keepalive(Duration::from_secs(60))
-            .pool_idle_timeout(KEEP_IDLE)
-            .connect_timeout(parts.timeouts.connect)
-            .timeout(parts.timeouts.whole);
-        match (way, &parts.proxy) {
-            (Way::Plain, _) => builder = builder.tls_certs_only([]),
-            (Way::Away, Some(proxy)) => {
-                let bad = || BadLine::NotAProxy { url: proxy.clone() };
-                let https = reqwest::Proxy::https(proxy).map_err(|_| bad())?;
-                builder = builder.proxy(https);
-            }
-            // Nothing leaves this machine.
-            (Way::Here, _) | (Way::Away, None) => {}
-        }
-        let client = builder.build().map_err(|error| BadLine::NoClient {
-            said: innermost(&error),
-        })?;
+        let client = client(way, parts.proxy.as_deref(), parts.timeouts)?;
         Ok(Wire {
             client,
             headers: headers(parts)?,
@@ -525,6 +497,45 @@ impl Wire {
     }
 }
 
+/// Builds the client for the way that an address is reached: no redirects, nothing sent twice, no proxy but the one that is named.
+pub(super) fn client(
+    way: Way,
+    proxy: Option<&str>,
+    timeouts: Timeouts,
+) -> Result<reqwest::Client, BadLine> {
+    install_ring();
+    let mut builder = reqwest::Client::builder()
+        .user_agent(concat!("ghl-sync/", env!("CARGO_PKG_VERSION")))
+        // A redirected POST loses its body, and a redirect could take the token elsewhere.
+        .redirect(reqwest::redirect::Policy::none())
+        .referer(false)
+        .no_proxy()
+        // What is sent twice is decided here and nowhere else.
+        .retry(reqwest::retry::never())
+        .http1_only()
+        .https_only(way != Way::Plain)
+        .tcp_nodelay(true)
+        .tcp_keepalive(Duration::from_secs(60))
+        .pool_idle_timeout(KEEP_IDLE)
+        .connect_timeout(timeouts.connect)
+        .timeout(timeouts.whole);
+    match (way, proxy) {
+        (Way::Plain, _) => builder = builder.tls_certs_only([]),
+        (Way::Away, Some(proxy)) => {
+            let bad = || BadLine::NotAProxy {
+                url: proxy.to_owned(),
+            };
+            let https = reqwest::Proxy::https(proxy).map_err(|_| bad())?;
+            builder = builder.proxy(https);
+        }
+        // Nothing leaves this machine.
+        (Way::Here, _) | (Way::Away, None) => {}
+    }
+    builder.build().map_err(|error| BadLine::NoClient {
+        said: innermost(&error),
+    })
+}
+
 /// The parts of a base URL that are checked.
 pub(super) struct BaseUrl {
     pub(super) scheme: String,
@@ -567,7 +578,7 @@ fn install_ring() {
 }
 
 /// Returns the text of an error's innermost cause, which names no address: "Connection refused (os error 111)".
-fn innermost(error: &reqwest::Error) -> String {
+pub(super) fn innermost(error: &reqwest::Error) -> String {
     let mut cause: Option<&dyn Error> = error.source();
     let mut text = None;
     while let Some(inner) = cause {

@@ -1,6 +1,6 @@
 //! Runs: one execution of a job each.
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use crate::model::JobName;
 
@@ -103,24 +103,48 @@ pub fn last_run(
 ) -> Result<Option<Run>, StoreError> {
     Ok(db
         .query_row(
-            "SELECT no, mode, pass, holder, began_ms, ended_ms, exit, digest, summary FROM run
-             WHERE job_no = ?1 AND (?2 IS NULL OR mode = ?2) ORDER BY no DESC LIMIT 1",
+            &format!(
+                "SELECT {COLUMNS} FROM run
+                 WHERE job_no = ?1 AND (?2 IS NULL OR mode = ?2) ORDER BY no DESC LIMIT 1"
+            ),
             params![job_no, mode],
-            |row| {
-                Ok(Run {
-                    no: row.get(0)?,
-                    mode: row.get(1)?,
-                    pass: row.get(2)?,
-                    holder: row.get(3)?,
-                    began_ms: row.get(4)?,
-                    ended_ms: row.get(5)?,
-                    exit: row.get(6)?,
-                    digest: row.get(7)?,
-                    summary: row.get(8)?,
-                })
-            },
+            read,
         )
         .optional()?)
+}
+
+/// Returns the newest run of a job and mode that has ended, with one of these exit codes when any are given.
+pub fn last_ended(
+    db: &Connection,
+    job_no: i64,
+    mode: &str,
+    exits: &[u8],
+) -> Result<Option<Run>, StoreError> {
+    let exits = serde_json::to_string(exits).expect("a list of numbers is always JSON");
+    let sql = format!(
+        "SELECT {COLUMNS} FROM run WHERE job_no = ?1 AND mode = ?2 AND ended_ms IS NOT NULL
+           AND (?3 = '[]' OR exit IN (SELECT value FROM json_each(?3))) ORDER BY no DESC LIMIT 1"
+    );
+    let mut statement = db.prepare_cached(&sql)?;
+    Ok(statement
+        .query_row(params![job_no, mode, exits], read)
+        .optional()?)
+}
+
+const COLUMNS: &str = "no, mode, pass, holder, began_ms, ended_ms, exit, digest, summary";
+
+fn read(row: &Row<'_>) -> rusqlite::Result<Run> {
+    Ok(Run {
+        no: row.get("no")?,
+        mode: row.get("mode")?,
+        pass: row.get("pass")?,
+        holder: row.get("holder")?,
+        began_ms: row.get("began_ms")?,
+        ended_ms: row.get("ended_ms")?,
+        exit: row.get("exit")?,
+        digest: row.get("digest")?,
+        summary: row.get("summary")?,
+    })
 }
 
 /// Returns when the newest `apply` of a job began that went through, in ms: one whose exit says that it did what it could, held parts and

@@ -21,8 +21,7 @@ use super::runs::holder;
 use super::shell::Shell;
 
 pub(super) use prune::{after_run, prune};
-#[allow(unused_imports, reason = "the daemon calls it when upkeep is due")]
-pub(super) use upkeep::{Kept, upkeep, upkeep_is_due};
+pub(super) use upkeep::upkeep;
 
 /// What the first Ctrl-C is answered with while old rows are taken away or upkeep is under way.
 pub(super) const STOPPING: &str =

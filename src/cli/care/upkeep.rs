@@ -4,11 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use chrono::{DateTime, Utc};
 use serde_json::json;
 use tracing::info;
 
-use crate::plan::due;
 use crate::report::{duration, number};
 use crate::run::Stop;
 use crate::store::backup::{self, Copied};
@@ -119,32 +117,9 @@ pub(super) async fn command(
     })
 }
 
-/// Returns whether a moment of `[upkeep] schedule` has passed since upkeep last began; a state that never had any waits for the first moment after
-/// `since`, when whoever asks began to watch.
-///
-/// Errors: the state cannot be read.
-#[allow(dead_code, reason = "the daemon asks each minute")]
-pub(in crate::cli) fn upkeep_is_due(
-    worlds: &Worlds,
-    since: DateTime<Utc>,
-) -> Result<bool, CliError> {
-    let (upkeep, now) = (&worlds.config().upkeep, worlds.clock().now());
-    let last = last_upkeep(&worlds.store().reader()?)?;
-    let last = last.began_ms.and_then(DateTime::from_timestamp_millis);
-    let due = due::due(
-        &upkeep.schedule,
-        upkeep.timezone,
-        Some(last.unwrap_or(since)),
-        now,
-    );
-    // The line was parsed when the configuration was read.
-    Ok(due.ok().flatten().is_some())
-}
-
 /// Keeps the state in order: takes old runs away, checks, copies, gives room back. No run waits for it longer than for one commit.
 ///
 /// Errors: `Busy` when another process is at it; [`CliError::Care`] with everything that is wrong or failed, after all parts were tried.
-#[allow(dead_code, reason = "the daemon calls it when upkeep is due")]
 pub(in crate::cli) async fn upkeep(worlds: &Worlds) -> Result<Kept, CliError> {
     let kept = keep(worlds, &Stop::default()).await?;
     if kept.wrong.is_empty() {

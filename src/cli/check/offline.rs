@@ -16,7 +16,7 @@ use crate::store::{Key, LoginKind, jobs};
 use super::super::exit::Exit;
 use super::super::status::moment;
 use super::findings::{About, Found, parted};
-use super::{Typed, state};
+use super::{Typed, notify, state};
 
 /// Looks at everything that needs no call. `is_whole` says that every file could be read, and `is_asked` of which accounts the vendors are
 /// asked afterwards, so that a login which is missing is said there.
@@ -55,11 +55,12 @@ pub(super) fn look(
             Exit::BadConfig,
         );
     }
+    notify::look(found, config);
     restarts(found, config);
 }
 
 /// Returns whether a job uses the account, or a used location takes its tokens from it.
-pub(super) fn is_used(config: &Config, name: &AccountName) -> bool {
+pub(in crate::cli) fn is_used(config: &Config, name: &AccountName) -> bool {
     let by_a_job = |name: &AccountName| {
         let mut jobs = config.jobs.values();
         jobs.any(|job| job.from == *name || job.to == *name)
@@ -82,7 +83,11 @@ const IDLE: TimeDelta = TimeDelta::days(20);
 const ROTATION: TimeDelta = TimeDelta::days(90);
 
 /// Returns the command that logs an account in; an agency's location is logged in by its agency.
-pub(super) fn login_command(account: &Account, name: &AccountName, typed: &Typed) -> String {
+pub(in crate::cli) fn login_command(
+    account: &Account,
+    name: &AccountName,
+    typed: &Typed,
+) -> String {
     let (service, who) = match account {
         Account::HighLevel(hub) => match &hub.login {
             HubLogin::Agency(agency) => ("highlevel", agency),
@@ -241,7 +246,10 @@ fn restarts(found: &mut Found, config: &Config) {
     let of_accounts = config.accounts.values().flat_map(Account::sources);
     let keys = [&config.token_key, &config.old_token_key];
     let keys = keys.into_iter().flatten();
-    for source in of_accounts.map(|(_, source)| source).chain(keys) {
+    let of_others = notify::sources(config).into_iter();
+    let of_others = of_others.map(|(_, source)| source);
+    let all = of_accounts.map(|(_, source)| source);
+    for source in all.chain(keys).chain(of_others) {
         match source {
             SecretSource::Env(_) => variables.insert(source.to_string()),
             SecretSource::Credential { .. } => credentials.insert(source.to_string()),

@@ -25,6 +25,7 @@ use super::exit::Exit;
 use super::interrupt::RENEWAL_PATIENCE;
 use super::runs::{holder, load};
 use super::shell::Shell;
+use super::telling;
 use super::worlds::Worlds;
 
 use manager::Manager;
@@ -63,7 +64,9 @@ pub(super) async fn daemon(shell: &mut Shell, path: Option<&Path>) -> Result<Exi
         env!("CARGO_PKG_VERSION"),
         service.summary()
     );
+    telling::serving(Some(shell.clock.now()));
     service.serve(&mut events).await;
+    telling::serving(None);
     info!("the daemon ends");
     Ok(Exit::Done)
 }

@@ -1,6 +1,6 @@
 //! One scheduled run on a thread of its own, and what it means to the schedule.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 
 use tokio::runtime::Handle;
@@ -9,13 +9,15 @@ use tokio::sync::{mpsc, watch};
 use crate::model::JobName;
 use crate::plan::agenda::Came;
 use crate::report;
-use crate::run::{Ask, Stop, Watch};
+use crate::run::{Ask, RunError, Stop, Watch};
 use crate::store::runs::end_broken;
 
+use super::super::care;
 use super::super::error::CliError;
 use super::super::exit::Exit;
 use super::super::runs::{carried_out, holder};
 use super::super::scheduled::came;
+use super::super::telling;
 use super::super::worlds::Worlds;
 use super::service::Event;
 
@@ -44,7 +46,14 @@ pub struct Ended {
 /// Errors: the system has no thread to give.
 pub(super) fn start(task: Task, tell: mpsc::UnboundedSender<Event>) -> std::io::Result<()> {
     start_with(task.job.clone(), tell, move |handle| {
-        handle.block_on(once(&task))
+        let ended = catch_unwind(AssertUnwindSafe(|| handle.block_on(once(&task))));
+        ended.unwrap_or_else(|panic| {
+            let error = CliError::Run(RunError::Bug {
+                what: "it ended in the middle, and the log says where".to_owned(),
+            });
+            handle.block_on(telling::ended(&task.worlds, &task.job, Err(&error), true));
+            resume_unwind(panic)
+        })
     })
 }
 
@@ -98,6 +107,30 @@ async fn once(task: &Task) -> Ended {
         came,
         headline: result.ok().map(|done| report::headline(&done.report)),
     }
+}
+
+/// Starts upkeep of the state; `Event::Kept` tells its end.
+///
+/// Errors: the system has no thread to give.
+pub(super) fn keep(worlds: Arc<Worlds>, tell: mpsc::UnboundedSender<Event>) -> std::io::Result<()> {
+    let handle = Handle::current();
+    let thread = std::thread::Builder::new().name("upkeep".to_owned());
+    thread.spawn(move || {
+        let kept = catch_unwind(AssertUnwindSafe(|| handle.block_on(care::upkeep(&worlds))));
+        match kept {
+            // It said itself what it did.
+            Ok(Ok(_)) => {}
+            Ok(Err(CliError::Run(RunError::Busy { holder, .. }))) => {
+                tracing::info!("upkeep is under way elsewhere: {holder}");
+            }
+            Ok(Err(error)) => tracing::error!("upkeep of the state failed: {error}"),
+            // The hook told of it already.
+            Err(_) => {}
+        }
+        // Nobody listens any more when the service has ended.
+        let _ = tell.send(Event::Kept);
+    })?;
+    Ok(())
 }
 
 /// Ends, in the journal, the runs of a job that ended without saying so: by a panic, or given up.

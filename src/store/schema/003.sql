@@ -32,6 +32,17 @@ CREATE TABLE condition (
   PRIMARY KEY (subject, kind)
 ) STRICT, WITHOUT ROWID;
 
+-- What messages said of a condition, and how restless it is. Whoever was told that something stands is told when it is over.
+CREATE TABLE told (
+  subject TEXT NOT NULL,
+  kind TEXT NOT NULL CHECK (kind IN ('failure', 'held', 'conflict', 'login')),
+  hash TEXT,                            -- the condition's hash that was last told; NULL: nothing that is not over
+  times INTEGER NOT NULL,               -- how often in a row it was seen to stand
+  changes TEXT NOT NULL,                -- when it changed within the last hour, JSON list of ms
+  flaps INTEGER NOT NULL CHECK (flaps IN (0, 1)), -- 1: nothing is told until it stood still for an hour
+  PRIMARY KEY (subject, kind)
+) STRICT, WITHOUT ROWID;
+
 -- Messages to a target of [notify]: those that wait, and those sent within the last day, which `at_most` counts.
 CREATE TABLE notice (
   no INTEGER PRIMARY KEY,

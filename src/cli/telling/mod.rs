@@ -1,0 +1,306 @@
+//! Telling the outside how the service is: messages about changes, pings, figures. Never fails a run, and bounded in time.
+//!
+//! A run's end is looked at once ([`seen`]); what that changes is decided by one table ([`change`]); the message of a change waits in the
+//! state from the same commit on and is sent afterwards ([`deliver`]), so that a kill loses none.
+
+mod change;
+mod deliver;
+mod figures;
+mod hook;
+mod message;
+mod ping;
+mod seen;
+
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use tokio::time::timeout;
+use tracing::{debug, info, warn};
+
+use crate::config::{Account, Config, HubLogin, Occasion};
+use crate::model::{AccountName, Job, JobName};
+use crate::report::{Mode, Report};
+use crate::run::Done;
+use crate::store::conditions::{self, Condition, ConditionKind, Told};
+use crate::store::{StoreError, notices, tokens};
+
+use self::change::{Look, Say, Seen};
+use self::message::News;
+use self::ping::Ping;
+use super::check;
+use super::error::CliError;
+use super::typed::Typed;
+use super::worlds::Worlds;
+
+pub(super) use deliver::{place, send};
+pub(super) use figures::serving;
+pub(super) use message::Message;
+
+/// The longest that all of it may keep a run's end, or the daemon's minute.
+const LONGEST: Duration = Duration::from_secs(20);
+
+/// Makes the message of `notify --test`.
+pub(super) fn test_message(target: &str, typed: &Typed, now: DateTime<Utc>) -> Message {
+    message::test(target, typed.command("notify"), now)
+}
+
+/// Tells that a run of `apply` begins; `is_scheduled` when a schedule and not a person started it.
+pub(super) async fn began(worlds: &Worlds, job: &JobName, is_scheduled: bool) {
+    if is_scheduled {
+        ping::ping(worlds, job, Ping::Start).await;
+    }
+}
+
+/// Tells how a run of `apply` ended: updates what stands, queues and sends messages, pings, writes the figures.
+///
+/// A run that a person started tells only what is over. Takes some 20 s at most, when nobody answers.
+pub(super) async fn ended(
+    worlds: &Worlds,
+    job: &JobName,
+    result: Result<&Done, &CliError>,
+    is_scheduled: bool,
+) {
+    let result = result.map(|done| &done.report);
+    if result.is_ok_and(|report| report.mode != Mode::Did) {
+        return;
+    }
+    if let Some(job) = worlds.config().jobs.get(job)
+        && let Err(error) = observe(worlds, job, result, is_scheduled).await
+    {
+        warn!(
+            "what this run changed could not be noted, so that nobody is told of it later: {error}"
+        );
+        if is_scheduled {
+            tell_directly(worlds, job, &error).await;
+        }
+    }
+    let pinging = async {
+        if is_scheduled {
+            ping::ping(worlds, job, Ping::of_end(result)).await;
+        }
+    };
+    let both = async { tokio::join!(pinging, deliver::deliver(worlds)) };
+    if timeout(LONGEST, both).await.is_err() {
+        warn!("telling others took too long; what is left is sent later");
+    }
+    figures::write(worlds);
+}
+
+/// Does what is due each minute: sends messages that wait and writes the figures.
+pub(super) async fn minute(worlds: &Worlds) {
+    if timeout(LONGEST, deliver::deliver(worlds)).await.is_err() {
+        warn!("telling others took too long; what is left is sent later");
+    }
+    figures::write(worlds);
+}
+
+/// Notes what a run's end shows, and queues messages about what changed, in one commit.
+async fn observe(
+    worlds: &Worlds,
+    job: &Job,
+    result: Result<&Report, &CliError>,
+    is_scheduled: bool,
+) -> Result<(), StoreError> {
+    let config = worlds.config();
+    let now = worlds.clock().now();
+    let accounts = accounts_of(config, job);
+    let mut seen = seen::of_end(job, result, &accounts);
+    if result.is_ok() {
+        seen.push(seen::state_is_well());
+    }
+    let facts = tokens::all(&worlds.store().reader()?)?;
+    let facts: Vec<_> = facts
+        .into_iter()
+        .filter(|login| check::is_used(config, &login.account))
+        .collect();
+    let seen = seen::with_logins(seen, &facts, |name| is_public(config, name), now);
+    let run = result.ok().map(|report| report.run);
+    let commands: Vec<String> = seen
+        .iter()
+        .map(|seen| command(config, worlds.typed(), job, seen, run))
+        .collect();
+    let targets: Vec<_> = config
+        .notify
+        .values()
+        .map(|target| (target.name.clone(), target.on.clone()))
+        .collect();
+    let known: Vec<String> = config
+        .jobs
+        .keys()
+        .map(|name| format!("job:{name}"))
+        .chain(config.accounts.keys().map(seen::of_account))
+        .chain([seen::STATE.to_owned()])
+        .collect();
+    let name = job.name.to_string();
+    let now_ms = now.timestamp_millis();
+    let news = worlds.store().write(move |db| {
+        let mut news = Vec::new();
+        for condition in conditions::standing(db)? {
+            // A job or an account that was taken out of the files is nobody's trouble any more.
+            if !known.contains(&condition.subject) {
+                conditions::save(
+                    db,
+                    &condition.subject,
+                    condition.kind,
+                    None,
+                    &Told::default(),
+                )?;
+            }
+        }
+        for (seen, command) in seen.iter().zip(commands) {
+            let (before, told) = conditions::find(db, &seen.subject, seen.kind)?;
+            let occasion = occasion(seen.kind);
+            let is_heard = targets.iter().any(|(_, on)| on.contains(&occasion));
+            let may_alarm = is_scheduled && is_heard;
+            let (after, told, say) = change::step(before.clone(), told, seen, now_ms, may_alarm);
+            conditions::save(db, &seen.subject, seen.kind, after.as_ref(), &told)?;
+            let condition = after
+                .or(before)
+                .unwrap_or_else(|| came_and_went(seen, now_ms));
+            let Some(message) = message::of_change(&News {
+                say,
+                condition: &condition,
+                job: &name,
+                command,
+                now,
+            }) else {
+                continue;
+            };
+            let body = message.json().to_string();
+            for (target, on) in &targets {
+                let is_wanted = match say {
+                    // Only who was told that it stands is told that it is over.
+                    Say::Recovered => on.contains(&occasion) && on.contains(&Occasion::Recovered),
+                    Say::New | Say::Changed | Say::Flaps => on.contains(&occasion),
+                    Say::Nothing => false,
+                };
+                if is_wanted {
+                    notices::add(db, target, now_ms, &body)?;
+                }
+            }
+            news.push((say, message));
+        }
+        Ok(news)
+    });
+    for (say, message) in news.await? {
+        match say {
+            Say::Recovered | Say::Nothing => info!("{}", message.summary),
+            // The run's own error is logged where it is handled.
+            Say::New | Say::Changed | Say::Flaps if result.is_err() => {
+                debug!("{}", message.summary);
+            }
+            Say::New | Say::Changed | Say::Flaps => warn!("{}", message.summary),
+        }
+    }
+    Ok(())
+}
+
+/// What a condition that settled while it was gone is told as.
+fn came_and_went(seen: &Seen, now_ms: i64) -> Condition {
+    let what = match &seen.look {
+        Look::Stands { what, .. } | Look::Stays { what } => what.clone(),
+        Look::Gone => "it came and went".to_owned(),
+    };
+    Condition {
+        subject: seen.subject.clone(),
+        kind: seen.kind,
+        what,
+        hash: String::new(),
+        since_ms: now_ms,
+    }
+}
+
+/// Tells all targets that the state cannot be written: there is no place to queue a message in. At most once an hour.
+async fn tell_directly(worlds: &Worlds, job: &Job, error: &StoreError) {
+    static LAST_MS: AtomicI64 = AtomicI64::new(i64::MIN);
+    const EVERY_MS: i64 = 60 * 60 * 1_000;
+    let now = worlds.clock().now();
+    let now_ms = now.timestamp_millis();
+    let last_ms = LAST_MS.load(Ordering::SeqCst);
+    if last_ms != i64::MIN && now_ms - last_ms < EVERY_MS {
+        return;
+    }
+    LAST_MS.store(now_ms, Ordering::SeqCst);
+    let error = CliError::Run(crate::run::RunError::State(match error {
+        StoreError::DiskFull { path } => StoreError::DiskFull { path: path.clone() },
+        other => StoreError::Corrupt {
+            what: other.to_string(),
+        },
+    }));
+    for seen in seen::of_end(job, Err(&error), &[]) {
+        let message = message::of_change(&News {
+            say: Say::New,
+            condition: &came_and_went(&seen, now_ms),
+            job: job.name.as_str(),
+            command: worlds.typed().command("check"),
+            now,
+        });
+        let Some(message) = message else { continue };
+        for target in worlds.config().notify.values() {
+            if !target.on.contains(&Occasion::Failure) {
+                continue;
+            }
+            let sent = send(target, &message, worlds.config().proxy.as_deref());
+            if let Ok(Err(error)) = timeout(deliver::WITHIN, sent).await {
+                warn!("{} could not be told: {error}", target.name);
+            }
+        }
+    }
+}
+
+/// Returns the one command that helps.
+fn command(config: &Config, typed: &Typed, job: &Job, seen: &Seen, run: Option<i64>) -> String {
+    let name = &job.name;
+    match (seen.kind, &seen.look) {
+        (_, Look::Gone) => typed.command("status"),
+        (ConditionKind::Held, _) => typed.command(&format!("plan {name}")),
+        (ConditionKind::Conflict, _) => match run {
+            Some(run) => typed.command(&format!("show {run}")),
+            None => typed.command(&format!("plan {name}")),
+        },
+        (ConditionKind::Login, _) => {
+            let account = seen.subject.strip_prefix("account:");
+            let account = account.and_then(|name| AccountName::try_from(name).ok());
+            let known = account.and_then(|name| Some((config.accounts.get(&name)?, name)));
+            match known {
+                // A token in a file is not logged in with a command.
+                Some((account, name)) if account.token().is_none() => {
+                    check::login_command(account, &name, typed)
+                }
+                Some(_) | None => typed.command("check --online"),
+            }
+        }
+        (ConditionKind::Failure, Look::Stands { hash, .. }) if hash == "out-of-touch" => {
+            typed.command("check --online")
+        }
+        (ConditionKind::Failure, _) => typed.command("check"),
+    }
+}
+
+/// Returns the accounts whose logins a whole run of the job proves to be good.
+fn accounts_of(config: &Config, job: &Job) -> Vec<AccountName> {
+    let mut all = vec![job.from.clone(), job.to.clone()];
+    if let Some(Account::HighLevel(hub)) = config.accounts.get(&job.to)
+        && let HubLogin::Agency(agency) = &hub.login
+    {
+        all.push(agency.clone());
+    }
+    all
+}
+
+fn is_public(config: &Config, name: &AccountName) -> bool {
+    match config.accounts.get(name) {
+        Some(Account::Twitch(account)) => account.client_secret.is_none(),
+        Some(Account::HighLevel(_) | Account::Agency(_)) | None => false,
+    }
+}
+
+fn occasion(kind: ConditionKind) -> Occasion {
+    match kind {
+        ConditionKind::Failure => Occasion::Failure,
+        ConditionKind::Held => Occasion::Held,
+        ConditionKind::Conflict => Occasion::Conflict,
+        ConditionKind::Login => Occasion::Login,
+    }
+}
