@@ -34,6 +34,7 @@ mod schema;
 mod secrets;
 mod shared;
 mod tags;
+mod telling;
 mod terminal;
 mod vendors;
 mod wires;
