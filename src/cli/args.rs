@@ -3,6 +3,7 @@
 mod auth;
 mod init;
 mod notify;
+mod units;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -20,6 +21,7 @@ use super::exit::Exit;
 pub use auth::{Auth, AuthDo, AuthOf, AuthWhat, HubAuth, ShowAuth, TwitchAuth};
 pub use init::{HubWay, Init};
 pub use notify::Notify;
+pub use units::{Completions, InstallUnits, Man};
 
 /// The heading of what every command takes.
 const GLOBAL: &str = "Options of every command";
@@ -82,6 +84,12 @@ pub enum Command {
     Take(Settle),
     /// Show the whole thing against a built-in sandbox, without any account
     Demo(Demo),
+    /// Put the units of systemd in place, with the path of this program in them
+    InstallUnits(InstallUnits),
+    /// Print the completions of a shell
+    Completions(Completions),
+    /// Print the manual page, or write all of them into a folder
+    Man(Man),
     /// Serve the sandbox on the loopback address until stopped
     #[command(hide = true)]
     Sandbox(Sandbox),
@@ -430,6 +438,10 @@ mod tests {
             "ghl-sync keep a 123",
             "ghl-sync take a 123 twitch_username",
             "ghl-sync -q demo --keep d --followers 5",
+            "ghl-sync install-units --root d --prefix /usr --dry-run",
+            "ghl-sync install-units --remove --force",
+            "ghl-sync completions zsh",
+            "ghl-sync man --out d",
             "ghl-sync sandbox --port 0 --seed 2 --followers 9 --contacts 9 --twins 3 --speed 1.5",
         ] {
             assert!(read(line).is_ok(), "{line}: {:?}", read(line));

@@ -15,7 +15,9 @@ use super::logs::{self, Loud};
 use super::progress::Progress;
 use super::shell::Shell;
 use super::typed::Typed;
-use super::{auth, check, daemon, demo, init, notify, runs, sandbox, settle, status};
+use super::{
+    auth, check, daemon, demo, init, manual, notify, runs, sandbox, settle, status, units,
+};
 
 /// The threads that calls are made on; planning and the state have their own.
 const THREADS: usize = 2;
@@ -63,6 +65,7 @@ fn on_a_runtime(args: &Args, progress: &Progress) -> Exit {
         }
     };
     let mut shell = Shell::new(Box::new(io::stdout()), progress.clone(), Clock::system());
+    shell.words = std::env::args_os().collect();
     if io::stdout().is_terminal() {
         shell.width = columns();
     }
@@ -93,7 +96,10 @@ fn on_a_runtime(args: &Args, progress: &Progress) -> Exit {
             | Command::Unlink(_)
             | Command::Retry(_)
             | Command::Keep(_)
-            | Command::Take(_) => {}
+            | Command::Take(_)
+            | Command::InstallUnits(_)
+            | Command::Completions(_)
+            | Command::Man(_) => {}
         }
         let exit = run(args, &mut shell).await;
         // Of a run that failed meanwhile: a pair that was granted is written before the process ends.
@@ -107,7 +113,7 @@ fn on_a_runtime(args: &Args, progress: &Progress) -> Exit {
 
 /// Carries out one command; says on the shell's progress what went wrong.
 pub async fn run(args: &Args, shell: &mut Shell) -> Exit {
-    shell.typed = Typed::with(args.config.as_deref());
+    shell.typed = Typed::with(args.config.as_deref()).in_words(&shell.words);
     match carry_out(args, shell).await {
         Ok(exit) => exit,
         Err(error) => {
@@ -135,6 +141,9 @@ async fn carry_out(args: &Args, shell: &mut Shell) -> Result<Exit, CliError> {
         Command::Keep(settle) => settle::keep(shell, path, settle).await,
         Command::Take(settle) => settle::take(shell, path, settle).await,
         Command::Demo(demo) => demo::demo(shell, demo).await,
+        Command::InstallUnits(install) => units::install(shell, path, install),
+        Command::Completions(completions) => manual::completions(shell, completions),
+        Command::Man(man) => manual::man(shell, man),
         Command::Sandbox(sandbox) => sandbox::serve(shell, sandbox).await,
     }
 }

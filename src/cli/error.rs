@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use crate::config::Problems;
 use crate::run::{RunError, SettleError};
-use crate::store::StoreError;
+use crate::store::{Owner, StoreError, hidden_by};
 
 use super::exit::{self, Exit};
 use super::typed::Typed;
@@ -76,15 +76,22 @@ impl CliError {
     pub(super) fn hint(&self, typed: &Typed) -> Option<String> {
         match self {
             CliError::Config(Problems(problems)) => {
-                let missing = problems
-                    .iter()
-                    .any(|problem| problem.line == 0 && !problem.file.exists());
+                let of_files = || problems.iter().filter(|problem| problem.line == 0);
+                // A file that is hidden from this user is there.
+                if let Some(owner) = of_files().find_map(|problem| hidden_by(&problem.file)) {
+                    return Some(as_owner(&owner, typed));
+                }
+                let missing =
+                    of_files().any(|problem| matches!(problem.file.try_exists(), Ok(false)));
                 missing.then(|| {
                     "write one with `ghl-sync init`, name another with --config, or try the program without any: ghl-sync demo"
                         .to_owned()
                 })
             }
             CliError::Usage { hint, .. } => hint.clone(),
+            CliError::Run(RunError::State(StoreError::Foreign { owner, .. })) => {
+                Some(as_owner(owner, typed))
+            }
             CliError::Run(RunError::Setup { .. }) => Some(format!(
                 "`{}` shows everything that it can find out without a call, `{}` the rest",
                 typed.command("check"),
@@ -103,6 +110,13 @@ impl CliError {
             | CliError::Io { .. } => None,
         }
     }
+}
+
+fn as_owner(owner: &Owner, typed: &Typed) -> String {
+    format!(
+        "type it as the user whose files these are: {}",
+        typed.again_as(owner)
+    )
 }
 
 impl fmt::Display for CliError {

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use crate::report::{Mode, NewsKind, Outcome, Report};
 use crate::run::RunError;
+use crate::store::StoreError;
 
 /// How the program ends; the number is the process's exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -65,7 +66,9 @@ pub fn first_of(exits: impl Iterator<Item = Exit>) -> Exit {
 pub fn of_run_error(error: &RunError) -> Exit {
     match error {
         RunError::Busy { .. } => Exit::Busy,
-        RunError::Setup { .. } | RunError::Approval { .. } => Exit::BadConfig,
+        RunError::Setup { .. }
+        | RunError::Approval { .. }
+        | RunError::State(StoreError::Foreign { .. }) => Exit::BadConfig,
         RunError::OutOfTouch { .. } => Exit::OutOfTouch,
         RunError::State(_) | RunError::Io { .. } | RunError::Bug { .. } => Exit::Failed,
     }
@@ -141,6 +144,10 @@ mod tests {
             what: text("a token is missing"),
         };
         let why = text("no answer");
+        let nobody = crate::store::Owner {
+            uid: 4_321,
+            name: None,
+        };
         for (error, exit) in [
             (
                 RunError::Busy {
@@ -153,9 +160,14 @@ mod tests {
             (RunError::Approval { why: text("old") }, Exit::BadConfig),
             (RunError::OutOfTouch { account, why }, Exit::OutOfTouch),
             (
-                RunError::State(crate::store::StoreError::Stopped),
-                Exit::Failed,
+                RunError::State(StoreError::Foreign {
+                    path: "x.db".into(),
+                    owner: nobody.clone(),
+                    user: nobody,
+                }),
+                Exit::BadConfig,
             ),
+            (RunError::State(StoreError::Stopped), Exit::Failed),
             (
                 RunError::Io {
                     path: "x.lock".into(),

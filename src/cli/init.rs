@@ -3,7 +3,6 @@
 //! Everything is known and checked before the first file is written, so that a Ctrl-C before that leaves nothing behind.
 
 mod given;
-mod place;
 mod text;
 
 use std::path::Path;
@@ -19,9 +18,9 @@ use super::args::Init;
 use super::ask::Asker;
 use super::error::CliError;
 use super::exit::Exit;
+use super::place::{For, NewFile, Placed, is_there, place};
 use super::shell::Shell;
 use given::Given;
-use place::{NewFile, Placed, is_there, place};
 use text::{Answers, HubLogin, JOB_NAME};
 
 /// The main file when none is named.
@@ -83,16 +82,19 @@ pub(super) async fn init(
         files.push(NewFile {
             path: key.clone(),
             text: new_key()?,
+            whose: For::ThisUser,
         });
     }
     files.push(NewFile {
         path: job.clone(),
         text: text::job_file(&answers),
+        whose: For::ThisUser,
     });
     // Last, so that a main file never speaks of something that is not there.
     files.push(NewFile {
         path: main.to_owned(),
-        text: text::main_file(&answers),
+        text: text::main_file(&answers, state_of(folder)),
+        whose: For::ThisUser,
     });
     let placed = place(&files, !there.is_empty())?;
 
@@ -101,6 +103,15 @@ pub(super) async fn init(
     // What was there besides may not fit.
     config::load(main)?;
     Ok(Exit::Done)
+}
+
+/// Returns where the state of a main file in this folder is: beside it, but for the service's, which may write nothing below /etc.
+fn state_of(folder: &Path) -> &'static str {
+    if folder == Path::new("/etc/ghl-sync") {
+        "/var/lib/ghl-sync"
+    } else {
+        "state"
+    }
 }
 
 /// Lists what is there, and finds out whether it may be replaced.

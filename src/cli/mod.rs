@@ -14,7 +14,9 @@ mod interrupt;
 mod journal;
 mod logins;
 mod logs;
+mod manual;
 mod notify;
+mod place;
 pub mod progress;
 mod runs;
 mod sandbox;
@@ -25,6 +27,7 @@ mod stage;
 mod status;
 mod telling;
 mod typed;
+mod units;
 mod worlds;
 
 pub use command::{main, run, say_panics};

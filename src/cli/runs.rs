@@ -12,8 +12,8 @@ use crate::model::{Digest, JobName};
 use crate::net::Reach;
 use crate::report::{self, Options, ReportRow};
 use crate::run::{self, Ask, Done, Stop, Watch};
-use crate::store::Store;
 use crate::store::runs::note_exit;
+use crate::store::{Store, is_ours};
 
 use super::args::{Apply, Format, How, Output, Plan, Resync};
 use super::error::CliError;
@@ -113,11 +113,13 @@ pub(super) fn holder(command: &str, now: DateTime<Utc>) -> String {
     )
 }
 
-/// Loads the configuration that was named, or the one that is found.
+/// Loads the configuration that was named, or the one that is found, of a state that is this user's or is not there yet.
 ///
-/// Errors: all problems of all files.
+/// Errors: all problems of all files; the state is another user's, in which nothing was touched then.
 pub(super) fn load(path: Option<&Path>) -> Result<Config, CliError> {
-    Ok(config::load(&config::find(path))?)
+    let config = config::load(&config::find(path))?;
+    is_ours(&config.state)?;
+    Ok(config)
 }
 
 /// Returns the jobs that were named in the order of their names, each once; all of them when none was.

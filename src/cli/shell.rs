@@ -1,5 +1,6 @@
 //! What a command has around it: where it writes, what time it is, who may stop it.
 
+use std::ffi::OsString;
 use std::io::{self, Write};
 
 use crate::model::Clock;
@@ -21,6 +22,8 @@ pub struct Shell {
     pub stop: Stop,
     /// The columns of stdout; `None` for no terminal, where lines are not wrapped.
     pub width: Option<u16>,
+    /// The words of the command line, the program first; empty where there is none.
+    pub(super) words: Vec<OsString>,
     /// How commands are typed in what it says.
     pub(super) typed: Typed,
 }
@@ -35,6 +38,7 @@ impl Shell {
             clock,
             stop: Stop::default(),
             width: None,
+            words: Vec::new(),
             typed: Typed::default(),
         }
     }

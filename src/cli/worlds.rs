@@ -10,7 +10,7 @@ use crate::model::{AccountName, Clock, Job, JobName};
 use crate::net::{Gate, Reach, Tally};
 use crate::plan::wanted::{Mapping, mapping_hash};
 use crate::run::{RunError, Stop, Watch, World, keeping_of};
-use crate::store::{Key, Store, Vault};
+use crate::store::{Key, Store, Vault, is_ours};
 
 use super::error::CliError;
 use super::logins::secret;
@@ -35,8 +35,11 @@ impl Worlds {
     ///
     /// Errors: `Usage` for a key that cannot be had; the state cannot be opened.
     pub async fn open(config: Config, clock: Clock) -> Result<Worlds, CliError> {
+        // Before the key: another user's is one that this user cannot read, and that would be said instead.
+        is_ours(&config.state)?;
+        let keys = keys(&config)?;
         let store = Store::open(&config.state)?;
-        let vault = vault(&config, &store).await?;
+        let vault = vault(keys, &store).await;
         // Spreads the pauses of processes that start in the same second.
         let seed =
             u64::from(std::process::id()) << 32 | u64::from(clock.now().timestamp_subsec_nanos());
@@ -53,7 +56,7 @@ impl Worlds {
 
     /// Returns worlds of another configuration in the same state.
     ///
-    /// Errors: `Usage` for a state elsewhere, or a key that cannot be had; the logins cannot be encrypted.
+    /// Errors: `Usage` for a state elsewhere, or a key that cannot be had.
     pub(super) async fn under(&self, config: Config) -> Result<Worlds, CliError> {
         if config.state != self.config.state {
             return Err(CliError::Usage {
@@ -65,7 +68,7 @@ impl Worlds {
                 hint: Some("stop the daemon before, and start it afterwards".to_owned()),
             });
         }
-        let vault = vault(&config, &self.store).await?;
+        let vault = vault(keys(&config)?, &self.store).await;
         Ok(Worlds {
             config,
             store: self.store.clone(),
@@ -200,12 +203,17 @@ impl Worlds {
     }
 }
 
-/// Makes the vault of a configuration, and encrypts logins that are not yet.
+/// Reads the keys of a configuration: the present one and the one before.
 ///
-/// Errors: `Usage` for a key that cannot be had; the state.
-async fn vault(config: &Config, store: &Store) -> Result<Vault, CliError> {
+/// Errors: `Usage` for one that cannot be had.
+fn keys(config: &Config) -> Result<(Option<Key>, Option<Key>), CliError> {
     let key = key("token_key", config.token_key.as_ref())?;
     let old_key = key_beside(&key, config.old_token_key.as_ref())?;
+    Ok((key, old_key))
+}
+
+/// Makes the vault of a state, and encrypts logins that are not yet.
+async fn vault((key, old_key): (Option<Key>, Option<Key>), store: &Store) -> Vault {
     let vault = Vault::new(store.clone(), key, old_key);
     match vault.tidy().await {
         Ok(true) => {}
@@ -216,7 +224,7 @@ async fn vault(config: &Config, store: &Store) -> Result<Vault, CliError> {
             "what stored logins were before they were encrypted could not be wiped ({error}); the next start tries again"
         ),
     }
-    Ok(vault)
+    vault
 }
 
 /// Reads the key that a key of the main file names; `None` when it names none.

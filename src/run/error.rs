@@ -108,7 +108,9 @@ impl RunError {
     pub fn exit_number(&self) -> u8 {
         match self {
             RunError::Busy { .. } => 8,
-            RunError::Setup { .. } | RunError::Approval { .. } => 4,
+            RunError::Setup { .. }
+            | RunError::Approval { .. }
+            | RunError::State(StoreError::Foreign { .. }) => 4,
             RunError::OutOfTouch { .. } => 6,
             RunError::State(_) | RunError::Io { .. } | RunError::Bug { .. } => 1,
         }

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use super::owner::Owner;
+
 /// Why the state could not be read or written; variants by what the caller does next.
 #[derive(Debug)]
 pub enum StoreError {
@@ -26,6 +28,15 @@ pub enum StoreError {
     Locked {
         /// The file.
         path: PathBuf,
+    },
+    /// The file is another user's, and was not opened.
+    Foreign {
+        /// The file; its folder while there is no file.
+        path: PathBuf,
+        /// Whose it is.
+        owner: Owner,
+        /// Who we are.
+        user: Owner,
     },
     /// The file or its folder cannot be written.
     ReadOnly {
@@ -137,7 +148,9 @@ impl StoreError {
                 path: known(path),
                 source,
             },
-            other @ (StoreError::Corrupt { .. } | StoreError::Stopped) => other,
+            other @ (StoreError::Foreign { .. }
+            | StoreError::Corrupt { .. }
+            | StoreError::Stopped) => other,
         }
     }
 }
@@ -158,6 +171,11 @@ impl fmt::Display for StoreError {
             StoreError::Locked { path } => write!(
                 f,
                 "{} is locked by another program; end it (or wait for it) and run the command again",
+                path.display()
+            ),
+            StoreError::Foreign { path, owner, user } => write!(
+                f,
+                "{} belongs to {owner}, and you are {user}; it was not opened, because what another user makes there keeps its owner out",
                 path.display()
             ),
             StoreError::ReadOnly { path } => write!(

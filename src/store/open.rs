@@ -9,6 +9,7 @@ use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use super::error::StoreError;
 use super::lock::give_to_owner;
+use super::owner::is_ours;
 
 /// The name of the state file in the state folder.
 pub const STATE_FILE: &str = "ghl-sync.db";
@@ -46,6 +47,7 @@ const CACHE_KIB: i64 = 16 * 1024;
 ///
 /// Errors: every variant of [`StoreError`] but `Stopped`.
 pub(super) fn open_for_writing(folder: &Path) -> Result<(Connection, PathBuf), StoreError> {
+    is_ours(folder)?;
     let path = folder.join(STATE_FILE);
     let io = |source| StoreError::Io {
         path: path.clone(),

@@ -11,6 +11,7 @@ use tokio::sync::oneshot;
 
 use super::error::StoreError;
 use super::open::{SCHEMA_VERSION, STATE_FILE, has_room, open_for_reading, open_for_writing, wipe};
+use super::owner::is_ours;
 
 /// How many queued writes share one commit at most.
 const COMMIT_TOGETHER: usize = 64;
@@ -136,6 +137,7 @@ impl Store {
     ///
     /// Errors: as [`Store::open`].
     pub fn look(folder: &Path) -> Result<Option<Connection>, StoreError> {
+        is_ours(folder)?;
         let path = folder.join(STATE_FILE);
         if !path.exists() {
             return Ok(None);

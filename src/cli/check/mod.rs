@@ -17,6 +17,7 @@ use std::path::Path;
 
 use crate::config::{self, Account, Config, Problems};
 use crate::model::AccountName;
+use crate::store::is_ours;
 
 use self::findings::{About, Found};
 use super::args::{self, Form};
@@ -31,7 +32,7 @@ pub(super) use write_test::STOPPING;
 
 /// Runs `check`: everything is looked at, and all that is wrong is said at once.
 ///
-/// Errors: an account that is not there; stdout cannot be written.
+/// Errors: an account that is not there; the state is another user's; stdout cannot be written.
 pub(super) async fn check(
     shell: &mut Shell,
     path: Option<&Path>,
@@ -49,6 +50,7 @@ pub(super) async fn check(
             return Ok(found.exit());
         }
     };
+    is_ours(&config.state)?;
     let is_whole = problems.0.is_empty();
     let online = args.online || args.write_test;
     if is_whole && let Some(name) = &args.account {
@@ -101,7 +103,7 @@ fn of_files(found: &mut Found, problems: &Problems) {
     for problem in &problems.0 {
         let what = problem.to_string();
         let what = what.split_whitespace().collect::<Vec<_>>().join(" ");
-        let mend = match problem.line == 0 && !problem.file.exists() {
+        let mend = match problem.line == 0 && matches!(problem.file.try_exists(), Ok(false)) {
             true => "write one with `ghl-sync init`, or name another with --config",
             false => "correct the file; schedules/README.md has every key",
         };

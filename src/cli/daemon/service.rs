@@ -143,10 +143,7 @@ impl Service {
             text.push_str(&format!(", and without a schedule {}", without.join(", ")));
         }
         if let Some((job, at)) = self.next() {
-            text.push_str(&format!(
-                "; next {job} at {}",
-                at.format("%Y-%m-%d %H:%M UTC")
-            ));
+            text.push_str(&format!("; next {}", words::next(job, at, self.now())));
         }
         text
     }
@@ -323,15 +320,16 @@ impl Service {
             Ok(worlds) => {
                 self.worlds = Arc::new(worlds);
                 self.trouble = None;
-                match self.take_up().await {
+                let taken = self.take_up().await;
+                // Whoever changed something wants to see whether it helps.
+                for slot in self.slots.values_mut() {
+                    slot.memory = slot.memory.take().map(Memory::anew);
+                }
+                match taken {
                     Ok(()) => info!("the configuration was loaded again: {}", self.summary()),
                     Err(error) => {
                         error!("the state cannot note what the new configuration changes: {error}");
                     }
-                }
-                // Whoever changed something wants to see whether it helps.
-                for slot in self.slots.values_mut() {
-                    slot.memory = slot.memory.take().map(Memory::anew);
                 }
             }
             Err(error) => {
@@ -491,6 +489,10 @@ impl Service {
         }
     }
 
+    fn now(&self) -> DateTime<Utc> {
+        self.worlds.clock().now()
+    }
+
     fn next(&self) -> Option<(&JobName, DateTime<Utc>)> {
         let now = self.worlds.clock().now();
         let moments = self.slots.iter().filter_map(|(name, slot)| {
@@ -517,7 +519,8 @@ impl Service {
         };
         words::status(
             &running,
-            self.next(),
+            self.next()
+                .map(|(job, at)| words::next(job, at, self.now())),
             self.slots.values().filter(failing).count(),
             self.slots.len(),
             self.trouble.as_deref(),

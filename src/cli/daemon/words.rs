@@ -66,10 +66,19 @@ impl Course {
     }
 }
 
+/// Returns which job comes next and when, for example "followers at 2026-03-02 12:00 UTC".
+pub(super) fn next(job: &JobName, at: DateTime<Utc>, now: DateTime<Utc>) -> String {
+    if at <= now {
+        format!("{job} now")
+    } else {
+        format!("{job} at {}", at.format("%Y-%m-%d %H:%M UTC"))
+    }
+}
+
 /// Returns for example "running followers (writing, 3 of 12); next watchers at 14:15 UTC; 1 job failing".
 pub(super) fn status(
     running: &[(&JobName, &Course)],
-    next: Option<(&JobName, DateTime<Utc>)>,
+    next: Option<String>,
     failing: usize,
     count: usize,
     trouble: Option<&str>,
@@ -87,7 +96,7 @@ pub(super) fn status(
         }
     }
     match next {
-        Some((job, at)) => parts.push(format!("next {job} at {}", at.format("%Y-%m-%d %H:%M UTC"))),
+        Some(next) => parts.push(format!("next {next}")),
         None if count > 0 && running.is_empty() => {
             parts.push("no job has a schedule".to_owned());
         }
@@ -109,8 +118,11 @@ mod tests {
     fn the_line_says_what_runs_what_comes_and_what_fails() {
         let job = JobName::try_from("followers".to_owned()).unwrap();
         let at = DateTime::from_timestamp_millis(1_772_452_800_000).unwrap();
+        let before = at - chrono::TimeDelta::minutes(1);
+        assert_eq!(next(&job, at, at), "followers now");
         let course = Course::default();
-        let line = |course: &Course| status(&[(&job, course)], Some((&job, at)), 1, 2, None);
+        let line =
+            |course: &Course| status(&[(&job, course)], Some(next(&job, at, before)), 1, 2, None);
         assert_eq!(
             line(&course),
             "running followers (begins); next followers at 2026-03-02 12:00 UTC; 1 job fails"
@@ -121,7 +133,13 @@ mod tests {
         assert!(line(&course).starts_with("running followers (writing, 3 of 1,200); next"));
         assert_eq!(status(&[], None, 0, 0, None), "no job is configured");
         assert_eq!(
-            status(&[], Some((&job, at)), 0, 1, Some("the old configuration")),
+            status(
+                &[],
+                Some(next(&job, at, before)),
+                0,
+                1,
+                Some("the old configuration")
+            ),
             "the old configuration; idle; next followers at 2026-03-02 12:00 UTC"
         );
     }

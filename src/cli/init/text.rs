@@ -56,7 +56,7 @@ pub(super) struct Addresses {
 }
 
 /// Returns the main file.
-pub(super) fn main_file(answers: &Answers) -> String {
+pub(super) fn main_file(answers: &Answers, state: &str) -> String {
     let Answers {
         hub,
         location,
@@ -71,17 +71,18 @@ pub(super) fn main_file(answers: &Answers) -> String {
         addresses,
     } = answers;
     let mut text = Text::default();
-    text.say(
+    text.say(&format!(
         "# The accounts of ghl-sync, and where it keeps things. After a change run `ghl-sync check`.\n\
          # What a job does stands in the files of the folder `schedules`. Every key is explained in schedules/README.md of ghl-sync.\n\n\
          # Folders, relative to this file.\n\
          schedules = \"schedules\"                # the jobs\n\
-         state     = \"state\"                    # the database; it keeps the logins too\n\n\
+         state     = {:<26} # the database; it keeps the logins too\n\n\
          # A secret never stands in this file, only where it is found:\n\
          #   \"env:NAME\"         an environment variable\n\
          #   \"file:PATH\"        a file that only its owner can read (chmod 600); a relative path starts beside this file\n\
          #   \"credential:NAME\"  what systemd hands over; outside a unit the file credentials/NAME beside this file\n\n",
-    );
+        format!("\"{state}\""),
+    ));
     text.say(match encrypt {
         true => {
             "# The key that encrypts the logins in the state. Keep a copy of the file elsewhere: without it you have to log in again.\n\
@@ -275,11 +276,11 @@ mod tests {
         let folder: PathBuf =
             std::env::temp_dir().join(format!("ghl-sync-text-{name}-{}", std::process::id()));
         std::fs::create_dir_all(folder.join("schedules")).unwrap();
-        std::fs::write(folder.join("ghl-sync.toml"), main_file(answers)).unwrap();
+        std::fs::write(folder.join("ghl-sync.toml"), main_file(answers, "state")).unwrap();
         std::fs::write(folder.join("schedules/job.toml"), job_file(answers)).unwrap();
         let config = config::load(&folder.join("ghl-sync.toml"));
         std::fs::remove_dir_all(&folder).unwrap();
-        config.unwrap_or_else(|problems| panic!("{problems}\n{}", main_file(answers)))
+        config.unwrap_or_else(|problems| panic!("{problems}\n{}", main_file(answers, "state")))
     }
 
     #[test]

@@ -138,8 +138,7 @@ async fn serve(mut stream: TcpStream, status: Arc<AtomicU16>, heard: Arc<Mutex<V
         429 => "Retry-After: 60\r\n",
         _ => "",
     };
-    let answer = format!(
-        "HTTP/1.1 {status} Said\r\nContent-Length: 0\r\nConnection: close\r\n{pause}\r\n"
-    );
+    let answer =
+        format!("HTTP/1.1 {status} Said\r\nContent-Length: 0\r\nConnection: close\r\n{pause}\r\n");
     let _ = stream.write_all(answer.as_bytes()).await;
 }

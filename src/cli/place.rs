@@ -1,18 +1,28 @@
 //! Putting new files in their places: each whole or not at all, and nothing that was there is lost.
 
 use std::ffi::OsString;
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use super::super::error::CliError;
+use super::error::CliError;
 
-/// A file to be written, for this user alone.
+/// Who may read a new file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum For {
+    /// Nobody but this user: 0600, and new folders 0700.
+    ThisUser,
+    /// All users, whatever the umask: 0644, and new folders 0755.
+    Everyone,
+}
+
+/// A file to be written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct NewFile {
     pub(super) path: PathBuf,
     pub(super) text: String,
+    pub(super) whose: For,
 }
 
 /// A file that was written.
@@ -28,7 +38,7 @@ pub(super) fn is_there(path: &Path) -> bool {
     path.symlink_metadata().is_ok()
 }
 
-/// Writes all files, in their order; folders that are missing are made for this user alone.
+/// Writes all files, in their order; folders that are missing are made.
 ///
 /// With `may_replace`, a file that is there gets another name first. Nothing is in its place before the texts of all are on the disk.
 ///
@@ -54,6 +64,18 @@ pub(super) fn place(files: &[NewFile], may_replace: bool) -> Result<Vec<Placed>,
     Ok(placed)
 }
 
+/// Writes a file over one that nobody misses.
+///
+/// Errors: `Io`, with the file.
+pub(super) fn renew(file: &NewFile) -> Result<(), CliError> {
+    let renew = || {
+        let draft = Draft::write(file)?;
+        fs::rename(&draft.0, &file.path)?;
+        sync_folder(&file.path)
+    };
+    renew().map_err(CliError::writing(&file.path))
+}
+
 /// A text on the disk under a name that nobody reads; goes away when it is not needed any more.
 struct Draft(PathBuf);
 
@@ -66,10 +88,13 @@ impl Drop for Draft {
 impl Draft {
     fn write(file: &NewFile) -> io::Result<Draft> {
         let folder = folder_of(&file.path);
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(folder)?;
+        match file.whose {
+            For::ThisUser => DirBuilder::new()
+                .recursive(true)
+                .mode(0o700)
+                .create(folder)?,
+            For::Everyone => make_for_everyone(folder)?,
+        }
         let mut name = OsString::from(".");
         name.push(file.path.file_name().unwrap_or_default());
         name.push(format!(".{}.new", std::process::id()));
@@ -79,6 +104,9 @@ impl Draft {
         let mut draft = open.write(true).create_new(true).mode(0o600).open(&path)?;
         let this = Draft(path);
         draft.write_all(file.text.as_bytes())?;
+        if file.whose == For::Everyone {
+            draft.set_permissions(Permissions::from_mode(0o644))?;
+        }
         draft.sync_all()?;
         Ok(this)
     }
@@ -107,8 +135,22 @@ impl Draft {
     }
 }
 
+/// Makes a folder, and those above it that are missing, 0755.
+fn make_for_everyone(folder: &Path) -> io::Result<()> {
+    if folder.as_os_str().is_empty() || folder.is_dir() {
+        return Ok(());
+    }
+    if let Some(above) = folder.parent() {
+        make_for_everyone(above)?;
+    }
+    match fs::create_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && folder.is_dir() => Ok(()),
+        made => made.and_then(|()| fs::set_permissions(folder, Permissions::from_mode(0o755))),
+    }
+}
+
 /// Gives what is at a path a second name: NAME.old, or NAME.old2 and so on while that is taken.
-fn keep(path: &Path) -> io::Result<PathBuf> {
+pub(super) fn keep(path: &Path) -> io::Result<PathBuf> {
     for number in 1_u32.. {
         let mut name = path.as_os_str().to_owned();
         name.push(".old");
@@ -142,7 +184,7 @@ fn folder_of(path: &Path) -> &Path {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::{PermissionsExt, symlink};
+    use std::os::unix::fs::symlink;
 
     use super::*;
 
@@ -173,7 +215,8 @@ mod tests {
 
         fn file(&self, name: &str, text: &str) -> NewFile {
             let (path, text) = (self.0.join(name), text.to_owned());
-            NewFile { path, text }
+            let whose = For::ThisUser;
+            NewFile { path, text, whose }
         }
     }
 
@@ -197,6 +240,19 @@ mod tests {
         assert_eq!(mode(&folder.0.join("a/b")), 0o700);
         assert_eq!(mode(&folder.0.join("a")), 0o700);
         assert_eq!(fs::read_dir(folder.0.join("a/b")).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn files_for_everyone_can_be_read_whatever_the_umask() {
+        let folder = Folder::new("everyone");
+        let file = NewFile {
+            whose: For::Everyone,
+            ..folder.file("a/b/c.conf", "text")
+        };
+        place(&[file], false).unwrap();
+        assert_eq!(mode(&folder.0.join("a/b/c.conf")), 0o644);
+        assert_eq!(mode(&folder.0.join("a/b")), 0o755);
+        assert_eq!(mode(&folder.0.join("a")), 0o755);
     }
 
     #[test]

@@ -1,0 +1,3 @@
+//! The daemon: as a process under a service manager.
+
+mod process;
