@@ -25,6 +25,9 @@ use super::message::{Message, several};
 /// How long one message may take.
 pub(super) const WITHIN: Duration = Duration::from_secs(10);
 
+/// For how long further messages to one target are begun; the others wait for the next time.
+const BEGIN_WITHIN: Duration = Duration::from_secs(5);
+
 /// A pause that a target asks for is kept here and now when it is as short as this; a longer one is left to a later try.
 const SHORT_PAUSE: Duration = Duration::from_secs(2);
 
@@ -263,7 +266,7 @@ impl OneTarget {
     async fn all(&self, batches: Vec<Vec<Notice>>) -> Result<(), StoreError> {
         let began = std::time::Instant::now();
         for batch in batches {
-            if began.elapsed() >= WITHIN {
+            if began.elapsed() >= BEGIN_WITHIN {
                 break;
             }
             let Some(message) = self.message(&batch) else {

@@ -244,6 +244,7 @@ fn state_hash(error: &StoreError) -> &'static str {
         StoreError::Newer { .. } => "state newer",
         StoreError::Locked { .. } => "state locked",
         StoreError::ReadOnly { .. } => "state read-only",
+        StoreError::Foreign { .. } => "state of another user",
         StoreError::DiskFull { .. } => "state disk full",
         StoreError::Io { .. } | StoreError::Sql { .. } | StoreError::Stopped => "state",
     }
