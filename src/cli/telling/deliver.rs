@@ -160,7 +160,10 @@ async fn delivered(worlds: &Worlds) -> Result<(), StoreError> {
     let now_ms = now.timestamp_millis();
     let config = worlds.config();
     let (kept, gone) = sorted(config, waiting, now_ms);
-    for notice in gone.iter().filter(|notice| notice.tries > 0) {
+    // Of a target that was taken out of the file nobody waits for one.
+    let given_up = gone.iter();
+    let given_up = given_up.filter(|notice| config.notify.contains_key(&notice.target));
+    for notice in given_up {
         warn!(
             notify.target = notice.target,
             "a message to {} was given up after {} tries", notice.target, notice.tries
