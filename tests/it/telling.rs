@@ -15,6 +15,7 @@ use ghl_sync::cli::{self, Shell};
 use ghl_sync::sandbox::{Fault, FaultKind};
 use serde_json::Value;
 
+use crate::logged::{Way, log_in, logged};
 use crate::program::{Running, command, now, program};
 use crate::rig::{JOB, Rig, hours, minutes, settings};
 use crate::secrets::{Kept, assert_lacks, listening};
@@ -145,6 +146,33 @@ async fn an_outage_is_told_at_the_third_failure_and_a_blip_never() {
         .into_iter()
         .filter(|path| path.ends_with("/fail"));
     assert_eq!(fails.count(), 6);
+}
+
+#[tokio::test]
+async fn a_login_that_is_lost_is_told_with_the_command_that_mends_it() {
+    let (team, ping) = (Listener::start().await, Listener::start().await);
+    let rig = logged(Way::TwitchPublic, settings(2, 1)).await;
+    add(&rig, &format!("[notify.team]\n{ALL_ON}"), &team, &ping);
+    says(&rig, &["apply", "followers", "--allow", "first"]).await;
+    rig.sandbox.kill_refresh_tokens();
+    rig.sandbox.expire_access_tokens();
+    for _ in 0..3 {
+        rig.advance(hours(5));
+        let (exit, said) = says(&rig, SCHEDULED).await;
+        assert_eq!(exit, Exit::BadConfig, "{said}");
+    }
+    let messages = team.bodies();
+    assert_eq!(kinds(&messages), ["login"], "{messages:?}");
+    let account = Way::TwitchPublic.account().to_string();
+    assert_eq!(messages[0]["account"], account.as_str());
+    let command = messages[0]["command"].as_str().unwrap();
+    let login = format!("ghl-sync auth twitch --account {account} --config ");
+    assert!(command.starts_with(&login), "{command}");
+    log_in(&rig, Way::TwitchPublic).await;
+    rig.advance(minutes(5));
+    let (exit, said) = says(&rig, SCHEDULED).await;
+    assert_eq!(exit, Exit::Done, "{said}");
+    assert_eq!(kinds(&team.bodies()), ["login", "recovered"]);
 }
 
 #[tokio::test]
