@@ -1,8 +1,11 @@
 //! The arguments of every command, and the help that is made of them.
 
 mod auth;
+mod history;
 mod init;
+mod look;
 mod notify;
+mod state;
 mod units;
 
 use std::ffi::OsString;
@@ -19,8 +22,11 @@ use crate::model::{
 use super::exit::Exit;
 
 pub use auth::{Auth, AuthDo, AuthOf, AuthWhat, HubAuth, ShowAuth, TwitchAuth};
+pub use history::{HistoryCommand, Prune};
 pub use init::{HubWay, Init};
+pub use look::{Explain, History, Show, Since, WhichRun};
 pub use notify::Notify;
+pub use state::{State, StateBackup, StateCheck, StateDo, StateRestore, StateUpkeep};
 pub use units::{Completions, InstallUnits, Man};
 
 /// The heading of what every command takes.
@@ -72,6 +78,14 @@ pub enum Command {
     Status(Status),
     /// Show who is told of changes, what waits to be told and what stands; --test tries every target
     Notify(Notify),
+    /// List past runs, newest first: when, how long, what came of it; `history prune` takes old ones away
+    History(History),
+    /// Look after the state: check, backup, restore, upkeep
+    State(State),
+    /// Show the report of a past run again
+    Show(Show),
+    /// Tell everything known of one person: the record, the contact, what the job wants and why, every step of all runs
+    Explain(Explain),
     /// Say that a record is a contact
     Link(Link),
     /// Forget which contact a record is
@@ -431,6 +445,16 @@ mod tests {
             "ghl-sync check --online --write-test --account main",
             "ghl-sync status --format json -vv --log-format json",
             "ghl-sync notify team --test --format json",
+            "ghl-sync history prune --older-than 90d --keep-runs 100 --dry-run --format json",
+            "ghl-sync state check --quick --format json",
+            "ghl-sync state backup --out b.db --format json",
+            "ghl-sync state restore b.db --yes --format json",
+            "ghl-sync state upkeep --format json",
+            "ghl-sync history",
+            "ghl-sync history a b --limit 5 --since 7d --failed --format markdown",
+            "ghl-sync show 12 --format json",
+            "ghl-sync show last --show-personal --out r.txt",
+            "ghl-sync explain ann --job a --format json --show-personal",
             "ghl-sync link a 123 C0ntact",
             "ghl-sync unlink a 123",
             "ghl-sync retry a 1 2 3",
@@ -468,6 +492,9 @@ mod tests {
             ("ghl-sync apply --approve xyz", "hex digits"),
             ("ghl-sync apply --limit 0", "1.."),
             ("ghl-sync resync", "<JOB>"),
+            ("ghl-sync history prune --older-than 1d", "at least 2d"),
+            ("ghl-sync history prune --older-than soon", "90d"),
+            ("ghl-sync state restore", "<FILE>"),
             ("ghl-sync resync a --full", "--full"),
             ("ghl-sync retry a", "<KEY>"),
             ("ghl-sync retry a 1 --all", "--all"),

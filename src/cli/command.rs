@@ -7,7 +7,7 @@ use std::panic::{self, AssertUnwindSafe};
 use crate::model::Clock;
 use crate::net::renewals_through;
 
-use super::args::{self, Args, Command};
+use super::args::{self, Args, Command, HistoryCommand, StateDo};
 use super::error::CliError;
 use super::exit::Exit;
 use super::interrupt;
@@ -16,7 +16,8 @@ use super::progress::Progress;
 use super::shell::Shell;
 use super::typed::Typed;
 use super::{
-    auth, check, daemon, demo, init, manual, notify, runs, sandbox, settle, status, units,
+    auth, care, check, daemon, demo, explain, history, init, manual, notify, runs, sandbox, settle,
+    show, status, units,
 };
 
 /// The threads that calls are made on; planning and the state have their own.
@@ -72,11 +73,25 @@ fn on_a_runtime(args: &Args, progress: &Progress) -> Exit {
     let exit = runtime.block_on(async {
         match &args.command {
             Command::Plan(_) | Command::Apply(_) | Command::Resync(_) => {
-                interrupt::listen(shell.stop.clone(), progress.clone(), || {});
+                interrupt::listen_unless(shell.waits.clone(), shell.stop.clone(), progress.clone());
             }
             Command::Check(check) if check.write_test => {
                 interrupt::listen_saying(
                     check::STOPPING,
+                    shell.stop.clone(),
+                    progress.clone(),
+                    || {},
+                );
+            }
+            Command::History(args::History {
+                command: Some(HistoryCommand::Prune(_)),
+                ..
+            })
+            | Command::State(args::State {
+                what: StateDo::Upkeep(_),
+            }) => {
+                interrupt::listen_saying(
+                    care::STOPPING,
                     shell.stop.clone(),
                     progress.clone(),
                     || {},
@@ -92,6 +107,10 @@ fn on_a_runtime(args: &Args, progress: &Progress) -> Exit {
             | Command::Check(_)
             | Command::Status(_)
             | Command::Notify(_)
+            | Command::State(_)
+            | Command::History(_)
+            | Command::Show(_)
+            | Command::Explain(_)
             | Command::Link(_)
             | Command::Unlink(_)
             | Command::Retry(_)
@@ -135,6 +154,13 @@ async fn carry_out(args: &Args, shell: &mut Shell) -> Result<Exit, CliError> {
         Command::Check(check) => check::check(shell, path, check).await,
         Command::Status(status) => status::status(shell, path, status),
         Command::Notify(args) => notify::notify(shell, path, args).await,
+        Command::History(args) => match &args.command {
+            Some(HistoryCommand::Prune(prune)) => care::prune(shell, path, prune).await,
+            None => history::history(shell, path, args),
+        },
+        Command::Show(show) => show::show(shell, path, show),
+        Command::Explain(explain) => explain::explain(shell, path, explain),
+        Command::State(state) => care::state(shell, path, state).await,
         Command::Link(link) => settle::link(shell, path, link).await,
         Command::Unlink(record) => settle::unlink(shell, path, record).await,
         Command::Retry(retry) => settle::retry(shell, path, retry).await,

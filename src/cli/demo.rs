@@ -169,6 +169,7 @@ impl Play<'_> {
         let view = View {
             format: Format::Text,
             options: Options {
+                gone: 0,
                 show_personal: false,
                 max_rows: Some(match done.report.mode {
                     Mode::Would => ROWS,

@@ -33,6 +33,11 @@ pub enum CliError {
         /// What that leaves, as a fragment.
         left: String,
     },
+    /// The state is not in good order, or could not be kept so.
+    Care {
+        /// What is wrong and what failed, with what to do.
+        what: String,
+    },
     /// A run could not be made or ended.
     Run(RunError),
     /// A file or stdout could not be written, or a socket not opened.
@@ -68,7 +73,7 @@ impl CliError {
             CliError::Config(_) | CliError::Usage { .. } => Exit::BadConfig,
             CliError::OutOfTouch { .. } => Exit::OutOfTouch,
             CliError::Run(error) => exit::of_run_error(error),
-            CliError::Stopped { .. } | CliError::Io { .. } => Exit::Failed,
+            CliError::Stopped { .. } | CliError::Care { .. } | CliError::Io { .. } => Exit::Failed,
         }
     }
 
@@ -107,6 +112,7 @@ impl CliError {
             )
             | CliError::OutOfTouch { .. }
             | CliError::Stopped { .. }
+            | CliError::Care { .. }
             | CliError::Io { .. } => None,
         }
     }
@@ -129,6 +135,7 @@ impl fmt::Display for CliError {
             }
             CliError::Usage { what, .. } | CliError::OutOfTouch { what } => f.write_str(what),
             CliError::Stopped { left } => write!(f, "stopped by you: {left}"),
+            CliError::Care { what } => write!(f, "the state's upkeep: {what}"),
             CliError::Run(error) => error.fmt(f),
             CliError::Io { what, source } => write!(f, "cannot {what}: {source}"),
         }
@@ -139,7 +146,10 @@ impl std::error::Error for CliError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             CliError::Config(problems) => Some(problems),
-            CliError::Usage { .. } | CliError::OutOfTouch { .. } | CliError::Stopped { .. } => None,
+            CliError::Usage { .. }
+            | CliError::OutOfTouch { .. }
+            | CliError::Stopped { .. }
+            | CliError::Care { .. } => None,
             CliError::Run(error) => Some(error),
             CliError::Io { source, .. } => Some(source),
         }

@@ -1,5 +1,7 @@
 //! Ctrl-C, SIGTERM and a terminal that goes away: first politely, then at once.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -28,9 +30,28 @@ pub(super) fn listen(stop: Stop, progress: Progress, last: impl FnOnce() + Send 
     listen_saying(STOPPING, stop, progress, last);
 }
 
+/// Listens as [`listen`] does, and answers the first signal with nothing while the command `waits` for another process: that ends it.
+pub(super) fn listen_unless(waits: Arc<AtomicBool>, stop: Stop, progress: Progress) {
+    listen_for(
+        move || (!waits.load(Ordering::SeqCst)).then_some(STOPPING),
+        stop,
+        progress,
+        || {},
+    );
+}
+
 /// Listens as [`listen`] does, and answers the first signal with these words.
 pub(super) fn listen_saying(
     words: &'static str,
+    stop: Stop,
+    progress: Progress,
+    last: impl FnOnce() + Send + 'static,
+) {
+    listen_for(move || Some(words), stop, progress, last);
+}
+
+fn listen_for(
+    words: impl Fn() -> Option<&'static str> + Send + 'static,
     stop: Stop,
     progress: Progress,
     last: impl FnOnce() + Send + 'static,
@@ -39,7 +60,9 @@ pub(super) fn listen_saying(
     tokio::spawn(async move {
         signals.next().await;
         stop.ask();
-        progress.say(words);
+        if let Some(words) = words() {
+            progress.say(words);
+        }
         signals.next().await;
         renewals_through(RENEWAL_PATIENCE).await;
         last();

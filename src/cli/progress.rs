@@ -119,6 +119,14 @@ impl Progress {
         }
     }
 
+    /// Says where there is no terminal what is waited for; a terminal shows it otherwise.
+    pub fn tell(&self, what: &str) {
+        match &*self.0 {
+            Shown::Lines(_) => self.say(what),
+            Shown::Bar(_) | Shown::Nothing(_) => {}
+        }
+    }
+
     fn begin(&self, what: String, total: Option<u64>) {
         match &*self.0 {
             Shown::Bar(bar) => {

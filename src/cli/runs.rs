@@ -10,21 +10,23 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use crate::config::{self, Config};
 use crate::model::{Digest, JobName};
 use crate::net::Reach;
-use crate::report::{self, Options, ReportRow};
-use crate::run::{self, Ask, Done, Stop, Watch};
+use crate::report::{self, Options, Report, ReportRow, Rows};
+use crate::run::{self, Ask, Done, RunError, Stop, Watch};
 use crate::store::runs::note_exit;
 use crate::store::{Store, is_ours};
 
 use super::args::{Apply, Format, How, Output, Plan, Resync};
+use super::care;
 use super::error::CliError;
 use super::exit::{self, Exit};
 use super::scheduled::scheduled;
 use super::shell::Shell;
 use super::telling;
+use super::waiting::{self, one_after_another};
 use super::worlds::Worlds;
 
 /// The rows that a report on a terminal or a page shows before it only counts.
-const MAX_ROWS: u64 = 200;
+pub(super) const MAX_ROWS: u64 = 200;
 
 /// Who started a run.
 #[derive(Clone, Copy, Debug)]
@@ -175,6 +177,7 @@ async fn all(
     let view = View {
         format: output.format,
         options: Options {
+            gone: 0,
             show_personal: output.show_personal,
             max_rows: output.out.is_none().then_some(MAX_ROWS),
             width: shell.width.filter(|_| output.out.is_none()),
@@ -194,6 +197,10 @@ async fn all(
             break;
         }
         let (done, exit_code) = match by {
+            By::Person { exit_code } if ask.wait => {
+                let done = one_after_another(shell, &worlds, name, ask).await;
+                (done.map(Some), exit_code)
+            }
             By::Person { exit_code } => (one(shell, &worlds, name, ask).await.map(Some), exit_code),
             By::Schedule => (scheduled(shell, &worlds, name, ask).await, false),
         };
@@ -203,6 +210,11 @@ async fn all(
             Ok(None) => continue,
             Err(error) => {
                 shell.complain(&error);
+                if let CliError::Run(RunError::Busy { .. }) = &error {
+                    for hint in waiting::hints(shell, &worlds, name, ask) {
+                        shell.progress.say(&format!("hint: {hint}"));
+                    }
+                }
                 exits.push(error.exit());
                 continue;
             }
@@ -223,7 +235,7 @@ async fn all(
 }
 
 /// Makes a file that only its owner can read, because reports hold people's names; one that is there is emptied and keeps its permissions.
-fn private(path: &Path) -> io::Result<File> {
+pub(super) fn private(path: &Path) -> io::Result<File> {
     OpenOptions::new()
         .write(true)
         .create(true)
@@ -288,6 +300,9 @@ async fn to_its_end(
         .store()
         .write(move |db| note_exit(db, run_no, exit))
         .await?;
+    if ask.apply {
+        care::after_run(worlds).await;
+    }
     Ok(done)
 }
 
@@ -304,12 +319,25 @@ pub(super) fn render(
         Some(plan_no) => Box::new(run::rows(store, plan_no)),
         None => Box::new(std::iter::empty()),
     };
-    let write = match view.format {
+    write_report(&done.report, &mut rows, view.format, &view.options, out)
+}
+
+/// Writes a report with these rows in one of the forms.
+///
+/// Errors: of `out`, or of reading the rows.
+pub(super) fn write_report(
+    report: &Report,
+    rows: Rows<'_>,
+    format: Format,
+    options: &Options,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let write = match format {
         Format::Text => report::text,
         Format::Json => report::json,
         Format::Markdown => report::markdown,
     };
-    write(&done.report, &mut rows, out, &view.options)
+    write(report, rows, out, options)
 }
 
 #[cfg(test)]

@@ -2,6 +2,8 @@
 
 use std::ffi::OsString;
 use std::io::{self, Write};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use crate::model::Clock;
 use crate::run::{Stop, Tick, Watch};
@@ -24,6 +26,8 @@ pub struct Shell {
     pub width: Option<u16>,
     /// The words of the command line, the program first; empty where there is none.
     pub(super) words: Vec<OsString>,
+    /// Whether it only waits for another process: whoever stops it then stops nothing that was begun.
+    pub(super) waits: Arc<AtomicBool>,
     /// How commands are typed in what it says.
     pub(super) typed: Typed,
 }
@@ -39,6 +43,7 @@ impl Shell {
             stop: Stop::default(),
             width: None,
             words: Vec::new(),
+            waits: Arc::default(),
             typed: Typed::default(),
         }
     }

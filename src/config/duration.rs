@@ -21,7 +21,7 @@ pub(super) struct Bounds {
 /// Reads a duration, `None` when it is absent or not as it must be.
 pub(super) fn read(table: &Table<'_>, key: &str, bounds: &Bounds) -> Option<Duration> {
     let text = table.text(key)?;
-    let Some(duration) = parse(text.value) else {
+    let Some(duration) = duration_of(text.value) else {
         let message = format!(
             "`{}` is not a duration, expected a whole number with s, m, h or d, such as \"24h\"",
             text.value.escape_debug()
@@ -46,8 +46,8 @@ pub(super) fn read(table: &Table<'_>, key: &str, bounds: &Bounds) -> Option<Dura
     None
 }
 
-/// Parses a whole number with its unit.
-pub(super) fn parse(text: &str) -> Option<Duration> {
+/// Parses a whole number with its unit: s, m, h or d; `None` when it is none.
+pub fn duration_of(text: &str) -> Option<Duration> {
     let unit = text.chars().next_back()?;
     let number = text.strip_suffix(unit)?;
     let seconds = match unit {

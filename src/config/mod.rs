@@ -33,6 +33,7 @@ use std::path::PathBuf;
 pub use account::{
     Account, AgencyAccount, HighLevelAccount, HubApp, HubLogin, TwitchAccount, TwitchLogin,
 };
+pub use duration::duration_of;
 pub use load::{find, load, load_partly};
 pub use problem::{Problem, Problems};
 pub use service::{NotifyTarget, NotifyTo, Occasion, Upkeep};

@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use chrono::NaiveTime;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::ids::{AccountName, FieldKey, JobName, LocationId, Namespace};
 
@@ -230,7 +230,7 @@ pub struct Actions {
 }
 
 /// A rule that can hold a part of a plan back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum GuardKind {
     /// The job never ran, or was edited since it did.

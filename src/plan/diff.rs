@@ -270,64 +270,135 @@ fn reason(row: &Row, found_by: Option<&str>) -> &'static str {
     }
 }
 
-/// The three-way table for every field; returns whether a key that matters is unknown.
+/// What the three-way table says of one field of a contact.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FieldSays {
+    /// The template came out empty.
+    NoOpinion,
+    /// It is set at creation alone.
+    AtCreation,
+    /// What it holds is not known and must be read first.
+    Unknown,
+    /// It holds what is wanted.
+    Equal,
+    /// It is to be written.
+    Write,
+    /// What we wrote was changed by a person, whose value stands until the record wants another.
+    EditStands,
+    /// It is filled only when empty, and is not.
+    Filled,
+    /// The vendor keeps what we wrote in a form of its own.
+    AsAnswered,
+    /// It holds what neither we nor the mapping put there: a person decides.
+    Conflict,
+}
+
+impl FieldSays {
+    /// Returns what it says, as a fragment for people.
+    pub fn words(self) -> &'static str {
+        match self {
+            FieldSays::NoOpinion => "left alone: the template comes out empty",
+            FieldSays::AtCreation => "left alone: it is set at creation alone",
+            FieldSays::Unknown => "not known yet: it is read first",
+            FieldSays::Equal => "holds what is wanted",
+            FieldSays::Write => "to be written",
+            FieldSays::EditStands => "left alone: a person's edit stands",
+            FieldSays::Filled => "left alone: it is filled only when empty",
+            FieldSays::AsAnswered => "left alone: it is what HighLevel makes of the wanted value",
+            FieldSays::Conflict => {
+                "in conflict: it holds what neither we nor the mapping put there"
+            }
+        }
+    }
+}
+
+/// Looks one field up in the three-way table.
+pub fn field_says(field: &WantedField, contact: &Mirrored) -> FieldSays {
+    let WantedField { key, own, value } = field;
+    let Some(value) = value else {
+        return FieldSays::NoOpinion;
+    };
+    if *own == Own::Create {
+        return FieldSays::AtCreation;
+    }
+    let Some(seen) = contact.seen.get(key) else {
+        return FieldSays::Unknown;
+    };
+    let before = contact.written.fields.get(key);
+    let sent = before.and_then(|written| written.sent.as_deref());
+    let answered = before.map(|written| written.answered.as_deref());
+    if seen.as_deref().is_some_and(|seen| same(key, seen, value)) {
+        return FieldSays::Equal;
+    }
+    match own {
+        Own::Create => FieldSays::AtCreation,
+        // What the vendor made of exactly this value is not a difference: writing it again would change nothing, for ever.
+        Own::Force => {
+            let as_answered = |answered| same_or_both_empty(key, seen.as_deref(), answered);
+            match sent != Some(value) || !answered.is_some_and(as_answered) {
+                true => FieldSays::Write,
+                false => FieldSays::AsAnswered,
+            }
+        }
+        Own::Fill => match (seen, sent == Some(value)) {
+            (Some(_), _) => FieldSays::Filled,
+            (None, true) => FieldSays::EditStands,
+            (None, false) => FieldSays::Write,
+        },
+        Own::Owned if sent == Some(value) => FieldSays::EditStands,
+        Own::Owned => match answered {
+            Some(answered) if same_or_both_empty(key, seen.as_deref(), answered) => {
+                FieldSays::Write
+            }
+            None if seen.is_none() => FieldSays::Write,
+            Some(_) | None => FieldSays::Conflict,
+        },
+    }
+}
+
+/// Carries the table out for every field; returns whether a key that matters is unknown.
 fn fields(wanted: &Wanted, contact: &Mirrored, verdict: &mut Verdict, reason: &str) -> bool {
     let mut unknown = false;
     let mut update = BTreeMap::new();
-    for WantedField { key, own, value } in &wanted.fields {
+    for field in &wanted.fields {
+        let says = field_says(field, contact);
+        let WantedField { key, own, value } = field;
+        let seen = contact.seen.get(key).cloned().flatten();
         let Some(value) = value else { continue };
-        if *own == Own::Create {
-            continue;
-        }
-        let Some(seen) = contact.seen.get(key) else {
-            unknown = true;
-            continue;
-        };
-        let before = contact.written.fields.get(key);
-        let sent = before.and_then(|written| written.sent.as_deref());
-        let answered = before.map(|written| written.answered.as_deref());
-        if seen.as_deref().is_some_and(|seen| same(key, seen, value)) {
-            // Remembered as if written: when the record changes later, this is the value to compare with.
-            if sent != Some(value) && *own != Own::Fill {
-                let seen = seen.clone().unwrap_or_default();
-                verdict.remember.push(Remember::Agreed {
-                    key: key.clone(),
-                    wanted: value.clone(),
-                    seen,
-                });
-            }
-            continue;
-        }
-        let write = match own {
-            Own::Create => false,
-            // What the vendor made of exactly this value is not a difference: writing it again would change nothing, for ever.
-            Own::Force => {
-                let as_answered = |answered| same_or_both_empty(key, seen.as_deref(), answered);
-                sent != Some(value) || !answered.is_some_and(as_answered)
-            }
-            Own::Fill => seen.is_none() && sent != Some(value),
-            Own::Owned if sent == Some(value) => false,
-            Own::Owned => match answered {
-                Some(answered) if same_or_both_empty(key, seen.as_deref(), answered) => true,
-                None if seen.is_none() => true,
-                Some(_) | None => {
-                    verdict.conflicts.push(Conflict {
+        match says {
+            FieldSays::NoOpinion
+            | FieldSays::AtCreation
+            | FieldSays::EditStands
+            | FieldSays::Filled
+            | FieldSays::AsAnswered => {}
+            FieldSays::Unknown => unknown = true,
+            FieldSays::Equal => {
+                let written = contact.written.fields.get(key);
+                let sent = written.and_then(|written| written.sent.as_ref());
+                // Remembered as if written: when the record changes later, this is the value to compare with.
+                if sent != Some(value) && *own != Own::Fill {
+                    verdict.remember.push(Remember::Agreed {
                         key: key.clone(),
                         wanted: value.clone(),
-                        seen: seen.clone(),
+                        seen: seen.unwrap_or_default(),
                     });
-                    false
                 }
-            },
-        };
-        if write {
-            update.insert(
-                key.clone(),
-                FieldChange {
-                    before: seen.clone(),
-                    after: value.clone(),
-                },
-            );
+            }
+            FieldSays::Conflict => verdict.conflicts.push(Conflict {
+                key: key.clone(),
+                wanted: value.clone(),
+                seen,
+            }),
+            FieldSays::Write => {
+                let after = value.clone();
+                update.insert(
+                    key.clone(),
+                    FieldChange {
+                        before: seen,
+                        after,
+                    },
+                );
+            }
         }
     }
     if !update.is_empty() {
@@ -341,6 +412,76 @@ fn fields(wanted: &Wanted, contact: &Mirrored, verdict: &mut Verdict, reason: &s
     unknown
 }
 
+/// What is to become of one tag of a contact.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TagSays {
+    /// It is wanted and there.
+    There,
+    /// It is wanted and there, and our claim on it must be made or brought up to date.
+    Claim,
+    /// It is wanted and is to be added.
+    Add,
+    /// It is wanted, and a person took it off: it stays away until the record changes state.
+    TakenOff,
+    /// It is not wanted, and nobody says that we added it.
+    NotOurs,
+    /// It is not wanted and is to be taken off.
+    Remove,
+    /// It is not wanted, and gone already, or another job wants it: our claim goes, the tag stays as it is.
+    LetGo,
+    /// The tags of the contact are not known and must be read first.
+    Unknown,
+}
+
+impl TagSays {
+    /// Returns what it says, as a fragment for people.
+    pub fn words(self) -> &'static str {
+        match self {
+            TagSays::There | TagSays::Claim => "wanted, and there",
+            TagSays::Add => "wanted: to be added",
+            TagSays::TakenOff => {
+                "wanted, but a person took it off: it stays away until the record changes state"
+            }
+            TagSays::NotOurs => "not wanted, and not ours: left alone",
+            TagSays::Remove => "not wanted, and ours: to be removed",
+            TagSays::LetGo => "not wanted: gone already, or another job wants it",
+            TagSays::Unknown => "not known yet: the contact is read first",
+        }
+    }
+}
+
+/// Decides about one tag that the mapping names: wanted where `is_wanted`, else not wanted.
+pub fn tag_says(row: &Row, tag: &Tag, is_wanted: bool, present: Option<&BTreeSet<Tag>>) -> TagSays {
+    let Some(present) = present else {
+        return TagSays::Unknown;
+    };
+    let is_there = present.contains(tag);
+    let mut claims = row.claims.iter().filter(|claim| claim.tag == *tag);
+    let mine = claims.clone().find(|claim| claim.mine);
+    let others = claims.any(|claim| !claim.mine);
+    match (is_wanted, is_there, mine) {
+        (true, true, None) if others => TagSays::Claim,
+        (true, true, None) => TagSays::There,
+        (true, true, Some(claim)) => match !claim.confirmed || claim.transition != row.transition {
+            true => TagSays::Claim,
+            false => TagSays::There,
+        },
+        (
+            true,
+            false,
+            Some(Claim {
+                confirmed: true,
+                transition,
+                ..
+            }),
+        ) if *transition == row.transition => TagSays::TakenOff,
+        (true, false, Some(_) | None) => TagSays::Add,
+        (false, _, None) => TagSays::NotOurs,
+        (false, true, Some(_)) if !others => TagSays::Remove,
+        (false, true | false, Some(_)) => TagSays::LetGo,
+    }
+}
+
 fn tags(
     row: &Row,
     wanted: &Wanted,
@@ -349,50 +490,20 @@ fn tags(
     verdict: &mut Verdict,
     reason: &str,
 ) {
-    let mine = |tag: &Tag| {
-        row.claims
-            .iter()
-            .find(|claim| claim.mine && claim.tag == *tag)
-    };
-    let others = |tag: &Tag| {
-        row.claims
-            .iter()
-            .any(|claim| !claim.mine && claim.tag == *tag)
-    };
-    let mut add = BTreeSet::new();
-    for tag in &wanted.tags {
-        match (present.contains(tag), mine(tag)) {
-            (true, None) if others(tag) => verdict.remember.push(Remember::Claim(tag.clone())),
-            (true, None) => {}
-            (true, Some(claim)) => {
-                if !claim.confirmed || claim.transition != row.transition {
-                    verdict.remember.push(Remember::Claim(tag.clone()));
-                }
-            }
-            // A person took it off since: it stays away until the record changes state.
-            (
-                false,
-                Some(Claim {
-                    confirmed: true,
-                    transition,
-                    ..
-                }),
-            ) if *transition == row.transition => {}
-            (false, Some(_) | None) => {
+    let (mut add, mut remove) = (BTreeSet::new(), BTreeSet::new());
+    let unwanted = wanted.unwanted.difference(&wanted.tags);
+    let all = wanted.tags.iter().map(|tag| (tag, true));
+    for (tag, is_wanted) in all.chain(unwanted.map(|tag| (tag, false))) {
+        match tag_says(row, tag, is_wanted, Some(present)) {
+            TagSays::There | TagSays::TakenOff | TagSays::NotOurs | TagSays::Unknown => {}
+            TagSays::Claim => verdict.remember.push(Remember::Claim(tag.clone())),
+            TagSays::LetGo => verdict.remember.push(Remember::Unclaim(tag.clone())),
+            TagSays::Add => {
                 add.insert(tag.clone());
             }
-        }
-    }
-    let mut remove = BTreeSet::new();
-    for tag in wanted.unwanted.difference(&wanted.tags) {
-        if mine(tag).is_none() {
-            continue;
-        }
-        match (present.contains(tag), others(tag)) {
-            (true, false) => {
+            TagSays::Remove => {
                 remove.insert(tag.clone());
             }
-            (true, true) | (false, _) => verdict.remember.push(Remember::Unclaim(tag.clone())),
         }
     }
     let guard = match (row.was, row.presence) {

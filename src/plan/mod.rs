@@ -17,7 +17,10 @@ pub mod template;
 mod walk;
 pub mod wanted;
 
-pub use diff::{Conflict, Planned, Remember, Terms, Verdict, Wait, plan_row};
+pub use diff::{
+    Conflict, FieldSays, Planned, Remember, TagSays, Terms, Verdict, Wait, field_says, plan_row,
+    tag_says,
+};
 pub use guard::{Finding as GuardFound, Tally, guards, held};
 pub use mark::{BadMove, Event, Mark};
 pub use matching::{Match, matching};

@@ -105,3 +105,14 @@ impl Formatter for Escaping {
         CompactFormatter.write_string_fragment(writer, rest)
     }
 }
+
+/// Returns any value as one line of JSON that is safe for a terminal.
+///
+/// Errors: the value is no JSON.
+pub fn json_line(value: &impl Serialize) -> io::Result<String> {
+    let mut line = Vec::new();
+    value.serialize(&mut serde_json::Serializer::with_formatter(
+        &mut line, Escaping,
+    ))?;
+    String::from_utf8(line).map_err(io::Error::other)
+}

@@ -134,8 +134,13 @@ fn changes(
         change(&row, out)?;
         shown += 1;
     }
-    if all > shown {
-        writeln!(out, "\n… and {}", counted(all - shown, "more row"))?;
+    let left = all.saturating_sub(shown + options.gone);
+    if left > 0 {
+        writeln!(out, "\n… and {}", counted(left, "more row"))?;
+    }
+    if options.gone > 0 {
+        let gone = counted(options.gone, "row");
+        writeln!(out, "\n… and {gone} that the journal no longer has")?;
     }
     Ok(())
 }
@@ -268,7 +273,7 @@ fn table(out: &mut dyn Write, heading: &str, columns: &[&str]) -> io::Result<()>
 }
 
 /// Returns the text so that Markdown shows it letter by letter.
-fn escaped(text: &str) -> String {
+pub fn escaped(text: &str) -> String {
     let text = plain(text);
     let mut shown = String::with_capacity(text.len());
     for c in text.chars() {

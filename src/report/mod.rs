@@ -16,15 +16,16 @@ mod words;
 
 use std::io;
 
-pub use json::json;
-pub use markdown::markdown;
+pub use json::{json, json_line};
+pub use markdown::{escaped, markdown};
+pub use personal::{hidden, hidden_row, hidden_value};
 pub use plain::{plain, wrapped};
 pub use shape::{
     Calls, Cost, Counts, GuardFinding, HubSummary, Mode, News, NewsKind, Outcome, Pass, Per,
     Report, ReportRow, RowMark, SCHEMA, SourceSummary,
 };
 pub use text::text;
-pub use words::{duration, headline, next_command, number, shell_word};
+pub use words::{detail_lines, duration, headline, next_command, number, shell_word};
 
 /// The rows of a report in the order of the plan; an error ends the rendering and is returned.
 pub type Rows<'a> = &'a mut dyn Iterator<Item = io::Result<ReportRow>>;
@@ -36,6 +37,8 @@ pub struct Options {
     pub show_personal: bool,
     /// How many rows text and Markdown show before they only count; `None` shows all. JSON always has all.
     pub max_rows: Option<u64>,
+    /// Rows of the report that the journal no longer has; 0 for a run that just ended.
+    pub gone: u64,
     /// The columns of the terminal; `None` in a pipe or file, where lines are not wrapped.
     pub width: Option<u16>,
 }

@@ -38,7 +38,7 @@ pub(super) fn hidden_report(report: &Report) -> Report {
 }
 
 /// Returns the row with every e-mail address and phone number hidden.
-pub(super) fn hidden_row(mut row: ReportRow) -> ReportRow {
+pub fn hidden_row(mut row: ReportRow) -> ReportRow {
     hide_in(&mut row.name);
     hide_in(&mut row.reason);
     match &mut row.mark {
@@ -65,7 +65,8 @@ pub(super) fn hidden_row(mut row: ReportRow) -> ReportRow {
     row
 }
 
-fn hidden_value(key: &FieldKey, value: &str) -> String {
+/// Returns the value of a field with what its name says or what it looks like hidden.
+pub fn hidden_value(key: &FieldKey, value: &str) -> String {
     // Custom fields say it in their last word: `work_email`, `mobile_phone`.
     let key = key.as_str().to_ascii_lowercase();
     let is_named = |ends: [&str; 2]| ends.iter().any(|end| key.ends_with(end));
@@ -94,7 +95,7 @@ fn hide_in(text: &mut String) {
 }
 
 /// Returns the text with everything in it that looks like an e-mail address or a phone number hidden.
-pub(super) fn hidden(text: &str) -> Cow<'_, str> {
+pub fn hidden(text: &str) -> Cow<'_, str> {
     if is_phone(text) {
         return Cow::Owned(hidden_phone(text));
     }

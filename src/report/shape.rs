@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use chrono::{DateTime, Utc};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::model::{
     AccountName, Change, ContactId, Digest, GuardKind, JobName, LocationId, RecordKey, StepKind,
@@ -15,8 +15,8 @@ pub const SCHEMA: u32 = 1;
 
 /// Everything a person or a program is told about one run, except the rows, which are streamed beside it.
 ///
-/// Serializes as the JSON report does, without `next` and `rows`.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+/// Serializes as the JSON report does, without `next` and `rows`; the journal keeps it so, and a past run's report is made of it again.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Report {
     /// Always [`SCHEMA`].
     pub schema: u32,
@@ -64,7 +64,7 @@ pub struct Report {
 pub type Calls = BTreeMap<String, BTreeMap<String, u64>>;
 
 /// Whether the rows were only planned or carried out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Mode {
     /// A dry run: the rows say what would happen.
@@ -74,7 +74,7 @@ pub enum Mode {
 }
 
 /// How much was read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Pass {
     /// Only what is new since the last run.
@@ -84,7 +84,7 @@ pub enum Pass {
 }
 
 /// What was read from the source.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SourceSummary {
     /// The source's word in job files, for example `twitch.followers`.
     pub source: String,
@@ -109,7 +109,7 @@ pub struct SourceSummary {
 }
 
 /// What was read from the destination.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct HubSummary {
     /// The account it was read with.
     pub account: AccountName,
@@ -128,7 +128,7 @@ pub struct HubSummary {
 }
 
 /// How many steps of one kind there are, and what became of them.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
     /// All steps of the kind: as many as there are rows, whatever their mark.
     pub planned: u64,
@@ -145,7 +145,7 @@ pub struct Counts {
 }
 
 /// What one guard found.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GuardFinding {
     /// The guard.
     pub guard: GuardKind,
@@ -162,7 +162,7 @@ pub struct GuardFinding {
 }
 
 /// The time a guard's limit is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Per {
     /// One run.
     #[serde(rename = "run")]
@@ -176,7 +176,7 @@ pub enum Per {
 }
 
 /// What carrying out the plan costs.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Cost {
     /// The announced calls.
     pub calls: Calls,
@@ -191,7 +191,7 @@ pub struct Cost {
 }
 
 /// Something told once.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct News {
     /// What sort of news.
     pub kind: NewsKind,
@@ -204,7 +204,7 @@ pub struct News {
 }
 
 /// What sort of news.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum NewsKind {
     /// A field holds something that neither we nor the mapping put there.
@@ -239,7 +239,7 @@ impl NewsKind {
 }
 
 /// How a run ended, apart from what the counts, guards and news say.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "is", content = "why", rename_all = "kebab-case")]
 pub enum Outcome {
     /// It went through to its end.

@@ -16,6 +16,7 @@ use super::{
 };
 
 const PIPE: Options = Options {
+    gone: 0,
     show_personal: false,
     max_rows: None,
     width: None,

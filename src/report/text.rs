@@ -149,9 +149,18 @@ impl Page<'_> {
             self.row(report.mode, &row)?;
             shown += 1;
         }
-        if all > shown {
-            let more = counted(all - shown, "more row");
+        let left = all.saturating_sub(shown + options.gone);
+        if left > 0 {
+            let more = counted(left, "more row");
             self.line("  ", 4, &format!("… and {more}; --out FILE has them all"))?;
+        }
+        if options.gone > 0 {
+            let gone = counted(options.gone, "row");
+            self.line(
+                "  ",
+                4,
+                &format!("… and {gone} that the journal no longer has"),
+            )?;
         }
         Ok(())
     }

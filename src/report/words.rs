@@ -316,6 +316,22 @@ pub(super) fn details(row: &ReportRow) -> Vec<Detail<'_>> {
     }
 }
 
+/// Returns one line for each thing that a row changes, for example `twitch_username: ann → anna`.
+pub fn detail_lines(row: &ReportRow) -> Vec<String> {
+    details(row)
+        .iter()
+        .map(|detail| match detail {
+            Detail::Field { key, before, after } => match before {
+                Some("") => format!("{key}: (empty) → {after}"),
+                Some(before) => format!("{key}: {before} → {after}"),
+                None => format!("{key}: {after}"),
+            },
+            Detail::Tag { sign, tag } => format!("{sign} tag {tag}"),
+            Detail::Says(sentence) => sentence.clone(),
+        })
+        .collect()
+}
+
 /// One thing that a row changes.
 pub(super) enum Detail<'a> {
     /// A field; `before` is `None` where nothing was before, and empty where an empty field was.

@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 use crate::model::{By, Digest, FieldKey, GuardKind, Job, RecordKey};
 use crate::plan::wanted::{Mapping, Moment};
 use crate::plan::{
-    Conflict, PlanDigest, Planned, Presence, Remember, Tally, Terms, Verdict, Wait, Wanted,
+    Conflict, PlanDigest, Planned, Presence, Remember, Row, Tally, Terms, Verdict, Wait, Wanted,
     WantedField, basis, match_key, parcel, plan_row, step_hash,
 };
 use crate::store::findings::{self, Finding, FindingKind};
@@ -248,19 +248,8 @@ fn one(
         listing,
         &match_values,
     )?;
-    // A refusal rests on the state of the record too: one that leaves wants something else.
-    let state = format!(
-        "{} {} {}",
-        listing.presence.word(),
-        listing.transition,
-        rows::shown(&row)
-    );
-    let hash = basis(&listing.attributes, &desk.digest, &state);
-    let terms = Terms {
-        missing: desk.job.missing,
-        recreate_deleted: desk.job.recreate_deleted,
-        mirror_complete: desk.mirror_complete,
-    };
+    let hash = basis_of(listing, &row, &desk.digest);
+    let terms = terms(&desk.job, desk.mirror_complete);
     let verdict = plan_row(&row, &wanted, terms, &hash);
     count(listing, &verdict, draft);
     let Verdict {
@@ -348,12 +337,33 @@ fn one(
             sent_ms: None,
             looks: 0,
             looked_ms: None,
+            marked_ms: None,
         });
     }
     Ok(())
 }
 
-fn wanted_of(
+/// Returns what a refusal of a record rests on: also its state, because one that leaves wants something else.
+pub(super) fn basis_of(listing: &Listing, row: &Row, mapping: &Digest) -> String {
+    let state = format!(
+        "{} {} {}",
+        listing.presence.word(),
+        listing.transition,
+        rows::shown(row)
+    );
+    basis(&listing.attributes, mapping, &state)
+}
+
+/// Returns what bears on every record of a job alike.
+pub(super) fn terms(job: &Job, mirror_complete: bool) -> Terms {
+    Terms {
+        missing: job.missing,
+        recreate_deleted: job.recreate_deleted,
+        mirror_complete,
+    }
+}
+
+pub(super) fn wanted_of(
     mapping: &Mapping,
     listing: &Listing,
 ) -> Result<Wanted, crate::plan::wanted::RowProblem> {
@@ -380,7 +390,7 @@ fn wanted_of(
     })
 }
 
-fn match_values(mapping: &Mapping, listing: &Listing) -> Vec<(FieldKey, String)> {
+pub(super) fn match_values(mapping: &Mapping, listing: &Listing) -> Vec<(FieldKey, String)> {
     mapping
         .match_values(&listing.record)
         .into_iter()
@@ -391,7 +401,7 @@ fn match_values(mapping: &Mapping, listing: &Listing) -> Vec<(FieldKey, String)>
         .collect()
 }
 
-fn name_of(listing: &Listing) -> String {
+pub(super) fn name_of(listing: &Listing) -> String {
     let attribute = |name: &str| listing.record.attributes.get(name).cloned();
     attribute("user_name")
         .or_else(|| attribute("user_login"))

@@ -20,6 +20,7 @@ use super::consent::{self, ApprovedOutcome};
 use super::draft::{self, Desk, Draft};
 use super::error::{RunError, scope_advice};
 use super::execute;
+use super::follow;
 use super::gather::{self, Absent, Gathered};
 use super::hand::{Executed, Hand};
 use super::hub::{self, Hub};
@@ -86,11 +87,15 @@ pub(super) async fn run_job(world: &World, ask: &Ask) -> Result<Done, RunError> 
         .write(move |db| {
             let state = jobs::job_state(db, &name)?;
             let run_no = runs::begin_run(db, state.no, mode, &holder, began_ms)?;
+            follow::begin(db, run_no, began_ms)?;
             Ok((state, run_no))
         })
         .await?;
     sweep(world, state.no, began_ms - STALE_PLANS.num_milliseconds()).await?;
     tracing::info!(job.name = %world.job.name, run.no = run_no, run.mode = mode, "run {run_no} of {} begins", world.job.name);
+    // Whoever looks from outside sees how far it is, until it ends.
+    let (world, _following) = follow::follow(world, run_no);
+    let world = &world;
     let mut course = Course {
         run_no,
         ..Course::default()
@@ -133,7 +138,8 @@ pub(super) async fn run_job(world: &World, ask: &Ask) -> Result<Done, RunError> 
                     if plan_no != 0 {
                         plans::drop_unsent(db, plan_no, &said, now_ms)?;
                     }
-                    runs::end_run(db, run_no, now_ms, exit, None, None)
+                    runs::end_run(db, run_no, now_ms, exit, None, None)?;
+                    runs::note_why(db, run_no, &said)
                 })
                 .await;
             Err(error)

@@ -7,12 +7,14 @@ mod contacts;
 mod draft;
 mod error;
 mod execute;
+mod follow;
 mod gather;
 mod hand;
 mod hub;
 mod job;
 mod lease;
 mod leavers;
+mod look;
 mod marks;
 mod news;
 mod recover;
@@ -26,11 +28,19 @@ mod world;
 
 pub use error::RunError;
 pub use lease::Lease;
+pub use look::{Looked, finding_news, look};
+pub use rows::Again;
 pub use settle::{SettleError, Settling, settle};
 pub use world::{Ask, CLOCK_MAY_BE_OFF, Stop, Tick, Watch, Why, World, keeping_of};
 
-use crate::report::{Report, ReportRow};
-use crate::store::Store;
+use std::collections::BTreeMap;
+
+use rusqlite::Connection;
+
+use crate::model::StepKind;
+use crate::report::{Counts, Report, ReportRow};
+use crate::store::plans::Step;
+use crate::store::{Store, StoreError};
 
 /// What a run came to.
 #[derive(Clone, Debug)]
@@ -54,4 +64,25 @@ pub fn rows(
     plan_no: i64,
 ) -> impl Iterator<Item = std::io::Result<ReportRow>> + use<> {
     rows::rows(store, plan_no)
+}
+
+/// Streams the rows of a past run's report as it showed them, as far as the journal still has them.
+pub fn rows_again(
+    db: Connection,
+    plan_no: i64,
+    again: Again,
+) -> impl Iterator<Item = std::io::Result<ReportRow>> + use<> {
+    rows::rows_again(db, plan_no, again)
+}
+
+/// Makes the row of a report of one step, with the mark that it has now.
+pub fn row(step: Step) -> ReportRow {
+    rows::row(step)
+}
+
+/// Counts the steps of a plan by kind, as a report does.
+///
+/// Errors: the journal cannot be read.
+pub fn counts(db: &Connection, plan_no: i64) -> Result<BTreeMap<StepKind, Counts>, StoreError> {
+    rows::counts(db, plan_no)
 }

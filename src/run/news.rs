@@ -75,7 +75,8 @@ pub(super) fn news(
     Ok(news)
 }
 
-fn of_finding(job: &str, found: &findings::Finding) -> News {
+/// Returns what a person is told of a finding, with the command that settles it.
+pub(super) fn of_finding(job: &str, found: &findings::Finding) -> News {
     let key = &found.key;
     let (kind, what, command) = match found.kind {
         FindingKind::Conflict => {

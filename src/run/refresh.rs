@@ -10,6 +10,7 @@ use crate::model::{Cut, Ended, Reading};
 use crate::net::Purpose;
 use crate::store::jobs::{self, JobState, LocationState};
 use crate::store::mirror;
+use crate::store::restore;
 
 use super::bits::{Bits, hash_of};
 use super::contacts::full_walk;
@@ -99,6 +100,7 @@ pub(super) async fn refresh(
             .refreshed_ms
             .is_some_and(|at| world.now_ms() - at < SHARED_MS)
         && has_all(&state.refreshed_keys, &managed);
+    let settling = restore::is_settling(&world.store.reader()?, world.now_ms())?;
     let mut refreshed = Refreshed {
         location: state.clone(),
         reader: "shared",
@@ -108,8 +110,14 @@ pub(super) async fn refresh(
         ended: None,
         note: None,
         remarks: Vec::new(),
-        complete: !never_complete,
+        complete: !never_complete && settling.is_none(),
     };
+    if let Some(until) = settling.and_then(DateTime::from_timestamp_millis) {
+        refreshed.remarks.push(format!(
+            "the state was restored from a copy: nobody is created before {}, when HighLevel's listings show who was created before it",
+            until.format("%Y-%m-%d %H:%M UTC")
+        ));
+    }
     if shared && !full && !never_complete {
         return Ok(refreshed);
     }
@@ -141,7 +149,8 @@ pub(super) async fn refresh(
         .store
         .write(move |db| jobs::location_state(db, &location))
         .await?;
-    refreshed.complete = refreshed.location.complete_ms.is_some()
+    refreshed.complete = settling.is_none()
+        && refreshed.location.complete_ms.is_some()
         && has_all(&refreshed.location.complete_keys, &match_keys);
     Ok(refreshed)
 }

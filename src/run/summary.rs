@@ -8,8 +8,7 @@ use crate::model::{Ended, GuardKind, StepKind};
 use crate::net::{Counted, Vendor};
 use crate::plan::{GuardFound, Mark};
 use crate::report::{
-    self, Calls, Cost, Counts, GuardFinding, HubSummary, Mode, Outcome, Pass, Per, Report,
-    SourceSummary,
+    self, Calls, Cost, GuardFinding, HubSummary, Mode, Outcome, Pass, Per, Report, SourceSummary,
 };
 use crate::store::findings::{self, FindingKind};
 use crate::store::plans::{self};
@@ -19,6 +18,7 @@ use super::error::RunError;
 use super::hub::Hub;
 use super::job::{CALLING, Course};
 use super::news::{news, remarks};
+use super::rows;
 use super::tag_steps::tag_calls;
 use super::world::{Ask, World};
 
@@ -129,10 +129,7 @@ pub(super) async fn report(
         .write(move |db| jobs::job_state(db, &name))
         .await?;
     let plan_no = course.draft.plan_no;
-    let mut counts: BTreeMap<StepKind, Counts> = BTreeMap::new();
-    for (kind, mark, count) in plans::count_steps(&reader, plan_no)? {
-        add(counts.entry(kind).or_default(), mark, count.unsigned_abs());
-    }
+    let counts = rows::counts(&reader, plan_no)?;
     let mut report = Report {
         schema: report::SCHEMA,
         job: world.job.name.clone(),
@@ -188,18 +185,6 @@ pub(super) async fn report(
         );
     }
     Ok(report)
-}
-
-fn add(counts: &mut Counts, mark: Mark, count: u64) {
-    counts.planned += count;
-    match mark {
-        Mark::Planned => {}
-        Mark::Held => counts.held += count,
-        Mark::Sent | Mark::Unknown | Mark::Asks => counts.unknown += count,
-        Mark::Done => counts.done += count,
-        Mark::Refused => counts.refused += count,
-        Mark::Dropped => counts.dropped += count,
-    }
 }
 
 fn source(world: &World, course: &Course, in_roster: u64) -> SourceSummary {

@@ -154,6 +154,17 @@ pub fn location_state(db: &Connection, id: &LocationId) -> Result<LocationState,
         })?)
 }
 
+/// Returns the match keys that the last full contacts walk of a location read; `None` when none has ended Complete.
+pub fn complete_keys(db: &Connection, location_no: i64) -> Result<Option<Vec<String>>, StoreError> {
+    let keys: Option<String> = db
+        .prepare_cached(
+            "SELECT complete_keys FROM location WHERE no = ?1 AND complete_ms IS NOT NULL",
+        )?
+        .query_row([location_no], |row| row.get(0))
+        .optional()?;
+    Ok(keys.map(|keys| serde_json::from_str(&keys).unwrap_or_default()))
+}
+
 /// Notes that an incremental walk ended, so that the next one starts at `watermark_ms`.
 pub fn note_refreshed(
     db: &Connection,

@@ -4,8 +4,14 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, fchown};
 use std::path::Path;
+use std::time::Duration;
 
 use rustix::fs::OFlags;
+
+/// How often a lock that nobody holds is tried again while others look whether somebody does.
+const LOOKS_AT_MOST: u32 = 50;
+/// How long a look takes at most, generously.
+const A_LOOK: Duration = Duration::from_millis(1);
 
 /// A held lock: an OS lock on an open file. Dropping it, or dying, lets it go.
 #[derive(Debug)]
@@ -48,22 +54,63 @@ impl Lock {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => open(false)?,
             Err(error) => return Err(error),
         };
-        match file.try_lock() {
+        for _ in 0..LOOKS_AT_MOST {
+            match file.try_lock() {
+                Ok(()) => {
+                    file.set_len(0)?;
+                    file.rewind()?;
+                    writeln!(file, "{holder}")?;
+                    return Ok(Taken::Ours(Lock { file }));
+                }
+                Err(TryLockError::WouldBlock) => {}
+                Err(TryLockError::Error(source)) => return Err(source),
+            }
+            match file.try_lock_shared() {
+                // Nobody holds it: somebody only looked (`Lock::holder`), which is over in a moment.
+                Ok(()) => {
+                    file.unlock()?;
+                    std::thread::sleep(A_LOOK);
+                }
+                Err(TryLockError::WouldBlock) => break,
+                Err(TryLockError::Error(source)) => return Err(source),
+            }
+        }
+        Ok(Taken::Busy {
+            holder: words(&mut file),
+        })
+    }
+
+    /// Returns what the holder of a lock wrote inside; `None` when nobody holds it, or there is no such file. Takes nothing and makes nothing.
+    ///
+    /// It looks by a shared lock that it lets go at once; whoever takes the lock in that moment tries again.
+    ///
+    /// Errors: the file cannot be opened or looked at.
+    pub fn holder(path: &Path) -> io::Result<Option<String>> {
+        let opened = OpenOptions::new()
+            .read(true)
+            .custom_flags(OFlags::NOFOLLOW.bits().cast_signed())
+            .open(path);
+        let mut file = match opened {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        match file.try_lock_shared() {
             Ok(()) => {
-                file.set_len(0)?;
-                file.rewind()?;
-                writeln!(file, "{holder}")?;
-                Ok(Taken::Ours(Lock { file }))
+                file.unlock()?;
+                Ok(None)
             }
-            Err(TryLockError::WouldBlock) => {
-                let mut words = String::new();
-                let _ = file.read_to_string(&mut words);
-                let holder = words.lines().next().unwrap_or("another process").to_owned();
-                Ok(Taken::Busy { holder })
-            }
+            Err(TryLockError::WouldBlock) => Ok(Some(words(&mut file))),
             Err(TryLockError::Error(source)) => Err(source),
         }
     }
+}
+
+/// Returns what a holder wrote inside; it may be about to.
+fn words(file: &mut File) -> String {
+    let mut words = String::new();
+    let _ = file.read_to_string(&mut words);
+    words.lines().next().unwrap_or("another process").to_owned()
 }
 
 /// Gives a file that was just made to the owner of its folder: what root makes in a service's state, `sudo ghl-sync auth` for example, would
@@ -108,12 +155,40 @@ mod tests {
         assert!(matches!(Lock::take(&path, "other"), Ok(Taken::Busy { .. })));
         let owner = |path: &Path| fs::metadata(path).unwrap().uid();
         assert_eq!(owner(&path), owner(&folder));
+        assert_eq!(Lock::holder(&path).unwrap().as_deref(), Some("me"));
         drop(lock);
+        assert_eq!(Lock::holder(&path).unwrap(), None);
+        assert_eq!(Lock::holder(&folder.join("none.lock")).unwrap(), None);
+        assert!(!folder.join("none.lock").exists());
         let precious = folder.join("precious");
         fs::write(&precious, "text").unwrap();
         symlink(&precious, folder.join("link.lock")).unwrap();
         assert!(Lock::take(&folder.join("link.lock"), "me").is_err());
         assert_eq!(fs::read_to_string(&precious).unwrap(), "text");
+        fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[test]
+    fn whoever_looks_hinders_nobody_who_takes() {
+        let folder = std::env::temp_dir().join(format!("ghl-sync-looks-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let path = folder.join("job-a.lock");
+        drop(Lock::take(&path, "first").unwrap());
+        let over = std::sync::atomic::AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            for _ in 0..2 {
+                scope.spawn(|| {
+                    while !over.load(std::sync::atomic::Ordering::Relaxed) {
+                        Lock::holder(&path).unwrap();
+                    }
+                });
+            }
+            for _ in 0..200 {
+                let taken = Lock::take(&path, "me").unwrap();
+                assert!(matches!(taken, Taken::Ours(_)), "{taken:?}");
+            }
+            over.store(true, std::sync::atomic::Ordering::Relaxed);
+        });
         fs::remove_dir_all(&folder).unwrap();
     }
 }

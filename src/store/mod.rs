@@ -5,11 +5,16 @@
 //! before the disk has it.
 
 pub mod agenda;
+pub mod backup;
 mod bucket;
 pub mod conditions;
 mod error;
 pub mod findings;
+pub mod freeing;
+pub mod health;
+pub mod history;
 pub mod jobs;
+pub mod kept;
 mod key;
 pub mod links;
 mod lock;
@@ -17,9 +22,13 @@ pub mod mirror;
 pub mod notices;
 mod open;
 mod owner;
+pub mod people;
 pub mod plans;
+pub mod progress;
+pub mod restore;
 pub mod rows;
 pub mod runs;
+pub mod standing;
 pub mod tokens;
 mod vault;
 pub mod walks;

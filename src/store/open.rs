@@ -152,11 +152,41 @@ pub(super) fn open_for_reading(path: &Path) -> Result<Connection, StoreError> {
     Ok(connection)
 }
 
+/// Opens the state file for copying it; like [`open_for_reading`], but of any schema that this program knows.
+pub(super) fn open_for_copying(path: &Path) -> Result<Connection, StoreError> {
+    let connection = open_for_reading(path)?;
+    // A copy is written by the connection that reads.
+    connection
+        .pragma_update(None, "query_only", false)
+        .map_err(|error| StoreError::sorted(path.to_owned(), error))?;
+    Ok(connection)
+}
+
+/// Brings a file that nobody else knows of to the present schema, without a copy of how it was.
+///
+/// Errors: `Newer`, or it cannot be written.
+pub(super) fn bring_up(connection: &mut Connection, path: &Path) -> Result<i64, StoreError> {
+    let found = version(connection).map_err(StoreError::from)?;
+    if found > SCHEMA_VERSION {
+        return Err(StoreError::Newer {
+            path: path.to_owned(),
+            found,
+            known: SCHEMA_VERSION,
+        });
+    }
+    raise(connection, SCHEMAS)?;
+    Ok(found)
+}
+
 /// How many prepared statements a connection keeps: all that there are.
 const STATEMENTS: usize = 128;
 
 fn prepare(connection: &Connection, patience: Duration) -> rusqlite::Result<()> {
     connection.busy_timeout(patience)?;
+    let pages: i64 = connection.pragma_query_value(None, "page_count", |row| row.get(0))?;
+    if pages == 0 {
+        give_back_pages(connection)?;
+    }
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "foreign_keys", true)?;
@@ -164,6 +194,16 @@ fn prepare(connection: &Connection, patience: Duration) -> rusqlite::Result<()> 
     // A WAL that one long reader let grow is cut back at the next checkpoint.
     connection.pragma_update(None, "journal_size_limit", 64 * 1024 * 1024)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    Ok(())
+}
+
+/// Lets freed pages be given back bit by bit; of effect on a file that is still empty, or when it is rewritten.
+fn give_back_pages(connection: &Connection) -> rusqlite::Result<()> {
+    // Where it is so already, to say it again would be a commit.
+    let mode: i64 = connection.pragma_query_value(None, "auto_vacuum", |row| row.get(0))?;
+    if mode != 2 {
+        connection.pragma_update(None, "auto_vacuum", 2)?;
+    }
     Ok(())
 }
 
@@ -189,6 +229,13 @@ fn migrate(connection: &mut Connection, path: &Path, schemas: &[&str]) -> Result
         let backup = path.with_extension(format!("db.before-v{known}"));
         copy_into(connection, &backup, found)?;
     }
+    raise(connection, schemas)
+}
+
+/// Applies the schemas that a file does not have yet.
+fn raise(connection: &mut Connection, schemas: &[&str]) -> Result<(), StoreError> {
+    #[expect(clippy::cast_possible_wrap, reason = "a handful of schema files")]
+    let known = schemas.len() as i64;
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     // Another process may have migrated while we waited for the lock.
     let found = version(&transaction)?;
@@ -250,7 +297,7 @@ fn clear_halves(folder: &Path) {
 }
 
 /// Takes the logins out of a copy: refresh tokens are good for one use, so those of a copy would be spent by the time it is needed.
-fn without_logins(copy: &Connection) -> rusqlite::Result<()> {
+pub(super) fn without_logins(copy: &Connection) -> rusqlite::Result<()> {
     let has_logins: bool = copy.query_row(
         "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'token')",
         [],
@@ -297,6 +344,7 @@ pub(super) fn wipe(path: &Path) -> Result<bool, StoreError> {
     .map_err(sorted)?;
     let wipe = || -> rusqlite::Result<bool> {
         prepare(&connection, WIPE_PATIENCE)?;
+        give_back_pages(&connection)?;
         connection.pragma_update(None, "secure_delete", true)?;
         connection.execute_batch("VACUUM")?;
         let busy: i64 =

@@ -55,6 +55,8 @@ pub struct Step {
     pub looks: i64,
     /// When it was last looked for, in ms.
     pub looked_ms: Option<i64>,
+    /// When its mark last changed, in ms; `None` while it is as it was planned.
+    pub marked_ms: Option<i64>,
 }
 
 /// Ended plans whose unsent steps are kept, so that the last reports can be made again.
@@ -307,6 +309,41 @@ pub fn unsettled(db: &Connection, job_no: i64) -> Result<Vec<Step>, StoreError> 
     )
 }
 
+/// Returns the plan of a run, `None` when it ended before it planned, or when the plan was taken out of the journal.
+pub fn of_run(db: &Connection, run_no: i64) -> Result<Option<i64>, StoreError> {
+    Ok(db
+        .query_row("SELECT no FROM plan WHERE run_no = ?1", [run_no], |row| {
+            row.get(0)
+        })
+        .optional()?)
+}
+
+/// Returns every step of one record in all plans of a job, oldest first, at most `limit` of the newest.
+///
+/// Looks through the whole journal of the job: there is no index for it, because people ask seldom and runs write often.
+pub fn of_record(
+    db: &Connection,
+    job_no: i64,
+    key: &RecordKey,
+    limit: i64,
+) -> Result<Vec<Step>, StoreError> {
+    let mut steps = select_from(
+        db,
+        "step s",
+        "p.job_no = ?1 AND s.key = ?2 ORDER BY s.plan_no DESC, s.seq DESC LIMIT ?3",
+        &[&job_no, &key.as_str(), &limit],
+    )?;
+    steps.reverse();
+    Ok(steps)
+}
+
+/// Returns the run and the moment of making of a plan, the latter in ms.
+pub fn made_by(db: &Connection, plan_no: i64) -> Result<(i64, i64), StoreError> {
+    Ok(db
+        .prepare_cached("SELECT run_no, made_ms FROM plan WHERE no = ?1")?
+        .query_row([plan_no], |row| Ok((row.get(0)?, row.get(1)?)))?)
+}
+
 /// Returns the steps of a plan in order, after `after`, at most `limit`.
 pub fn steps_after(
     db: &Connection,
@@ -337,7 +374,7 @@ fn select_from(
 ) -> Result<Vec<Step>, StoreError> {
     let sql = format!(
         "SELECT s.plan_no, s.seq, s.key, s.hash, s.change, s.parcel, s.guard, s.reason, s.name, s.contact_no, m.id, s.transition,
-                s.basis, s.mark, s.why, s.tries, s.refusal, s.sent_ms, s.looks, s.looked_ms
+                s.basis, s.mark, s.why, s.tries, s.refusal, s.sent_ms, s.looks, s.looked_ms, s.marked_ms
          FROM {steps} JOIN plan p ON p.no = s.plan_no LEFT JOIN mirror m ON m.no = s.contact_no WHERE {condition}"
     );
     let mut statement = db.prepare_cached(&sql)?;
@@ -381,6 +418,7 @@ fn read(row: &Row<'_>) -> Result<Step, StoreError> {
         sent_ms: row.get(17)?,
         looks: row.get(18)?,
         looked_ms: row.get(19)?,
+        marked_ms: row.get(20)?,
     })
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use crate::model::{FieldKey, Namespace, Record, Tag};
+use crate::model::{FieldKey, Namespace, Record, RecordKey, Tag};
 use crate::plan::{Candidate, Candidates, Claim, Linked, Presence, Row};
 
 use super::error::StoreError;
@@ -114,6 +114,24 @@ pub fn next_rows<E: From<StoreError>>(
         last = Some(key);
     }
     Ok(last)
+}
+
+/// Returns the roster row of one key, `None` when the roster has none.
+pub fn listing_of(
+    db: &Connection,
+    job_no: i64,
+    generation: i64,
+    key: &RecordKey,
+) -> Result<Option<Listing>, StoreError> {
+    let mut statement = db.prepare_cached(
+        "SELECT r.key, r.no, r.attributes, r.state, r.pending, r.transition, r.walk_no, r.open FROM roster r
+         WHERE r.job_no = ?1 AND r.key = ?2",
+    )?;
+    let mut rows = statement.query(params![job_no, key.as_str()])?;
+    match rows.next()? {
+        Some(row) => listing(row, key.as_str(), generation),
+        None => Ok(None),
+    }
 }
 
 /// Reads a listing; `None` for a key that is not in the roster.

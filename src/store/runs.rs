@@ -27,6 +27,81 @@ pub struct Run {
     pub digest: Option<String>,
     /// The report without its rows, JSON.
     pub summary: Option<String>,
+    /// Why it ended without a report.
+    pub why: Option<String>,
+}
+
+const COLUMNS: &str =
+    "r.no, r.mode, r.pass, r.holder, r.began_ms, r.ended_ms, r.exit, r.digest, r.summary, r.why";
+
+fn read(row: &Row<'_>) -> rusqlite::Result<Run> {
+    Ok(Run {
+        no: row.get(0)?,
+        mode: row.get(1)?,
+        pass: row.get(2)?,
+        holder: row.get(3)?,
+        began_ms: row.get(4)?,
+        ended_ms: row.get(5)?,
+        exit: row.get(6)?,
+        digest: row.get(7)?,
+        summary: row.get(8)?,
+        why: row.get(9)?,
+    })
+}
+
+/// Which runs are wanted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Which {
+    /// Of these jobs; of all when there is none.
+    pub jobs: Vec<JobName>,
+    /// Only the run of this number.
+    pub no: Option<i64>,
+    /// Only those that began then or later, in ms.
+    pub since_ms: Option<i64>,
+    /// Only those that did not end, or with an exit code other than these.
+    pub but_exits: Vec<u8>,
+    /// At most so many.
+    pub limit: u32,
+}
+
+/// Returns runs with the names of their jobs, newest first.
+pub fn list(db: &Connection, which: &Which) -> Result<Vec<(JobName, Run)>, StoreError> {
+    let Which {
+        jobs,
+        no,
+        since_ms,
+        but_exits,
+        limit,
+    } = which;
+    let names = serde_json::to_string(jobs).expect("a list of texts is always JSON");
+    let exits = serde_json::to_string(but_exits).expect("a list of numbers is always JSON");
+    let mut statement = db.prepare_cached(&format!(
+        "SELECT {COLUMNS}, j.name FROM run r JOIN job j ON j.no = r.job_no
+         WHERE (?1 = '[]' OR j.name IN (SELECT value FROM json_each(?1))) AND (?2 IS NULL OR r.no = ?2)
+           AND (?3 IS NULL OR r.began_ms >= ?3)
+           AND (?4 = '[]' OR r.exit IS NULL OR r.exit NOT IN (SELECT value FROM json_each(?4)))
+         ORDER BY r.no DESC LIMIT ?5"
+    ))?;
+    let rows = statement.query_map(params![names, no, since_ms, exits, limit], |row| {
+        Ok((row.get::<_, String>(10)?, read(row)?))
+    })?;
+    rows.map(|row| {
+        let (name, run) = row?;
+        let name = JobName::try_from(name).map_err(|error| StoreError::Corrupt {
+            what: error.to_string(),
+        })?;
+        Ok((name, run))
+    })
+    .collect()
+}
+
+/// Notes why a run ended without a report.
+pub fn note_why(db: &Connection, run_no: i64, why: &str) -> Result<(), StoreError> {
+    db.execute(
+        "UPDATE run SET why = ?2 WHERE no = ?1",
+        params![run_no, why],
+    )?;
+    Ok(())
 }
 
 /// Begins a run.
@@ -53,7 +128,7 @@ pub fn note_pass(db: &Connection, run_no: i64, full: bool) -> Result<(), StoreEr
     Ok(())
 }
 
-/// Ends a run.
+/// Ends a run; its progress goes with it.
 pub fn end_run(
     db: &Connection,
     run_no: i64,
@@ -66,6 +141,7 @@ pub fn end_run(
         "UPDATE run SET ended_ms = ?2, exit = ?3, digest = ?4, summary = ?5 WHERE no = ?1",
         params![run_no, ended_ms, exit, digest, summary],
     )?;
+    db.execute("DELETE FROM progress WHERE run_no = ?1", [run_no])?;
     Ok(())
 }
 
@@ -77,6 +153,12 @@ pub fn end_broken(
     ended_ms: i64,
     exit: i64,
 ) -> Result<(), StoreError> {
+    db.execute(
+        "DELETE FROM progress WHERE run_no IN (
+           SELECT no FROM run WHERE ended_ms IS NULL AND mode = 'apply' AND instr(holder, ?2) > 0
+             AND job_no = (SELECT no FROM job WHERE name = ?1))",
+        params![job.as_str(), process],
+    )?;
     db.execute(
         "UPDATE run SET ended_ms = ?3, exit = ?4
          WHERE ended_ms IS NULL AND mode = 'apply' AND instr(holder, ?2) > 0
@@ -104,8 +186,8 @@ pub fn last_run(
     Ok(db
         .query_row(
             &format!(
-                "SELECT {COLUMNS} FROM run
-                 WHERE job_no = ?1 AND (?2 IS NULL OR mode = ?2) ORDER BY no DESC LIMIT 1"
+                "SELECT {COLUMNS} FROM run r
+                 WHERE r.job_no = ?1 AND (?2 IS NULL OR r.mode = ?2) ORDER BY r.no DESC LIMIT 1"
             ),
             params![job_no, mode],
             read,
@@ -122,29 +204,13 @@ pub fn last_ended(
 ) -> Result<Option<Run>, StoreError> {
     let exits = serde_json::to_string(exits).expect("a list of numbers is always JSON");
     let sql = format!(
-        "SELECT {COLUMNS} FROM run WHERE job_no = ?1 AND mode = ?2 AND ended_ms IS NOT NULL
-           AND (?3 = '[]' OR exit IN (SELECT value FROM json_each(?3))) ORDER BY no DESC LIMIT 1"
+        "SELECT {COLUMNS} FROM run r WHERE r.job_no = ?1 AND r.mode = ?2 AND r.ended_ms IS NOT NULL
+           AND (?3 = '[]' OR r.exit IN (SELECT value FROM json_each(?3))) ORDER BY r.no DESC LIMIT 1"
     );
     let mut statement = db.prepare_cached(&sql)?;
     Ok(statement
         .query_row(params![job_no, mode, exits], read)
         .optional()?)
-}
-
-const COLUMNS: &str = "no, mode, pass, holder, began_ms, ended_ms, exit, digest, summary";
-
-fn read(row: &Row<'_>) -> rusqlite::Result<Run> {
-    Ok(Run {
-        no: row.get("no")?,
-        mode: row.get("mode")?,
-        pass: row.get("pass")?,
-        holder: row.get("holder")?,
-        began_ms: row.get("began_ms")?,
-        ended_ms: row.get("ended_ms")?,
-        exit: row.get("exit")?,
-        digest: row.get("digest")?,
-        summary: row.get("summary")?,
-    })
 }
 
 /// Returns when the newest `apply` of a job began that went through, in ms: one whose exit says that it did what it could, held parts and

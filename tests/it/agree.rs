@@ -22,6 +22,7 @@ struct Read {
 }
 
 const PIPE: Options = Options {
+    gone: 0,
     show_personal: false,
     max_rows: None,
     width: None,

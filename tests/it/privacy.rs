@@ -146,6 +146,7 @@ async fn logs_and_errors_show_no_secret_and_nobody() {
 
 fn rendered(told: &Told, show_personal: bool) -> Vec<String> {
     let options = Options {
+        gone: 0,
         show_personal,
         max_rows: None,
         width: None,

@@ -420,7 +420,7 @@ async fn keep(
 }
 
 /// Returns whether a person logs the account in.
-fn logs_in(account: &Account) -> bool {
+pub(super) fn logs_in(account: &Account) -> bool {
     match account {
         Account::HighLevel(account) => match &account.login {
             HubLogin::Kept | HubLogin::App(_) => true,

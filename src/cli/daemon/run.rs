@@ -12,6 +12,7 @@ use crate::report;
 use crate::run::{Ask, RunError, Stop, Watch};
 use crate::store::runs::end_broken;
 
+use super::super::care;
 use super::super::error::CliError;
 use super::super::exit::Exit;
 use super::super::runs::{carried_out, holder};
@@ -106,6 +107,30 @@ async fn once(task: &Task) -> Ended {
         came,
         headline: result.ok().map(|done| report::headline(&done.report)),
     }
+}
+
+/// Starts upkeep of the state; `Event::Kept` tells its end.
+///
+/// Errors: the system has no thread to give.
+pub(super) fn keep(worlds: Arc<Worlds>, tell: mpsc::UnboundedSender<Event>) -> std::io::Result<()> {
+    let handle = Handle::current();
+    let thread = std::thread::Builder::new().name("upkeep".to_owned());
+    thread.spawn(move || {
+        let kept = catch_unwind(AssertUnwindSafe(|| handle.block_on(care::upkeep(&worlds))));
+        match kept {
+            // It said itself what it did.
+            Ok(Ok(_)) => {}
+            Ok(Err(CliError::Run(RunError::Busy { holder, .. }))) => {
+                tracing::info!("upkeep is under way elsewhere: {holder}");
+            }
+            Ok(Err(error)) => tracing::error!("upkeep of the state failed: {error}"),
+            // The hook told of it already.
+            Err(_) => {}
+        }
+        // Nobody listens any more when the service has ended.
+        let _ = tell.send(Event::Kept);
+    })?;
+    Ok(())
 }
 
 /// Ends, in the journal, the runs of a job that ended without saying so: by a panic, or given up.

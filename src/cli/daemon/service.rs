@@ -13,8 +13,10 @@ use tracing::{debug, error, info, warn};
 use crate::config;
 use crate::model::JobName;
 use crate::plan::agenda::{Came, Memory, Terms, Wants};
+use crate::plan::due;
 use crate::run::{Lease, Stop, Why};
 use crate::store::agenda::{memory, remember};
+use crate::store::kept::last_upkeep;
 use crate::store::runs::last_success;
 use crate::store::{Store, StoreError};
 
@@ -37,6 +39,9 @@ const SHORTEST_LOOK: Duration = Duration::from_millis(20);
 /// How long calls in flight may take to end once the service is told to; the units give it half a minute more.
 const DRAIN: Duration = Duration::from_secs(60);
 
+/// How long upkeep waits for a moment in which nobody runs.
+const UPKEEP_WAITS: TimeDelta = TimeDelta::hours(6);
+
 /// How long the state may take to note the end of what was given up.
 const LAST_WORDS: Duration = Duration::from_secs(5);
 
@@ -51,6 +56,8 @@ pub enum Event {
     Reload,
     /// The service is to end.
     Stop,
+    /// Upkeep of the state ended.
+    Kept,
     /// Somebody wants to know whether the scheduler answers.
     Alive(oneshot::Sender<()>),
 }
@@ -67,6 +74,8 @@ pub struct Service {
     trouble: Option<String>,
     told: String,
     is_ending: bool,
+    /// Up to when upkeep was served, and whether it is under way.
+    upkeep: (DateTime<Utc>, bool),
 }
 
 /// One job.
@@ -107,7 +116,12 @@ impl Service {
             trouble: None,
             told: String::new(),
             is_ending: false,
+            upkeep: (DateTime::UNIX_EPOCH, false),
         };
+        let now = service.now();
+        let last = last_upkeep(&service.store().reader()?)?.began_ms;
+        let last = last.and_then(DateTime::from_timestamp_millis);
+        service.upkeep.0 = last.filter(|last| *last <= now).unwrap_or(now);
         service.take_up().await?;
         for name in service.slots.keys().cloned().collect::<Vec<_>>() {
             service.find_killed(&name).await?;
@@ -174,6 +188,7 @@ impl Service {
                 tokio::spawn(async move { telling::minute(&worlds).await });
             }
             Event::Stop => {}
+            Event::Kept => self.upkeep.1 = false,
             Event::Ended(ended) => self.ended(ended).await,
             Event::Reload => self.reload().await,
             Event::Alive(answer) => {
@@ -196,6 +211,7 @@ impl Service {
         if self.is_ending {
             return;
         }
+        self.look_after_the_state(now);
         self.notice_successes(now);
         let mut due: Vec<(DateTime<Utc>, JobName)> = self
             .slots
@@ -212,6 +228,25 @@ impl Service {
         let places = MOST_RUNS.saturating_sub(self.running().len());
         for (moment, name) in due.into_iter().take(places) {
             self.start(&name, moment, now).await;
+        }
+    }
+
+    /// Starts upkeep when it is due and nobody runs; after hours of waiting also beside runs, which it does not hinder.
+    fn look_after_the_state(&mut self, now: DateTime<Utc>) {
+        let (last, is_under_way) = self.upkeep;
+        let upkeep = &self.worlds.config().upkeep;
+        // A line that was loaded is one.
+        let due = due::due(&upkeep.schedule, upkeep.timezone, Some(last), now);
+        let Some(moment) = due.ok().flatten().filter(|_| !is_under_way) else {
+            return;
+        };
+        if !self.running().is_empty() && now - moment < UPKEEP_WAITS {
+            return;
+        }
+        self.upkeep = (now, true);
+        if let Err(error) = run::keep(Arc::clone(&self.worlds), self.tell.clone()) {
+            self.upkeep.1 = false;
+            error!("the state is not kept in order, the system has no thread for it: {error}");
         }
     }
 

@@ -219,6 +219,9 @@ fn of_error(job: &Job, error: &CliError) -> Vec<Seen> {
             "configuration".to_owned(),
             "the configuration has problems".to_owned(),
         ),
+        CliError::Care { what } => {
+            at_once(STATE.to_owned(), failure, gist(what), without_asides(what))
+        }
         CliError::Usage { what, .. } => at_once(me, failure, gist(what), without_asides(what)),
         CliError::Io { .. } => at_once(
             me,

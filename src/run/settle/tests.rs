@@ -186,6 +186,7 @@ impl Desktop {
                 sent_ms: Some(0),
                 looks: 2,
                 looked_ms: None,
+                marked_ms: None,
             };
             plans::add_steps(db, &[step])?;
             let location = jobs::location_state(db, &job.location)?;

@@ -19,6 +19,7 @@ CREATE TABLE progress (
   what TEXT NOT NULL,
   done INTEGER NOT NULL,
   total INTEGER,                        -- NULL: unknown
+  since_ms INTEGER NOT NULL,            -- when this part of the run began, for the rate
   at_ms INTEGER NOT NULL                -- when this was written; a living run writes every few seconds
 ) STRICT;
 
@@ -64,3 +65,6 @@ CREATE TABLE upkeep (
   checked_ms INTEGER,                   -- when all of the file was last checked
   vacuumed_ms INTEGER                   -- when freed pages were last given back
 ) STRICT;
+
+-- Why a run ended without a report; NULL for one with a report, one under way and one that was killed.
+ALTER TABLE run ADD COLUMN why TEXT;

@@ -149,6 +149,7 @@ CREATE TABLE progress (
   what TEXT NOT NULL,
   done INTEGER NOT NULL,
   total INTEGER,                        -- NULL: unknown
+  since_ms INTEGER NOT NULL,            -- when this part of the run began, for the rate
   at_ms INTEGER NOT NULL                -- when this was written; a living run writes every few seconds
 ) STRICT;
 CREATE TABLE roster (
@@ -175,7 +176,7 @@ CREATE TABLE run (
   exit INTEGER,                         -- exit code; NULL: running or killed
   digest TEXT,
   summary TEXT                          -- the report without its rows, JSON
-) STRICT;
+, why TEXT) STRICT;
 CREATE TABLE staging (
   no INTEGER PRIMARY KEY,
   walk_no INTEGER NOT NULL REFERENCES walk (no),

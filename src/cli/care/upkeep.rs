@@ -1,0 +1,284 @@
+//! Upkeep: prune, check, copy, rotate, give room back; one after the other, and one that fails does not stop the others.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use serde_json::json;
+use tracing::info;
+
+use crate::report::{duration, number};
+use crate::run::Stop;
+use crate::store::backup::{self, Copied};
+use crate::store::freeing::{self, Fill};
+use crate::store::health::Depth;
+use crate::store::history::{self, Much, Pruned};
+use crate::store::kept::{LastUpkeep, begin_upkeep, end_upkeep, last_upkeep};
+use crate::store::{Lock, STATE_FILE, StoreError, Taken};
+
+use super::super::args::{Form, StateUpkeep};
+use super::super::error::CliError;
+use super::super::exit::Exit;
+use super::super::runs::{holder, load};
+use super::super::shell::Shell;
+use super::super::worlds::Worlds;
+use super::{
+    SCHEMA, aside, backup::into_folder, check, lease, no_state, prune, pruned_json, pruned_words,
+    size,
+};
+
+/// How often every row is checked against every index, in ms; the pages are read each time.
+const WHOLE_EVERY_MS: i64 = 7 * 24 * 3_600 * 1_000;
+
+/// What upkeep did.
+#[derive(Clone, Debug)]
+pub(in crate::cli) struct Kept {
+    /// What was taken out of the journal.
+    pub(in crate::cli) pruned: Pruned,
+    /// How deep was checked.
+    pub(in crate::cli) depth: Depth,
+    /// The copy that was made; `None` when none is wanted, or none could be made.
+    pub(in crate::cli) copied: Option<Copied>,
+    /// How many older copies went.
+    pub(in crate::cli) rotated: usize,
+    /// How much was given back to the disk.
+    pub(in crate::cli) freed_bytes: u64,
+    /// What is wrong with the state, and which parts failed, with why.
+    pub(in crate::cli) wrong: Vec<String>,
+    /// How long it took, in seconds.
+    pub(in crate::cli) seconds: f64,
+}
+
+impl Kept {
+    /// Says it in one line, without a full stop.
+    pub(in crate::cli) fn line(&self) -> String {
+        let mut parts = Vec::new();
+        if let Some(pruned) = pruned_words(&self.pruned) {
+            parts.push(format!("{pruned} went"));
+        }
+        if self.wrong.is_empty() {
+            parts.push(format!("sound ({} check)", self.depth.word()));
+        }
+        if let Some(Copied { path, bytes }) = &self.copied {
+            parts.push(format!("copied to {} ({})", path.display(), size(*bytes)));
+        }
+        if self.rotated > 0 {
+            parts.push(format!("{} old copies went", number(self.rotated as u64)));
+        }
+        if self.freed_bytes > 0 {
+            parts.push(format!("{} given back to the disk", size(self.freed_bytes)));
+        }
+        parts.extend(self.wrong.iter().cloned());
+        format!("upkeep: {}; {}", parts.join(", "), duration(self.seconds))
+    }
+}
+
+/// Runs `state upkeep`.
+///
+/// Errors: there is no state, or upkeep is under way already. A part that failed is said and is exit 1.
+pub(super) async fn command(
+    shell: &mut Shell,
+    path: Option<&Path>,
+    args: &StateUpkeep,
+) -> Result<Exit, CliError> {
+    let config = load(path)?;
+    let file = config.state.join(STATE_FILE);
+    if !file.exists() {
+        return Err(no_state(file));
+    }
+    let worlds = Worlds::open(config, shell.clock.clone())
+        .await?
+        .typing(&shell.typed);
+    shell.progress.waiting("keeping the state in order");
+    let kept = keep(&worlds, &shell.stop).await;
+    shell.progress.finish();
+    let kept = kept?;
+    match args.format {
+        Form::Json => {
+            let line = json!({
+                "schema": SCHEMA,
+                "pruned": pruned_json(&kept.pruned),
+                "depth": kept.depth.word(),
+                "copy": kept.copied.as_ref().map(|copied| copied.path.display().to_string()),
+                "copy_bytes": kept.copied.as_ref().map(|copied| copied.bytes),
+                "old_copies_removed": kept.rotated,
+                "freed_bytes": kept.freed_bytes,
+                "wrong": kept.wrong,
+                "seconds": kept.seconds,
+            });
+            shell.say(&line.to_string())?;
+        }
+        Form::Text => shell.say(&format!("{}.", kept.line()))?,
+    }
+    Ok(if kept.wrong.is_empty() {
+        Exit::Done
+    } else {
+        Exit::Failed
+    })
+}
+
+/// Keeps the state in order: takes old runs away, checks, copies, gives room back. No run waits for it longer than for one commit.
+///
+/// Errors: `Busy` when another process is at it; [`CliError::Care`] with everything that is wrong or failed, after all parts were tried.
+pub(in crate::cli) async fn upkeep(worlds: &Worlds) -> Result<Kept, CliError> {
+    let kept = keep(worlds, &Stop::default()).await?;
+    if kept.wrong.is_empty() {
+        return Ok(kept);
+    }
+    Err(CliError::Care {
+        what: kept.wrong.join("; "),
+    })
+}
+
+/// Does all parts; `stop` ends them between two, and the first between two commits.
+///
+/// Errors: `Busy`, or the state cannot be written at all.
+async fn keep(worlds: &Worlds, stop: &Stop) -> Result<Kept, CliError> {
+    let (config, store, clock) = (worlds.config(), worlds.store(), worlds.clock());
+    let now = clock.now();
+    let now_ms = now.timestamp_millis();
+    let began = Instant::now();
+    let _lease = lease(config, "state upkeep", now, None).await?;
+    let last = last_upkeep(&store.reader()?)?;
+    store.write(move |db| begin_upkeep(db, now_ms)).await?;
+    let is_due = last
+        .checked_ms
+        .is_none_or(|at| now_ms - at >= WHOLE_EVERY_MS || at > now_ms);
+    let depth = if is_due { Depth::Whole } else { Depth::Quick };
+    let mut kept = Kept {
+        pruned: Pruned::default(),
+        depth,
+        copied: None,
+        rotated: 0,
+        freed_bytes: 0,
+        wrong: Vec::new(),
+        seconds: 0.0,
+    };
+    let mut noted = LastUpkeep::default();
+
+    let keep = prune::keep(now_ms, config.upkeep.keep, config.upkeep.keep_runs);
+    match history::prune(store, &keep, Much::All, |_| !stop.is_asked()).await {
+        Ok(pruned) => kept.pruned = pruned,
+        Err(error) => kept.failed("old runs could not be taken away", &error),
+    }
+
+    if !stop.is_asked() {
+        let folder = config.state.clone();
+        info!(
+            upkeep.depth = depth.word(),
+            "upkeep: a {} check of the state",
+            depth.word()
+        );
+        match aside(move || check::look(&folder, depth)).await {
+            Ok((wrong, _)) if wrong.is_empty() => {
+                noted.checked_ms = (depth == Depth::Whole).then_some(now_ms);
+            }
+            Ok((wrong, _)) => kept.wrong.push(format!(
+                "the state is damaged ({}); `{}` says what to do",
+                wrong.join("; "),
+                worlds.typed().command("state check")
+            )),
+            Err(error) => kept.failed("the state could not be checked", &error),
+        }
+    }
+
+    // A copy of a damaged state would only push a good one out.
+    let is_sound = kept.wrong.is_empty();
+    let copies = config.upkeep.backups;
+    if is_sound && copies > 0 && !stop.is_asked() {
+        info!("upkeep: a copy of the state");
+        let (folder, to) = (config.state.clone(), config.upkeep.backup_folder.clone());
+        let made = aside(move || {
+            let made = into_folder(&folder, &to, now)?;
+            let gone = backup::rotate(&to, copies, &made.path);
+            Ok((made, gone))
+        });
+        match made.await {
+            Ok((made, gone)) => {
+                noted.backup_ms = Some(now_ms);
+                kept.copied = Some(made);
+                match gone {
+                    Ok(gone) => kept.rotated = gone.len(),
+                    Err(error) => kept.failed("an old copy could not be removed", &error),
+                }
+            }
+            Err(error) => kept.failed("no copy could be made", &error),
+        }
+    }
+
+    if is_sound && !stop.is_asked() {
+        match give_back(worlds, stop).await {
+            Ok(Some(freed)) => {
+                kept.freed_bytes = freed;
+                noted.vacuumed_ms = Some(now_ms);
+            }
+            Ok(None) => {}
+            Err(error) => kept.failed("freed room could not be given back", &error),
+        }
+    }
+
+    kept.seconds = began.elapsed().as_secs_f64();
+    noted.what = Some(kept.line());
+    noted.ended_ms = Some(clock.now().timestamp_millis());
+    store.write(move |db| end_upkeep(db, &noted)).await?;
+    info!("{}", kept.line());
+    Ok(kept)
+}
+
+impl Kept {
+    fn failed(&mut self, what: &str, error: &StoreError) {
+        self.wrong.push(format!("{what}: {error}"));
+    }
+}
+
+/// Gives free pages back when that is worth it; `None` when nothing was tried.
+async fn give_back(worlds: &Worlds, stop: &Stop) -> Result<Option<u64>, StoreError> {
+    let store = worlds.store();
+    let fill = Fill::of(&store.reader()?)?;
+    if !fill.is_worth_it() {
+        return Ok(None);
+    }
+    info!(
+        upkeep.free_bytes = fill.free_bytes,
+        "upkeep: {} are free",
+        size(fill.free_bytes)
+    );
+    if fill.is_incremental {
+        let freed = freeing::give_back(store, |_| !stop.is_asked()).await?;
+        return Ok(Some(freed));
+    }
+    if !fill.is_to_rewrite() {
+        return Ok(None);
+    }
+    // Everybody who writes waits for it, so it has to be while nobody runs; the next upkeep tries again.
+    let Some(leases) = nobody_runs(worlds) else {
+        return Ok(None);
+    };
+    drop(leases);
+    let path = store.path().to_owned();
+    aside(move || freeing::rewrite(&path, &fill))
+        .await
+        .map(Some)
+}
+
+/// Takes the lock of every job for a moment; `None` when one is at work.
+fn nobody_runs(worlds: &Worlds) -> Option<Vec<Lock>> {
+    let folder = &worlds.config().state;
+    let locks: Vec<PathBuf> = fs::read_dir(folder)
+        .ok()?
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| {
+            let name = path.file_name().and_then(|name| name.to_str());
+            name.is_some_and(|name| name.starts_with("job-") && name.ends_with(".lock"))
+        })
+        .collect();
+    let holder = holder("state upkeep", worlds.clock().now());
+    locks
+        .iter()
+        .map(|path| match Lock::take(path, &holder) {
+            Ok(Taken::Ours(lock)) => Some(lock),
+            Ok(Taken::Busy { .. }) | Err(_) => None,
+        })
+        .collect()
+}
