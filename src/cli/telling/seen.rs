@@ -509,7 +509,8 @@ mod tests {
                 kind: ConditionKind::Login,
                 look: Look::Gone,
             }];
-            words(&with_logins(before, &[facts.clone()], |_| is_public, now))
+            let facts = std::slice::from_ref(facts);
+            words(&with_logins(before, facts, |_| is_public, now))
         };
         assert_eq!(look(&facts, true), ["account:my-channel login: gone"]);
         let mut lost = facts.clone();
