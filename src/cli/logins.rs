@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
+
 use crate::config::{
     Account, AgencyAccount, HighLevelAccount, HubApp, HubLogin, SecretSource, TwitchAccount,
     TwitchLogin,
 };
-use crate::model::{AccountName, Secret};
+use crate::model::{AccountName, Job, JobName, Secret};
 use crate::net::{
     App, Auth, Gate, Keeper, KeeperParts, Line, LineParts, Reach, Reserve, Tally, Timeouts, Vendor,
     resolve,
@@ -221,13 +223,47 @@ impl Worlds {
         .map_err(|bad| bad.to_string())
     }
 
-    /// Returns the gate of a bucket, the same one for all who ask; the first decides what is reserved.
+    /// Returns a lane to the gate of a bucket, which is the same one for all who ask.
     fn gate(&self, vendor: Vendor, bucket: String, reserve: Reserve) -> Gate {
         let (store, clock, seed) = (self.store().clone(), self.clock().clone(), self.seed());
         self.gates()
             .entry(bucket.clone())
             .or_insert_with(|| Gate::new(store, clock, vendor, bucket, reserve, seed))
-            .clone()
+            .lane(reserve)
+    }
+
+    /// Returns until when the gates of a job's accounts are shut, as they last said; `None` when none ever was.
+    pub(super) fn shut_until(&self, job: &JobName) -> Option<DateTime<Utc>> {
+        let config = self.config();
+        let job = config.jobs.get(job)?;
+        let account = |name: &AccountName| match config.accounts.get(name) {
+            Some(Account::HighLevel(account)) => Some(self.of_hub(account).bucket),
+            // Whose token it is stands behind.
+            Some(Account::Twitch(account)) => Some(format!("twitch:{}:", account.client_id)),
+            Some(Account::Agency(_)) | None => None,
+        };
+        let buckets = [account(&job.to), account(&job.from)];
+        let gates = self.gates();
+        let of_job = gates.iter().filter(|(name, _)| {
+            let mut buckets = buckets.iter().flatten();
+            buckets.any(|bucket| name.starts_with(bucket.as_str()))
+        });
+        of_job.filter_map(|(_, gate)| gate.shut_until()).max()
+    }
+
+    /// Returns the names of the other jobs that write through the same bucket as the jobs of this account.
+    pub(super) fn others_in_bucket(&self, job: &Job, account: &HighLevelAccount) -> Vec<String> {
+        let bucket = self.of_hub(account).bucket;
+        let config = self.config();
+        let is_there = |other: &&Job| match config.accounts.get(&other.to) {
+            Some(Account::HighLevel(account)) => self.of_hub(account).bucket == bucket,
+            Some(Account::Agency(_) | Account::Twitch(_)) | None => false,
+        };
+        let others = config.jobs.values().filter(|other| other.name != job.name);
+        others
+            .filter(is_there)
+            .map(|other| other.name.to_string())
+            .collect()
     }
 }
 

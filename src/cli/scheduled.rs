@@ -6,7 +6,6 @@ use crate::model::JobName;
 use crate::plan::agenda::{Came, Memory, Terms};
 use crate::report::Outcome;
 use crate::run::{Ask, Done, RunError, Why};
-use crate::store::Usage;
 use crate::store::agenda::{memory, remember};
 
 use super::error::CliError;
@@ -98,27 +97,11 @@ pub(super) fn came(worlds: &Worlds, job: &JobName, result: &Result<Done, CliErro
     }
 }
 
-/// Returns when calls to the job's location are possible again.
+/// Returns when calls to the job's services are possible again, as the gates said that let none through.
+///
+/// Asking the day's end instead would make of a pause of some minutes, which a vendor asked for, one until the day ends.
 fn spent_until(worlds: &Worlds, job: &JobName) -> DateTime<Utc> {
     let now = worlds.clock().now();
-    let location = worlds
-        .config()
-        .jobs
-        .get(job)
-        .map(|job| format!("highlevel:{}:", job.location));
-    let usages = worlds
-        .store()
-        .reader()
-        .and_then(|db| Usage::all(&db, now))
-        .unwrap_or_default();
-    let of_location = |usage: &&Usage| {
-        location
-            .as_ref()
-            .is_some_and(|prefix| usage.name.starts_with(prefix))
-    };
-    let ends = usages
-        .iter()
-        .filter(of_location)
-        .filter_map(|usage| usage.held_until.into_iter().chain(usage.resets_at).max());
-    ends.max().unwrap_or(now + SPENT)
+    let ends = worlds.shut_until(job).filter(|until| *until > now);
+    ends.unwrap_or(now + SPENT)
 }

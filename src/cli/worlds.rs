@@ -25,7 +25,7 @@ pub struct Worlds {
     store: Store,
     vault: Vault,
     clock: Clock,
-    gates: Mutex<BTreeMap<String, Gate>>,
+    gates: Arc<Mutex<BTreeMap<String, Gate>>>,
     seed: u64,
     typed: Typed,
 }
@@ -48,7 +48,7 @@ impl Worlds {
             store,
             vault,
             clock,
-            gates: Mutex::default(),
+            gates: Arc::default(),
             seed,
             typed: Typed::default(),
         })
@@ -74,7 +74,8 @@ impl Worlds {
             store: self.store.clone(),
             vault,
             clock: self.clock.clone(),
-            gates: Mutex::default(),
+            // Runs of the old configuration may be under way; what they know of the vendors' windows counts for the new ones.
+            gates: Arc::clone(&self.gates),
             seed: self.seed,
             typed: self.typed.clone(),
         })
@@ -155,6 +156,8 @@ impl Worlds {
         let hub_auth = self.auth(&to).map_err(setup(&hub.name))?;
         let hub_line = self.line(&to, reach, hub_auth, &tally);
         let hub_line = hub_line.map_err(setup(&hub.name))?;
+        let others = self.others_in_bucket(&job, &hub);
+        let hub_line = hub_line.of_job(job.name.as_str(), others);
         let from = Account::Twitch(spoke.clone());
         let spoke_auth = self.auth(&from).map_err(setup(&spoke.name))?;
         let spoke_line = self.line(&from, reach, spoke_auth.clone(), &tally);

@@ -63,6 +63,11 @@ impl Flight {
         free
     }
 
+    /// Returns how many places are free.
+    pub(crate) fn free(&self) -> u32 {
+        self.allowed.saturating_sub(self.places)
+    }
+
     /// Gives a place back.
     pub(crate) fn leave(&mut self) {
         self.places = self.places.saturating_sub(1);

@@ -1,8 +1,7 @@
 //! The gate of one vendor bucket: who may send, and when.
 //!
-//! Clones of a gate share one process's calls; the row in the state is shared by all processes.
+//! All handles of a gate share one process's calls, lane by lane; the row in the state is shared by all processes.
 
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -14,6 +13,7 @@ use super::chance::Chance;
 use super::flight::{Flight, Go};
 use super::hints::Hints;
 use super::judge::Pause;
+use super::lanes::{Lanes, Sharing};
 use super::pace::{self, Heard, Reserve, Taken};
 use super::tally::Vendor;
 use crate::model::Clock;
@@ -28,7 +28,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(24 * 60 * 60);
 /// Why no call may be sent.
 #[derive(Debug)]
 pub enum Shut {
-    /// Not for long: the day's budget less the reserve is used up, or the vendor asked for minutes of silence.
+    /// Not for long: the day's budget less the reserve (and less what other jobs are sure of) is used up, or the vendor asked for minutes
+    /// of silence.
     Spent {
         /// When calls are possible again.
         until: DateTime<Utc>,
@@ -37,9 +38,15 @@ pub enum Shut {
     State(StoreError),
 }
 
-/// The gate of one vendor bucket; clones are the same gate.
+/// A lane to the gate of one vendor bucket; clones are the same lane.
 #[derive(Clone, Debug)]
-pub struct Gate(Arc<Inner>);
+pub struct Gate {
+    inner: Arc<Inner>,
+    lane: u64,
+    reserve: Reserve,
+    /// `None`: no job's calls, which are few and leave nothing to anybody.
+    sharing: Option<Arc<Sharing>>,
+}
 
 #[derive(Debug)]
 struct Inner {
@@ -47,17 +54,17 @@ struct Inner {
     clock: Clock,
     vendor: Vendor,
     name: String,
-    reserve: Reserve,
     chance: Chance,
     flight: Mutex<Flight>,
     /// The server's word of the limits that the row has not heard yet.
     unheard: Mutex<Option<Heard>>,
     /// The row as this process last saw it.
     known: Mutex<Bucket>,
-    /// Callers that wait for permits.
-    waiting: AtomicU32,
-    /// Permits taken with the last row update, and when; whoever holds this lock is the next to go.
-    stock: tokio::sync::Mutex<(u32, DateTime<Utc>)>,
+    lanes: Lanes,
+    /// Until when it last was shut.
+    shut: Mutex<Option<DateTime<Utc>>>,
+    /// Permits taken with the last row update, and when; only whose turn it is looks at them.
+    stock: Mutex<(u32, DateTime<Utc>)>,
     place_free: Notify,
     answered: Notify,
 }
@@ -79,15 +86,6 @@ impl Drop for Place<'_> {
     }
 }
 
-/// One more caller that waits for permits.
-struct Waiting<'g>(&'g AtomicU32);
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::SeqCst);
-    }
-}
-
 impl Gate {
     /// Makes the gate of a bucket. There should be one per bucket and process; accounts in one bucket share it.
     ///
@@ -101,71 +99,131 @@ impl Gate {
         reserve: impl Into<Reserve>,
         seed: u64,
     ) -> Gate {
-        let stock = tokio::sync::Mutex::new((0, clock.now()));
-        Gate(Arc::new(Inner {
+        let stock = Mutex::new((0, clock.now()));
+        let inner = Inner {
             store,
             clock,
             vendor,
             name: name.into(),
-            reserve: reserve.into(),
             chance: Chance::new(seed),
             flight: Mutex::new(Flight::new()),
             unheard: Mutex::new(None),
             known: Mutex::new(pace::fresh(vendor)),
-            waiting: AtomicU32::new(0),
+            lanes: Lanes::default(),
+            shut: Mutex::default(),
             stock,
             place_free: Notify::new(),
             answered: Notify::new(),
-        }))
+        };
+        Gate {
+            inner: Arc::new(inner),
+            lane: 0,
+            reserve: reserve.into(),
+            sharing: None,
+        }
+    }
+
+    /// Returns another lane to the same gate, for calls of no job; they leave `reserve` of the day.
+    #[must_use]
+    pub fn lane(&self, reserve: impl Into<Reserve>) -> Gate {
+        Gate {
+            inner: Arc::clone(&self.inner),
+            lane: self.inner.lanes.open(),
+            reserve: reserve.into(),
+            sharing: None,
+        }
+    }
+
+    /// Returns another lane to the same gate, for the calls of a job.
+    ///
+    /// Besides the reserve they leave to each of the `others` in the bucket a small part of the day, once the job itself has used as much.
+    #[must_use]
+    pub fn of_job(&self, job: &str, others: Vec<String>) -> Gate {
+        let job = job.to_owned();
+        Gate {
+            sharing: Some(Arc::new(Sharing { job, others })),
+            ..self.lane(self.reserve)
+        }
+    }
+
+    /// Returns until when it was shut to the last caller that it was shut to; `None` when it never was.
+    pub fn shut_until(&self) -> Option<DateTime<Utc>> {
+        let shut = self.inner.shut.lock();
+        *shut.unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Returns the name of the bucket in the state.
     pub fn name(&self) -> &str {
-        &self.0.name
+        &self.inner.name
     }
 
-    /// Waits until one call may be sent. Callers go in the order in which they asked.
+    /// Waits until one call may be sent. Lanes take turns; callers of one lane go in the order in which they asked.
     ///
     /// Dropping the future gives everything back but permits already taken from the row.
     ///
     /// Errors: [`Shut::Spent`] instead of a wait of more than five minutes; [`Shut::State`].
     pub async fn permit(&self) -> Result<Permit, Shut> {
-        let inner = &*self.0;
+        let inner = &*self.inner;
+        let turn = inner.lanes.turn(self.lane).await;
         let place = inner.place().await;
-        inner.waiting.fetch_add(1, Ordering::SeqCst);
-        let waiting = Waiting(&inner.waiting);
-        let mut stock = inner.stock.lock().await;
         let sent_at = loop {
             inner.room().await;
             let now = inner.clock.now();
-            let (permits, taken_at) = *stock;
-            if permits > 0 && (now - taken_at).abs() <= PERMITS_KEEP {
-                *stock = (permits - 1, taken_at);
+            if inner.use_stock(now) {
                 break now;
             }
-            let want = inner.waiting.load(Ordering::SeqCst).max(1);
-            match inner.take(want).await.map_err(Shut::State)? {
-                Taken::Permits(permits) => *stock = (permits, inner.clock.now()),
+            match self.take().await.map_err(Shut::State)? {
+                Taken::Permits(permits) => *inner.stock() = (permits, inner.clock.now()),
                 Taken::Wait(wait) => inner.clock.sleep(wait).await,
-                Taken::Shut(until) => return Err(Shut::Spent { until }),
+                Taken::Shut(until) => {
+                    inner.shuts(until);
+                    return Err(Shut::Spent { until });
+                }
             }
         };
         inner.flight().send();
-        drop(stock);
-        drop(waiting);
+        if let Some(sharing) = &self.sharing {
+            let day_ends = inner.known().day_ends_ms;
+            if let Some(day_ends) = day_ends.and_then(DateTime::from_timestamp_millis) {
+                inner.lanes.count(&sharing.job, day_ends);
+            }
+        }
+        drop(turn);
         // From here on the permit gives the place back.
         std::mem::forget(place);
         Ok(Permit {
-            gate: Arc::clone(&self.0),
+            gate: Arc::clone(&self.inner),
             sent_at,
         })
+    }
+
+    /// Takes permits out of the row, telling it first what the server said: one for this caller, and for those behind it that have a place.
+    async fn take(&self) -> Result<Taken, StoreError> {
+        let inner = &self.inner;
+        let free = inner.flight().free();
+        let want = inner.lanes.waiting().min(free).saturating_add(1);
+        let unheard = inner.unheard().take();
+        let (vendor, reserve) = (inner.vendor, self.reserve);
+        let (shares, sharing) = (Arc::clone(inner), self.sharing.clone());
+        inner
+            .update(move |bucket, now| {
+                if let Some(heard) = unheard {
+                    heard.tell(bucket, now);
+                }
+                let kept = |limit, day_ends| match &sharing {
+                    Some(sharing) => shares.lanes.kept(sharing, limit, day_ends),
+                    None => 0,
+                };
+                pace::take_leaving(bucket, vendor, want, reserve, kept, now)
+            })
+            .await
     }
 
     /// Learns from the headers of an answer that was not a 429.
     ///
     /// A failure to write the row is logged, not returned: the answer is worth more, and the next permit meets the same failure.
     pub(crate) async fn heard(&self, permit: &Permit, hints: &Hints) {
-        let inner = &*self.0;
+        let inner = &*self.inner;
         let now = inner.clock.now();
         let known = inner.known().clone();
         let (remaining, interval_ms) = match inner.vendor {
@@ -207,7 +265,7 @@ impl Gate {
         permit: &Permit,
         pause: &Pause,
     ) -> Result<DateTime<Utc>, StoreError> {
-        let inner = &*self.0;
+        let inner = &*self.inner;
         let now = inner.clock.now();
         inner
             .flight()
@@ -245,10 +303,13 @@ impl Gate {
     ) -> Result<DateTime<Utc>, StoreError> {
         let until = resets_in
             .and_then(|left| TimeDelta::from_std(left).ok())
-            .and_then(|left| self.0.clock.now().checked_add_signed(left));
-        self.0
-            .update(move |bucket, now| pace::spend(bucket, until, now))
-            .await
+            .and_then(|left| self.inner.clock.now().checked_add_signed(left));
+        let spent = self
+            .inner
+            .update(move |bucket, now| pace::spend(bucket, until, now));
+        let until = spent.await?;
+        self.inner.shuts(until);
+        Ok(until)
     }
 }
 
@@ -265,13 +326,31 @@ impl Inner {
         self.unheard.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits for a place among the calls under way.
+    fn stock(&self) -> MutexGuard<'_, (u32, DateTime<Utc>)> {
+        self.stock.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn shuts(&self, until: DateTime<Utc>) {
+        let mut shut = self.shut.lock().unwrap_or_else(PoisonError::into_inner);
+        *shut = Some(until);
+    }
+
+    /// Uses one of the permits that were taken before; returns whether there was one.
+    fn use_stock(&self, now: DateTime<Utc>) -> bool {
+        let mut stock = self.stock();
+        let (permits, taken_at) = *stock;
+        let is_there = permits > 0 && (now - taken_at).abs() <= PERMITS_KEEP;
+        if is_there {
+            *stock = (permits - 1, taken_at);
+        }
+        is_there
+    }
+
+    /// Waits for a place among the calls under way; only whose turn it is waits.
     async fn place(&self) -> Place<'_> {
         loop {
             let free = self.place_free.notified();
             if self.flight().enter() {
-                // There may be more places than one since the last waiter was woken.
-                self.place_free.notify_one();
                 return Place(self);
             }
             free.await;
@@ -294,19 +373,6 @@ impl Inner {
                 () = self.clock.sleep_until(end) => {}
             }
         }
-    }
-
-    /// Takes permits out of the row, telling it first what the server said.
-    async fn take(&self, want: u32) -> Result<Taken, StoreError> {
-        let unheard = self.unheard().take();
-        let (vendor, reserve) = (self.vendor, self.reserve);
-        self.update(move |bucket, now| {
-            if let Some(heard) = unheard {
-                heard.tell(bucket, now);
-            }
-            pace::take_leaving(bucket, vendor, want, reserve, now)
-        })
-        .await
     }
 
     /// Changes the row in one commit and remembers it.
@@ -537,5 +603,103 @@ mod tests {
         drop(permit);
         let next = gate.permit().await.unwrap();
         assert!(next.sent_at() - first >= TimeDelta::seconds(10) - TimeDelta::milliseconds(1));
+    }
+
+    /// Lets `load` callers of one lane and one caller of each of `readers` lanes ask again and again; returns how often each lane was let go,
+    /// the loaded one first. Nobody is let go before all have asked.
+    async fn load(gate: &Gate, load: u32, readers: &[u32], calls: usize) -> Vec<usize> {
+        let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
+        let mut callers = vec![(0, gate.lane(0)); load as usize];
+        // Each of them goes away after so many calls.
+        let mut ends = vec![u32::MAX; load as usize];
+        for (index, end) in readers.iter().enumerate() {
+            callers.push((index + 1, gate.lane(0)));
+            ends.push(*end);
+        }
+        let tasks: Vec<_> = callers
+            .into_iter()
+            .zip(ends)
+            .map(|((lane, gate), end)| {
+                let tell = tell.clone();
+                tokio::spawn(async move {
+                    for _ in 0..end {
+                        let permit = gate.permit().await.unwrap();
+                        let _ = tell.send(lane);
+                        drop(permit);
+                    }
+                })
+            })
+            .collect();
+        let mut counts = vec![0; readers.len() + 1];
+        for _ in 0..calls {
+            let lane: usize = told.recv().await.unwrap();
+            counts[lane] += 1;
+        }
+        for task in tasks {
+            task.abort();
+        }
+        counts
+    }
+
+    #[tokio::test]
+    async fn a_single_reader_gets_every_second_permit_beside_ten_writers() {
+        let folder = Folder::new();
+        let gate = gate(folder.store(), &leaping(), 0);
+        let counts = load(&gate, 10, &[u32::MAX], 200).await;
+        assert!((95..=105).contains(&counts[1]), "{counts:?}");
+    }
+
+    #[tokio::test]
+    async fn three_lanes_get_a_third_each_and_the_load_gets_what_an_ended_lane_leaves() {
+        let folder = Folder::new();
+        let gate = gate(folder.store(), &leaping(), 0);
+        let counts = load(&gate, 10, &[u32::MAX, u32::MAX], 300).await;
+        for count in &counts {
+            assert!((93..=107).contains(count), "{counts:?}");
+        }
+        let counts = load(&gate, 10, &[20], 200).await;
+        assert_eq!(counts, [180, 20]);
+    }
+
+    #[tokio::test]
+    async fn a_big_job_leaves_the_others_of_its_bucket_their_share_of_the_day() {
+        let folder = Folder::new();
+        let clock = leaping();
+        let gate = gate(folder.store(), &clock, 0);
+        let names = ["big", "one", "other"];
+        let lane = |job: &str| {
+            let others = names.iter().filter(|name| **name != job);
+            gate.of_job(job, others.map(ToString::to_string).collect())
+        };
+        let permit = gate.permit().await.unwrap();
+        let hints = Hints {
+            day: Some(Day {
+                limit: Some(1_200),
+                remaining: 1_000,
+                resets_in: Some(Duration::from_secs(36_000)),
+            }),
+            ..Hints::default()
+        };
+        gate.heard(&permit, &hints).await;
+        drop(permit);
+        let calls_until_spent = async |gate: &Gate| {
+            let mut calls = 0;
+            while gate.permit().await.is_ok() {
+                calls += 1;
+            }
+            calls
+        };
+        let big = lane("big");
+        assert_eq!(calls_until_spent(&big).await, 800);
+        // A later run of the same job finds no more, and the others find theirs.
+        assert_eq!(calls_until_spent(&lane("big")).await, 0);
+        assert_eq!(calls_until_spent(&lane("one")).await, 100);
+        assert_eq!(calls_until_spent(&lane("one")).await, 0);
+        // Calls of no job, such as the renewal of a token, go as long as there are any.
+        gate.lane(0).permit().await.unwrap();
+        assert_eq!(calls_until_spent(&lane("other")).await, 99);
+        // The next day is everybody's again.
+        clock.sleep(LONGEST_PAUSE).await;
+        big.permit().await.unwrap();
     }
 }

@@ -168,6 +168,17 @@ impl Line {
         &self.parts.gate
     }
 
+    /// Returns the line as a job uses it, which shares its bucket with `others`: its calls have a lane of their own at the gate.
+    #[must_use]
+    pub fn of_job(mut self, job: &str, others: Vec<String>) -> Line {
+        let gate = self.parts.gate.of_job(job, others);
+        self.parts = Arc::new(LineParts {
+            gate,
+            ..(*self.parts).clone()
+        });
+        self
+    }
+
     /// Returns what tells the line's token from another one without showing it: the key of all that is kept about a token.
     ///
     /// Errors: there is no token, or it has ended and cannot be renewed.

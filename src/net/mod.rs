@@ -13,6 +13,7 @@ mod flight;
 mod gate;
 mod hints;
 mod judge;
+mod lanes;
 mod line;
 mod pace;
 mod post;

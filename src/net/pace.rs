@@ -96,18 +96,26 @@ pub(crate) fn take(
     reserve_percent: u8,
     now: DateTime<Utc>,
 ) -> Taken {
-    take_leaving(bucket, vendor, want, Reserve::Percent(reserve_percent), now)
+    take_leaving(
+        bucket,
+        vendor,
+        want,
+        Reserve::Percent(reserve_percent),
+        |_, _| 0,
+        now,
+    )
 }
 
 /// Takes up to `want` permits out of the row.
 ///
-/// `reserve` of the day is left to others. A row that claims to be further ahead than it can be was written under another
+/// `reserve` of the day is left to others, and so is what `kept` says of a day's limit and its end. A row that claims to be further ahead than it can be was written under another
 /// clock, and is started over.
 pub(crate) fn take_leaving(
     bucket: &mut Bucket,
     vendor: Vendor,
     want: u32,
     reserve: Reserve,
+    kept: impl FnOnce(u64, DateTime<Utc>) -> u64,
     now: DateTime<Utc>,
 ) -> Taken {
     let now_ms = now.timestamp_millis();
@@ -124,7 +132,8 @@ pub(crate) fn take_leaving(
     let left = match bucket.day_limit {
         Some(limit) => limit
             .saturating_sub(bucket.day_used)
-            .saturating_sub(reserve.of(limit)),
+            .saturating_sub(reserve.of(limit))
+            .saturating_sub(kept(limit, day_ends)),
         None => u64::MAX,
     };
     if left == 0 {

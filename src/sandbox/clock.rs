@@ -33,6 +33,12 @@ impl VirtualClock {
         self.start + elapsed + self.offset.load(Ordering::SeqCst)
     }
 
+    /// Returns virtual time on the machine's dial.
+    pub(crate) fn instant(&self) -> Instant {
+        let passed = u64::try_from(self.now() - self.start).unwrap_or(0);
+        self.origin + Duration::from_millis(passed)
+    }
+
     pub(crate) fn advance(&self, by: Duration) {
         self.offset
             .fetch_add(by.as_millis() as i64, Ordering::SeqCst);

@@ -62,9 +62,25 @@ impl Sandbox {
     ///
     /// Errors: the address could not be bound.
     pub async fn start_on(address: SocketAddr, settings: Settings) -> io::Result<Sandbox> {
+        let clock = Arc::new(VirtualClock::new(settings.start, settings.frozen));
+        Sandbox::start_with(address, settings, clock).await
+    }
+
+    /// Starts another sandbox beside this one, on the same clock: another channel and another location.
+    ///
+    /// Errors: the port could not be bound.
+    pub async fn start_beside(&self, settings: Settings) -> io::Result<Sandbox> {
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        Sandbox::start_with(address, settings, Arc::clone(&self.clock)).await
+    }
+
+    async fn start_with(
+        address: SocketAddr,
+        settings: Settings,
+        clock: Arc<VirtualClock>,
+    ) -> io::Result<Sandbox> {
         let listener = TcpListener::bind(address).await?;
         let address = listener.local_addr()?;
-        let clock = Arc::new(VirtualClock::new(settings.start, settings.frozen));
         let world = Arc::new(Mutex::new(World::new(settings, Arc::clone(&clock))));
         let server = tokio::spawn(serve(listener, Arc::clone(&world)));
         Ok(Sandbox {

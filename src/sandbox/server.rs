@@ -15,6 +15,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
 use super::routes;
+use super::settings::LOCATION_ID;
 use super::wire::{Answer, Delivery, Request, parse_query, percent_decode};
 use super::world::World;
 
@@ -86,7 +87,23 @@ async fn handle(request: hyper::Request<Incoming>, world: Shared) -> io::Result<
         garbled: parsed.is_err(),
         body: parsed.ok().flatten(),
     };
-    let answer = lock(&world).answer(vendor, &request, at);
+    let mut request = request;
+    let answer = {
+        let mut world = lock(&world);
+        let outside = world.settings.location.clone();
+        let at = match world.settings.limits_in_virtual_time {
+            true => world.clock.instant(),
+            false => at,
+        };
+        if outside == LOCATION_ID {
+            world.answer(vendor, &request, at)
+        } else {
+            request.rename(&outside, LOCATION_ID);
+            let mut answer = world.answer(vendor, &request, at);
+            answer.rename(LOCATION_ID, &outside);
+            answer
+        }
+    };
     if !answer.delay.is_zero() {
         tokio::time::sleep(answer.delay).await;
     }

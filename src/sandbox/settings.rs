@@ -58,6 +58,10 @@ pub struct Settings {
     pub speed: f64,
     /// How many calls the HighLevel day allows; vendor value 200,000, not multiplied by `speed`.
     pub daily: u64,
+    /// Whether the burst limits are measured in virtual time, for clients whose waits are leaps of that clock.
+    pub limits_in_virtual_time: bool,
+    /// The id under which the location is known outside.
+    pub location: String,
     /// How many followers the channel has at the start.
     pub followers: u64,
     /// How many contacts the location has at the start, twins included.
@@ -108,6 +112,8 @@ impl Default for Settings {
             frozen: false,
             speed: 1000.0,
             daily: 200_000,
+            limits_in_virtual_time: false,
+            location: LOCATION_ID.to_string(),
             followers: 25,
             contacts: 20,
             twins: 0,

@@ -40,6 +40,18 @@ impl Request {
             .map(|(_, value)| value.as_str())
     }
 
+    /// Calls a location by another id, wherever a client names it.
+    pub(crate) fn rename(&mut self, from: &str, to: &str) {
+        self.path = self.path.replace(from, to);
+        for (_, value) in self.query.iter_mut().chain(&mut self.form) {
+            *value = value.replace(from, to);
+        }
+        if let Some(body) = &self.body {
+            let text = body.to_string().replace(from, to);
+            self.body = serde_json::from_str(&text).ok();
+        }
+    }
+
     /// Returns the body as an object; anything else counts as an empty one.
     pub(crate) fn object(&self) -> Map<String, Value> {
         match &self.body {
@@ -78,6 +90,17 @@ pub(crate) struct Answer {
     pub(crate) acted: bool,
     pub(crate) delivery: Delivery,
     pub(crate) delay: Duration,
+}
+
+impl Answer {
+    /// Calls a location by another id in a body that is text.
+    pub(crate) fn rename(&mut self, from: &str, to: &str) {
+        if let Ok(text) = std::str::from_utf8(&self.body)
+            && text.contains(from)
+        {
+            self.body = text.replace(from, to).into_bytes();
+        }
+    }
 }
 
 impl Answer {

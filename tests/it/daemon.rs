@@ -1,3 +1,5 @@
-//! The daemon: as a process under a service manager.
+//! The daemon: as a process under a service manager, and for a week on a clock that a test moves.
 
+mod night;
 mod process;
+mod week;

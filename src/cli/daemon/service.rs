@@ -130,7 +130,7 @@ impl Service {
     }
 
     /// Returns the state.
-    pub(super) fn store(&self) -> Store {
+    pub fn store(&self) -> Store {
         self.worlds.store().clone()
     }
 
@@ -212,6 +212,7 @@ impl Service {
             return;
         }
         self.look_after_the_state(now);
+        self.notice_clock(now);
         self.notice_successes(now);
         let mut due: Vec<(DateTime<Utc>, JobName)> = self
             .slots
@@ -453,6 +454,27 @@ impl Service {
         keep(&self.worlds, name, &memory).await?;
         slot.memory = Some(memory);
         Ok(())
+    }
+
+    /// A clock that was far ahead and is right again must not silence the schedules until then.
+    fn notice_clock(&mut self, now: DateTime<Utc>) {
+        self.upkeep.0 = self.upkeep.0.min(now);
+        for (name, slot) in &mut self.slots {
+            let (Some(terms), Some(known), None) = (&slot.terms, &slot.memory, &slot.running)
+            else {
+                continue;
+            };
+            let believed = known.clone().under(terms, now);
+            if *known != believed {
+                warn!(
+                    job.name = %name,
+                    "the clock of this machine went back; the schedule of {name} goes on from {}",
+                    now.format("%Y-%m-%d %H:%M UTC")
+                );
+                // It is written with the next run, and a start before that finds the same.
+                slot.memory = Some(believed);
+            }
+        }
     }
 
     /// A job that fails here and that a person made work by hand needs no pause any more.

@@ -290,8 +290,9 @@ fn a_reserve_is_a_share_or_a_number_of_calls() {
         take(&mut row, Vendor::HighLevel, 1, 0, now),
         Taken::Permits(1)
     );
-    let leaving =
-        |row: &mut Bucket| take_leaving(row, Vendor::HighLevel, 1, Reserve::Calls(3), now);
+    let leaving = |row: &mut Bucket| {
+        take_leaving(row, Vendor::HighLevel, 1, Reserve::Calls(3), |_, _| 0, now)
+    };
     let mut row = fresh();
     assert_eq!(leaving(&mut row), Taken::Permits(1));
     assert_eq!(leaving(&mut row), Taken::Shut(now + DAY));
