@@ -158,7 +158,7 @@ impl Play<'_> {
             holder: runs::holder("demo", self.stage.clock().now()),
             ..ask
         };
-        let done = runs::one(self.shell, &mut self.worlds, &self.job, &ask).await;
+        let done = runs::one(self.shell, &self.worlds, &self.job, &ask).await;
         match self.shell.stop.is_asked() {
             true => Ok(Ended::Stopped),
             false => done.map(Ended::Through),

@@ -102,6 +102,10 @@ impl CliError {
                 typed.command("check"),
                 typed.command("check --online")
             )),
+            CliError::Run(RunError::State(StoreError::NotADatabase { .. })) => Some(format!(
+                "`{}` says what is damaged, and which copy to put in its place",
+                typed.command("state check")
+            )),
             CliError::Run(
                 RunError::Busy { .. }
                 | RunError::OutOfTouch { .. }

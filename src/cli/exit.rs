@@ -214,6 +214,7 @@ mod tests {
             command: None,
         });
         assert_eq!(of_report(&run, false), Exit::WaitsForAPerson);
+        run.news.clear();
         for (outcome, exit) in [
             (Outcome::Stopped, Exit::Failed),
             (Outcome::OutOfTime, Exit::Done),

@@ -11,7 +11,7 @@ use crate::report::{Counts, Report, duration, hidden, number};
 use crate::store::Store;
 use crate::store::runs::{self, Run, Which};
 
-use super::args::{Format, History};
+use super::args::{self, Format};
 use super::error::CliError;
 use super::exit::Exit;
 use super::look::{self, Far, Life};
@@ -28,7 +28,7 @@ const WELL: [Exit; 3] = [Exit::Done, Exit::Differs, Exit::DoneWithRefusals];
 pub(super) fn history(
     shell: &mut Shell,
     path: Option<&Path>,
-    args: &History,
+    args: &args::History,
 ) -> Result<Exit, CliError> {
     let config = load(path)?;
     let now = shell.clock.now();
@@ -177,7 +177,7 @@ impl Past {
 }
 
 impl All {
-    fn text(&self, args: &History) -> String {
+    fn text(&self, args: &args::History) -> String {
         if self.runs.is_empty() {
             return match args.failed || args.since.is_some() || !args.jobs.is_empty() {
                 true => "no such run in the journal".to_owned(),

@@ -41,6 +41,10 @@ const ENVIRONMENT: &[(&str, &str)] = &[
         "CREDENTIALS_DIRECTORY",
         "set by systemd: where the credentials of a unit are",
     ),
+    (
+        "NOTIFY_SOCKET, WATCHDOG_USEC",
+        "set by systemd: where the daemon says how it is, and how often",
+    ),
     ("NO_COLOR", "when it is set, logs have no color"),
     ("COLUMNS", "how wide a report on a terminal may be"),
 ];
@@ -93,6 +97,16 @@ const EXAMPLES: &[(&str, &str, &str)] = &[
         "apply",
         "ghl-sync apply twitch-followers --limit 10",
         "begins with a handful of people",
+    ),
+    (
+        "apply",
+        "ghl-sync apply twitch-followers --scheduled --quiet",
+        "is what a timer starts",
+    ),
+    (
+        "daemon",
+        "ghl-sync daemon",
+        "runs every job at its schedule until it is told to end",
     ),
     (
         "resync",

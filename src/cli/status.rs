@@ -14,7 +14,7 @@ use serde::Serialize;
 use crate::config::Config;
 use crate::model::{AccountName, JobName};
 use crate::report::{duration, escaped};
-use crate::store::{Store, Usage, standing};
+use crate::store::{Store, Usage, conditions, standing};
 
 use super::args::{self, Format};
 use super::error::CliError;
@@ -78,7 +78,7 @@ impl Standing {
             jobs.insert(job.name.clone(), standing);
         }
         let usages = state.map_or(Ok(Vec::new()), |db| Usage::all(db, now))?;
-        let conditions = state.map_or(Ok(Vec::new()), standing::conditions)?;
+        let conditions = state.map_or(Ok(Vec::new()), conditions::standing)?;
         let upkeep = state.map_or(Ok(None), standing::last_upkeep)?;
         Ok(Standing {
             schema: SCHEMA,

@@ -159,7 +159,8 @@ fn parsed(address: &Secret) -> Result<(reqwest::Url, Way), PostError> {
 fn scrubbed(address: &Secret, text: &str) -> String {
     let mut text = address.scrub(text);
     if let Ok((url, _)) = parsed(address) {
-        let parts = url.path().split('/').chain(url.query());
+        let query = url.query().unwrap_or_default().split(['&', '=']);
+        let parts = url.path().split('/').chain(query);
         for part in parts.filter(|part| part.len() > 5) {
             text = Secret::new(part).scrub(&text);
         }

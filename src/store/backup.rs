@@ -12,6 +12,7 @@ use super::error::StoreError;
 use super::health::{self, Depth};
 use super::lock::give_to_owner;
 use super::open::{STATE_FILE, open_for_copying, without_logins};
+use super::owner::is_ours;
 
 /// What the names of copies begin with; between it and the ending stands the moment.
 const BEGINS: &str = "ghl-sync-";
@@ -65,6 +66,7 @@ pub fn copies(folder: &Path) -> Result<Vec<PathBuf>, StoreError> {
 ///
 /// Errors: the disk is full or cannot be written, or the state is damaged; then there is no copy, and what was at `target` stands.
 pub fn copy(folder: &Path, target: &Path) -> Result<Copied, StoreError> {
+    is_ours(folder)?;
     let state = folder.join(STATE_FILE);
     let source = open_for_copying(&state)?;
     let half = Half::make(target)?;

@@ -287,7 +287,8 @@ fn staying(db: &Connection, job_no: i64) -> Result<BTreeSet<i64>, StoreError> {
     let mut statement = db.prepare_cached(
         "SELECT max(no) FROM run WHERE job_no = ?1 GROUP BY mode
          UNION SELECT max(no) FROM run WHERE job_no = ?1 AND mode = 'apply' AND exit IN (0, 5)
-         UNION SELECT max(no) FROM run WHERE job_no = ?1 AND mode = 'apply' AND exit IN (0, 5) AND pass = 'full'
+         UNION SELECT max(no) FROM run WHERE job_no = ?1 AND mode = 'apply' AND exit IN (0, 3, 5, 7)
+         UNION SELECT max(no) FROM run WHERE job_no = ?1 AND mode = 'apply' AND exit IN (0, 3, 5, 7) AND pass = 'full'
          UNION SELECT run_no FROM plan WHERE no = (SELECT max(no) FROM plan)
          UNION SELECT max(no) FROM run",
     )?;

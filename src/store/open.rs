@@ -287,7 +287,7 @@ fn clear_halves(folder: &Path) {
     };
     for entry in entries.flatten() {
         let name = entry.file_name();
-        let is_half = name.to_string_lossy().starts_with("ghl-sync.db.half-");
+        let is_half = name.to_string_lossy().starts_with("ghl-sync.db.half");
         let changed = entry.metadata().and_then(|meta| meta.modified()).ok();
         let age = changed.and_then(|at| at.elapsed().ok());
         if is_half && age.is_some_and(|age| age > HALF_MAY_BE) {

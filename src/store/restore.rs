@@ -4,7 +4,7 @@
 //! before all contacts were read once more, and before the hub's index shows the last ones; it keeps the logins of the state that it replaces.
 
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -17,6 +17,7 @@ use super::health::{self, Depth};
 use super::history::has_table;
 use super::jobs;
 use super::open::{STATE_FILE, bring_up};
+use super::owner::is_ours;
 
 /// The fact that tells runs when a copy was put in place; see [`is_settling`].
 const RESTORED: &str = "restored";
@@ -74,6 +75,7 @@ pub fn is_settling(db: &Connection, now_ms: i64) -> Result<Option<i64>, StoreErr
 /// Errors: the copy is not sound, of a newer release, or the same file as the state; somebody has the state open; the disk. The state is as it was
 /// then.
 pub fn restore(folder: &Path, file: &Path, now: DateTime<Utc>) -> Result<Restored, RestoreError> {
+    is_ours(folder)?;
     let state = folder.join(STATE_FILE);
     if let (Ok(one), Ok(other)) = (fs::canonicalize(file), fs::canonicalize(&state))
         && one == other
@@ -119,7 +121,9 @@ fn copied(file: &Path, half: &Path) -> Result<Connection, RestoreError> {
         fs::copy(&log, beside(half, "-wal")).map_err(disk)?;
     }
     let sorted = |error| match StoreError::sorted(half.to_owned(), error) {
-        StoreError::NotADatabase { said, .. } => RestoreError::NotSound { what: said },
+        StoreError::NotADatabase { said, .. } => RestoreError::NotSound {
+            what: format!("it is damaged: {said}"),
+        },
         other => RestoreError::State(other),
     };
     let new =
@@ -157,7 +161,7 @@ fn make_ready(
     let sorted = |error| StoreError::sorted(path.to_owned(), error);
     new.execute_batch(AFTER).map_err(sorted)?;
     jobs::keep(&new, RESTORED, "", now_ms)?;
-    let carried = state.exists() && carry_over(&new, state).unwrap_or(false);
+    let carried = is_database(state) && carry_over(&new, state).unwrap_or(false);
     let last_run_ms = new
         .query_row("SELECT max(began_ms) FROM run", [], |row| row.get(0))
         .map_err(sorted)?;
@@ -262,8 +266,13 @@ fn retire(state: &Path, now: DateTime<Utc>) -> Result<(PathBuf, Option<Connectio
         state,
         &format!(".before-restore-{}", now.format("%Y%m%dT%H%M%SZ")),
     );
-    let closed = match alone(state) {
-        Ok(connection) => Some(connection),
+    let alone = match is_database(state) {
+        true => alone(state).map(Some),
+        // SQLite would throw its log away.
+        false => Ok(None),
+    };
+    let closed = match alone {
+        Ok(connection) => connection,
         Err(StoreError::Locked { .. }) => return Err(RestoreError::InUse),
         // A damaged file has nobody who could work with it.
         Err(StoreError::NotADatabase { .. }) => None,
@@ -280,6 +289,14 @@ fn retire(state: &Path, now: DateTime<Utc>) -> Result<(PathBuf, Option<Connectio
         .map_err(io)?;
     forget_log(state, closed.is_none().then_some(&kept))?;
     Ok((kept, closed))
+}
+
+/// Returns whether a file begins as SQLite's do; one that does not is opened by nothing, so that it is kept with its log as it is.
+fn is_database(file: &Path) -> bool {
+    let mut begins = [0; 16];
+    File::open(file)
+        .and_then(|mut file| file.read_exact(&mut begins))
+        .is_ok_and(|()| begins == *b"SQLite format 3\0")
 }
 
 /// Writes the log of a state into its file, and keeps everybody else out of it.

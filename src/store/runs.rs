@@ -204,8 +204,8 @@ pub fn last_ended(
 ) -> Result<Option<Run>, StoreError> {
     let exits = serde_json::to_string(exits).expect("a list of numbers is always JSON");
     let sql = format!(
-        "SELECT {COLUMNS} FROM run WHERE job_no = ?1 AND mode = ?2 AND ended_ms IS NOT NULL
-           AND (?3 = '[]' OR exit IN (SELECT value FROM json_each(?3))) ORDER BY no DESC LIMIT 1"
+        "SELECT {COLUMNS} FROM run r WHERE r.job_no = ?1 AND r.mode = ?2 AND r.ended_ms IS NOT NULL
+           AND (?3 = '[]' OR r.exit IN (SELECT value FROM json_each(?3))) ORDER BY r.no DESC LIMIT 1"
     );
     let mut statement = db.prepare_cached(&sql)?;
     Ok(statement

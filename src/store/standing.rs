@@ -1,37 +1,8 @@
-//! What the service remembers besides runs, for whoever looks: conditions that stand, and what upkeep last did.
+//! What upkeep last did, for whoever looks.
 
 use rusqlite::{Connection, OptionalExtension};
 
 use super::error::StoreError;
-
-/// Something that is not as it should be, while it stands.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Condition {
-    /// `job:NAME`, `account:NAME` or `state`.
-    pub subject: String,
-    /// `failure`, `held`, `conflict` or `login`.
-    pub kind: String,
-    /// What it is, for people.
-    pub what: String,
-    /// Since when, in ms.
-    pub since_ms: i64,
-}
-
-/// Returns every condition that stands, in a fixed order.
-pub fn conditions(db: &Connection) -> Result<Vec<Condition>, StoreError> {
-    let mut statement = db.prepare_cached(
-        "SELECT subject, kind, what, since_ms FROM condition ORDER BY subject, kind",
-    )?;
-    let rows = statement.query_map([], |row| {
-        Ok(Condition {
-            subject: row.get(0)?,
-            kind: row.get(1)?,
-            what: row.get(2)?,
-            since_ms: row.get(3)?,
-        })
-    })?;
-    Ok(rows.collect::<Result<_, _>>()?)
-}
 
 /// What upkeep of the state last did; moments in ms.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

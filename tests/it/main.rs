@@ -38,6 +38,7 @@ mod secrets;
 mod shared;
 mod systemd;
 mod tags;
+mod telling;
 mod terminal;
 mod vendors;
 mod watching;

@@ -17,6 +17,7 @@ const PAGES: &[&str] = &[
     "README.md",
     "CHANGELOG.md",
     "docs/decisions.md",
+    "docs/notifications.md",
     "docs/state.md",
     "docs/troubleshooting.md",
     "schedules/README.md",

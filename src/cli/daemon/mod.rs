@@ -50,7 +50,7 @@ pub(super) async fn daemon(shell: &mut Shell, path: Option<&Path>) -> Result<Exi
         .map_err(CliError::Run)?;
     let (tell, mut events) = mpsc::unbounded_channel();
     let manager = Manager::of_environment();
-    let mut service = Service::new(path, worlds, manager.clone(), tell.clone()).await?;
+    let mut service = Service::new(path, worlds, manager, tell.clone()).await?;
     signals.tell(tell.clone());
     if let Err(error) = ticks::start(tell.clone()).await {
         // The service keeps a slow clock of its own.

@@ -10,7 +10,8 @@ use serde::Serialize;
 use crate::config::{Account, Config};
 use crate::model::AccountName;
 use crate::report::{hidden, number};
-use crate::store::standing::{Condition, LastUpkeep};
+use crate::store::conditions::Condition;
+use crate::store::standing::LastUpkeep;
 use crate::store::{LoginFacts, LoginKind, Usage, tokens};
 
 use super::super::auth::logs_in;
@@ -172,7 +173,7 @@ impl AccountStanding {
 #[derive(Debug, Serialize)]
 pub(super) struct ConditionStanding {
     subject: String,
-    kind: String,
+    kind: &'static str,
     what: String,
     since: DateTime<Utc>,
 }
@@ -183,11 +184,12 @@ impl ConditionStanding {
             subject,
             kind,
             what,
+            hash: _,
             since_ms,
         } = condition;
         ConditionStanding {
             subject,
-            kind,
+            kind: kind.word(),
             what: hidden(&what).into_owned(),
             since: ms(since_ms),
         }

@@ -296,11 +296,8 @@ mod tests {
             assert_eq!(one.after(61).sees(look()), end);
             assert_eq!(one.after(1).sees(look()), Say::Nothing);
             // And from then on each change is told again.
-            assert_eq!(
-                one.after(1).sees(at_once("other")) != Say::Nothing,
-                true,
-                "{ends_well}"
-            );
+            let said = one.after(1).sees(at_once("other"));
+            assert_ne!(said, Say::Nothing, "{ends_well}");
         }
     }
 

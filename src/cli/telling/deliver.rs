@@ -25,6 +25,9 @@ use super::message::{Message, several};
 /// How long one message may take.
 pub(super) const WITHIN: Duration = Duration::from_secs(10);
 
+/// For how long further messages to one target are begun; the others wait for the next time.
+const BEGIN_WITHIN: Duration = Duration::from_secs(5);
+
 /// A pause that a target asks for is kept here and now when it is as short as this; a longer one is left to a later try.
 const SHORT_PAUSE: Duration = Duration::from_secs(2);
 
@@ -157,7 +160,10 @@ async fn delivered(worlds: &Worlds) -> Result<(), StoreError> {
     let now_ms = now.timestamp_millis();
     let config = worlds.config();
     let (kept, gone) = sorted(config, waiting, now_ms);
-    for notice in gone.iter().filter(|notice| notice.tries > 0) {
+    // Of a target that was taken out of the file nobody waits for one.
+    let given_up = gone.iter();
+    let given_up = given_up.filter(|notice| config.notify.contains_key(&notice.target));
+    for notice in given_up {
         warn!(
             notify.target = notice.target,
             "a message to {} was given up after {} tries", notice.target, notice.tries
@@ -263,7 +269,7 @@ impl OneTarget {
     async fn all(&self, batches: Vec<Vec<Notice>>) -> Result<(), StoreError> {
         let began = std::time::Instant::now();
         for batch in batches {
-            if began.elapsed() >= WITHIN {
+            if began.elapsed() >= BEGIN_WITHIN {
                 break;
             }
             let Some(message) = self.message(&batch) else {

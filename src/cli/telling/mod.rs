@@ -38,7 +38,7 @@ pub(super) use figures::serving;
 pub(super) use message::Message;
 
 /// The longest that all of it may keep a run's end, or the daemon's minute.
-const LONGEST: Duration = Duration::from_secs(20);
+const LONGEST: Duration = Duration::from_secs(30);
 
 /// Makes the message of `notify --test`.
 pub(super) fn test_message(target: &str, typed: &Typed, now: DateTime<Utc>) -> Message {
@@ -54,7 +54,7 @@ pub(super) async fn began(worlds: &Worlds, job: &JobName, is_scheduled: bool) {
 
 /// Tells how a run of `apply` ended: updates what stands, queues and sends messages, pings, writes the figures.
 ///
-/// A run that a person started tells only what is over. Takes some 20 s at most, when nobody answers.
+/// A run that a person started tells only what is over. Takes 30 s at most, and some 10 s when nobody answers.
 pub(super) async fn ended(
     worlds: &Worlds,
     job: &JobName,
@@ -72,7 +72,8 @@ pub(super) async fn ended(
             "what this run changed could not be noted, so that nobody is told of it later: {error}"
         );
         if is_scheduled {
-            tell_directly(worlds, job, &error).await;
+            // Whoever does not answer within the time is not told.
+            let _ = timeout(LONGEST, tell_directly(worlds, job, &error)).await;
         }
     }
     let pinging = async {

@@ -246,8 +246,8 @@ fn state_hash(error: &StoreError) -> &'static str {
         StoreError::NotADatabase { .. } | StoreError::Corrupt { .. } => "state damaged",
         StoreError::Newer { .. } => "state newer",
         StoreError::Locked { .. } => "state locked",
-        StoreError::ReadOnly { .. } => "state read-only",
         StoreError::Foreign { .. } => "state of another user",
+        StoreError::ReadOnly { .. } => "state read-only",
         StoreError::DiskFull { .. } => "state disk full",
         StoreError::Io { .. } | StoreError::Sql { .. } | StoreError::Stopped => "state",
     }
@@ -509,7 +509,8 @@ mod tests {
                 kind: ConditionKind::Login,
                 look: Look::Gone,
             }];
-            words(&with_logins(before, &[facts.clone()], |_| is_public, now))
+            let facts = std::slice::from_ref(facts);
+            words(&with_logins(before, facts, |_| is_public, now))
         };
         assert_eq!(look(&facts, true), ["account:my-channel login: gone"]);
         let mut lost = facts.clone();

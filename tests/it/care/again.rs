@@ -19,8 +19,8 @@ fn everybody_once(rig: &Rig) {
     for follower in rig.sandbox.followers() {
         let contacts = rig
             .sandbox
-            .contacts_by_field("twitch_user_id", &follower.user.id);
-        assert_eq!(contacts.len(), 1, "{}", follower.user.id);
+            .contacts_by_field("twitch_user_id", &follower.id);
+        assert_eq!(contacts.len(), 1, "{}", follower.id);
     }
 }
 
@@ -33,7 +33,7 @@ async fn after_a_restore_nobody_is_created_twice_and_then_it_is_silent() {
     rig.advance(minutes(30));
     follow(&rig, 0, 7);
     assert_eq!(rig.apply_all().await.done(StepKind::Create), 7);
-    let unfollows = rig.sandbox.followers()[3].user.id.clone();
+    let unfollows = rig.sandbox.followers()[3].id.clone();
     rig.sandbox.unfollow(&unfollows);
     rig.advance(minutes(30));
     follow(&rig, 7, 9);

@@ -7,7 +7,7 @@ use ghl_sync::net::Reach;
 use ghl_sync::run::Ask;
 use ghl_sync::sandbox::{Fault, FaultKind};
 use ghl_sync::store::Store;
-use ghl_sync::store::history::{Keep, Much, YOUNG_MS, prune};
+use ghl_sync::store::history::{Keep, Much, Pruned, YOUNG_MS, prune};
 use proptest::prelude::*;
 
 use crate::rig::{Rig, ask_all, hours, minutes, run_in, settings};
@@ -54,18 +54,58 @@ proptest! {
         events in prop::collection::vec(event(), 6..20), stop_after in 1..4_u32,
     ) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(tell(&events, stop_after));
+        let _ = runtime.block_on(tell(&events, stop_after));
     }
 }
 
-async fn tell(events: &[Event], stop_after: u32) {
+#[tokio::test]
+async fn what_is_forgotten_is_much_and_changes_nothing() {
+    use Event::{Apply, Days, Edit, Follow, Lose, Plan, Refuse, Rename, Unfollow};
+    let apply = |full| Apply { full, allow: true };
+    let events = [
+        Edit(1),
+        Rename(2),
+        apply(false),
+        Days(3),
+        Lose(1),
+        Follow(1),
+        Follow(2),
+        apply(false),
+        Plan,
+        Days(3),
+        Refuse(1),
+        Follow(3),
+        Unfollow(4),
+        apply(true),
+        Days(3),
+        apply(false),
+        Rename(5),
+        apply(false),
+        Days(3),
+        apply(true),
+        apply(false),
+    ];
+    let forgotten = tell(&events, 1).await;
+    assert!(
+        forgotten.runs >= 5 && forgotten.steps >= 12 && forgotten.walks >= 3,
+        "{forgotten:?}"
+    );
+}
+
+/// Lets it all happen, and looks after each event; returns how much was forgotten.
+async fn tell(events: &[Event], stop_after: u32) -> Pruned {
+    let mut forgotten = Pruned::default();
     let mut rig = Rig::new(settings(12, 6)).await;
     rig.apply_all().await;
     for event in events {
         play(&mut rig, event).await;
         rig.close();
-        look_at_both(&mut rig, stop_after).await;
+        let now = look_at_both(&mut rig, stop_after).await;
+        forgotten.runs += now.runs;
+        forgotten.steps += now.steps;
+        forgotten.walks += now.walks;
     }
+    forgotten
 }
 
 async fn play(rig: &mut Rig, event: &Event) {
@@ -73,7 +113,7 @@ async fn play(rig: &mut Rig, event: &Event) {
     let who = |n: u8| {
         followers
             .get(usize::from(n) % followers.len().max(1))
-            .map(|who| who.user.id.clone())
+            .map(|who| who.id.clone())
     };
     match *event {
         Event::Follow(n) => rig.sandbox.follow(
@@ -132,7 +172,7 @@ async fn play(rig: &mut Rig, event: &Event) {
 }
 
 /// Plans on the state as it is and on one that forgot what it could, killed after `stop_after` commits or not; goes on with the one that forgot.
-async fn look_at_both(rig: &mut Rig, stop_after: u32) {
+async fn look_at_both(rig: &mut Rig, stop_after: u32) -> Pruned {
     let (whole, young) = (rig.folder.join("whole"), rig.folder.join("young"));
     for folder in [&whole, &young] {
         let _ = fs::remove_dir_all(folder);
@@ -163,7 +203,7 @@ async fn look_at_both(rig: &mut Rig, stop_after: u32) {
     );
     // A plan of its own is no part of the history that goes on.
     let store = Store::open(&rig.state()).unwrap();
-    prune(&store, &keep, Much::All, |_| true).await.unwrap();
+    prune(&store, &keep, Much::All, |_| true).await.unwrap()
 }
 
 /// Plans on a copy of a state, so that both look at the same.

@@ -224,6 +224,15 @@ CREATE TABLE token (
   renewing_ms INTEGER,                  -- a renewal was sent then and its answer is not known; NULL: none is
   lost TEXT                             -- why it cannot be renewed any more; NULL: it can
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE told (
+  subject TEXT NOT NULL,
+  kind TEXT NOT NULL CHECK (kind IN ('failure', 'held', 'conflict', 'login')),
+  hash TEXT,                            -- the condition's hash that was last told; NULL: nothing that is not over
+  times INTEGER NOT NULL,               -- how often in a row it was seen to stand
+  changes TEXT NOT NULL,                -- when it changed within the last hour, JSON list of ms
+  flaps INTEGER NOT NULL CHECK (flaps IN (0, 1)), -- 1: nothing is told until it stood still for an hour
+  PRIMARY KEY (subject, kind)
+) STRICT, WITHOUT ROWID;
 CREATE TABLE upkeep (
   id INTEGER PRIMARY KEY CHECK (id = 1),
   began_ms INTEGER,

@@ -116,7 +116,8 @@ async fn the_copy_before_a_migration_holds_no_login() {
         drop(db);
         let failed = ghl_sync::store::Store::open(&rig.state());
         assert!(failed.is_err());
-        let copy = rig.state().join("ghl-sync.db.before-v2");
+        let version = ghl_sync::store::SCHEMA_VERSION;
+        let copy = rig.state().join(format!("ghl-sync.db.before-v{version}"));
         let bytes = fs::read(&copy).unwrap();
         assert_lacks(&bytes, &secrets(&rig), "the copy");
         let copy = rusqlite::Connection::open(&copy).unwrap();
