@@ -109,6 +109,7 @@ impl CliError {
             CliError::Run(
                 RunError::Busy { .. }
                 | RunError::OutOfTouch { .. }
+                | RunError::Spent { .. }
                 | RunError::Approval { .. }
                 | RunError::State(_)
                 | RunError::Io { .. }

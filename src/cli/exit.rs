@@ -69,7 +69,7 @@ pub fn of_run_error(error: &RunError) -> Exit {
         RunError::Setup { .. }
         | RunError::Approval { .. }
         | RunError::State(StoreError::Foreign { .. }) => Exit::BadConfig,
-        RunError::OutOfTouch { .. } => Exit::OutOfTouch,
+        RunError::OutOfTouch { .. } | RunError::Spent { .. } => Exit::OutOfTouch,
         RunError::State(_) | RunError::Io { .. } | RunError::Bug { .. } => Exit::Failed,
     }
 }

@@ -232,23 +232,13 @@ impl Worlds {
             .lane(reserve)
     }
 
-    /// Returns until when the gates of a job's accounts are shut, as they last said; `None` when none ever was.
+    /// Returns until when the gates are shut to a job, as they last said; `None` when none ever was.
     pub(super) fn shut_until(&self, job: &JobName) -> Option<DateTime<Utc>> {
-        let config = self.config();
-        let job = config.jobs.get(job)?;
-        let account = |name: &AccountName| match config.accounts.get(name) {
-            Some(Account::HighLevel(account)) => Some(self.of_hub(account).bucket),
-            // Whose token it is stands behind.
-            Some(Account::Twitch(account)) => Some(format!("twitch:{}:", account.client_id)),
-            Some(Account::Agency(_)) | None => None,
-        };
-        let buckets = [account(&job.to), account(&job.from)];
         let gates = self.gates();
-        let of_job = gates.iter().filter(|(name, _)| {
-            let mut buckets = buckets.iter().flatten();
-            buckets.any(|bucket| name.starts_with(bucket.as_str()))
-        });
-        of_job.filter_map(|(_, gate)| gate.shut_until()).max()
+        let moments = gates
+            .values()
+            .filter_map(|gate| gate.shut_until(job.as_str()));
+        moments.max()
     }
 
     /// Returns the names of the other jobs that write through the same bucket as the jobs of this account.

@@ -93,6 +93,7 @@ pub(super) fn came(worlds: &Worlds, job: &JobName, result: &Result<Done, CliErro
         },
         Err(CliError::Stopped { .. }) => Came::Stopped,
         Err(CliError::Run(RunError::Busy { .. })) => Came::Busy,
+        Err(CliError::Run(RunError::Spent { until, .. })) => Came::Spent(*until),
         Err(error) => Came::Failed(error.to_string()),
     }
 }

@@ -161,7 +161,9 @@ impl Worlds {
         let from = Account::Twitch(spoke.clone());
         let spoke_auth = self.auth(&from).map_err(setup(&spoke.name))?;
         let spoke_line = self.line(&from, reach, spoke_auth.clone(), &tally);
+        // Nothing there counts by the day.
         let spoke_line = spoke_line.map_err(setup(&spoke.name))?;
+        let spoke_line = spoke_line.of_job(job.name.as_str(), Vec::new());
         let auth_line = self.token_line(&from, spoke_auth, &tally);
         let auth_line = auth_line.map_err(setup(&spoke.name))?;
         let of_location = self

@@ -2,6 +2,7 @@
 //!
 //! All handles of a gate share one process's calls, lane by lane; the row in the state is shared by all processes.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -61,8 +62,8 @@ struct Inner {
     /// The row as this process last saw it.
     known: Mutex<Bucket>,
     lanes: Lanes,
-    /// Until when it last was shut.
-    shut: Mutex<Option<DateTime<Utc>>>,
+    /// Until when it last was shut to a job.
+    shut: Mutex<BTreeMap<String, DateTime<Utc>>>,
     /// Permits taken with the last row update, and when; only whose turn it is looks at them.
     stock: Mutex<(u32, DateTime<Utc>)>,
     place_free: Notify,
@@ -146,10 +147,23 @@ impl Gate {
         }
     }
 
-    /// Returns until when it was shut to the last caller that it was shut to; `None` when it never was.
-    pub fn shut_until(&self) -> Option<DateTime<Utc>> {
+    /// Returns until when it was shut to a job when it last was; `None` when it never was.
+    pub fn shut_until(&self, job: &str) -> Option<DateTime<Utc>> {
         let shut = self.inner.shut.lock();
-        *shut.unwrap_or_else(PoisonError::into_inner)
+        shut.unwrap_or_else(PoisonError::into_inner)
+            .get(job)
+            .copied()
+    }
+
+    fn shuts(&self, until: DateTime<Utc>) {
+        if let Some(sharing) = &self.sharing {
+            let mut shut = self
+                .inner
+                .shut
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            shut.insert(sharing.job.clone(), until);
+        }
     }
 
     /// Returns the name of the bucket in the state.
@@ -176,7 +190,7 @@ impl Gate {
                 Taken::Permits(permits) => *inner.stock() = (permits, inner.clock.now()),
                 Taken::Wait(wait) => inner.clock.sleep(wait).await,
                 Taken::Shut(until) => {
-                    inner.shuts(until);
+                    self.shuts(until);
                     return Err(Shut::Spent { until });
                 }
             }
@@ -308,7 +322,7 @@ impl Gate {
             .inner
             .update(move |bucket, now| pace::spend(bucket, until, now));
         let until = spent.await?;
-        self.inner.shuts(until);
+        self.shuts(until);
         Ok(until)
     }
 }
@@ -328,11 +342,6 @@ impl Inner {
 
     fn stock(&self) -> MutexGuard<'_, (u32, DateTime<Utc>)> {
         self.stock.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn shuts(&self, until: DateTime<Utc>) {
-        let mut shut = self.shut.lock().unwrap_or_else(PoisonError::into_inner);
-        *shut = Some(until);
     }
 
     /// Uses one of the permits that were taken before; returns whether there was one.

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use chrono::{DateTime, Utc};
+
 use crate::model::{AccountName, JobName};
 use crate::net::{AuthError, CallError, TokenKind};
 use crate::store::{LoginKind, StoreError, VaultError};
@@ -32,6 +34,13 @@ pub enum RunError {
         account: AccountName,
         /// What happened.
         why: String,
+    },
+    /// The calls of the day are spent, or a vendor asked for a long pause, before anything was read.
+    Spent {
+        /// The account.
+        account: AccountName,
+        /// When calls are possible again.
+        until: DateTime<Utc>,
     },
     /// `--approve` names a plan that cannot be carried out.
     Approval {
@@ -79,6 +88,13 @@ impl fmt::Display for RunError {
                     "out of touch with account {account}: {why}; nothing is lost, run it again later"
                 )
             }
+            RunError::Spent { account, until } => {
+                let spent = CallError::Spent { until: *until };
+                write!(
+                    f,
+                    "account {account}: {spent}; nothing is lost, run it again then"
+                )
+            }
             RunError::Approval { why } => f.write_str(why),
             RunError::State(error) => error.fmt(f),
             RunError::Io { path, source } => write!(f, "cannot open {}: {source}", path.display()),
@@ -111,7 +127,7 @@ impl RunError {
             RunError::Setup { .. }
             | RunError::Approval { .. }
             | RunError::State(StoreError::Foreign { .. }) => 4,
-            RunError::OutOfTouch { .. } => 6,
+            RunError::OutOfTouch { .. } | RunError::Spent { .. } => 6,
             RunError::State(_) | RunError::Io { .. } | RunError::Bug { .. } => 1,
         }
     }
@@ -181,6 +197,10 @@ impl RunError {
                 ))
             }
             CallError::State(error) => RunError::State(error),
+            CallError::Spent { until } => RunError::Spent {
+                account: account.clone(),
+                until,
+            },
             CallError::NotSent { call, why } => RunError::Bug {
                 what: format!("{call}: {why}"),
             },
@@ -188,7 +208,6 @@ impl RunError {
             | CallError::Unsure { .. }
             | CallError::Refused { .. }
             | CallError::Duplicate { .. }
-            | CallError::Spent { .. }
             | CallError::BadReply { .. }) => RunError::OutOfTouch {
                 account: account.clone(),
                 why: other.to_string(),

@@ -145,25 +145,28 @@ pub fn end_run(
     Ok(())
 }
 
-/// Ends the runs of a job, begun by the process that `process` names in `holder`, which ended without saying so.
+/// Ends the runs of a job, begun at `since_ms` or later by the process that `process` names in `holder`, which ended without saying so.
+///
+/// A run that was killed earlier stays without an end: in a container every process may have the same number.
 pub fn end_broken(
     db: &Connection,
     job: &JobName,
     process: &str,
+    since_ms: i64,
     ended_ms: i64,
     exit: i64,
 ) -> Result<(), StoreError> {
     db.execute(
         "DELETE FROM progress WHERE run_no IN (
-           SELECT no FROM run WHERE ended_ms IS NULL AND mode = 'apply' AND instr(holder, ?2) > 0
+           SELECT no FROM run WHERE ended_ms IS NULL AND mode = 'apply' AND instr(holder, ?2) > 0 AND began_ms >= ?3
              AND job_no = (SELECT no FROM job WHERE name = ?1))",
-        params![job.as_str(), process],
+        params![job.as_str(), process, since_ms],
     )?;
     db.execute(
-        "UPDATE run SET ended_ms = ?3, exit = ?4
-         WHERE ended_ms IS NULL AND mode = 'apply' AND instr(holder, ?2) > 0
+        "UPDATE run SET ended_ms = ?4, exit = ?5
+         WHERE ended_ms IS NULL AND mode = 'apply' AND instr(holder, ?2) > 0 AND began_ms >= ?3
            AND job_no = (SELECT no FROM job WHERE name = ?1)",
-        params![job.as_str(), process, ended_ms, exit],
+        params![job.as_str(), process, since_ms, ended_ms, exit],
     )?;
     Ok(())
 }

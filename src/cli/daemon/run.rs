@@ -3,6 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
 
@@ -134,13 +135,14 @@ pub(super) fn keep(worlds: Arc<Worlds>, tell: mpsc::UnboundedSender<Event>) -> s
 }
 
 /// Ends, in the journal, the runs of a job that ended without saying so: by a panic, or given up.
-pub(super) async fn tidy(worlds: &Worlds, job: &JobName) {
+pub(super) async fn tidy(worlds: &Worlds, job: &JobName, begun: DateTime<Utc>) {
     let (name, now_ms) = (job.clone(), worlds.clock().now().timestamp_millis());
+    let begun_ms = begun.timestamp_millis();
     let exit = i64::from(Exit::Failed.code());
     let process = format!(", process {},", std::process::id());
     let ended = worlds
         .store()
-        .write(move |db| end_broken(db, &name, &process, now_ms, exit))
+        .write(move |db| end_broken(db, &name, &process, begun_ms, now_ms, exit))
         .await;
     if let Err(error) = ended {
         tracing::warn!(job.name = %job, "cannot note that a run of {job} has ended: {error}");

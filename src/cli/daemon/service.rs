@@ -339,7 +339,7 @@ impl Service {
         slot.memory = Some(after.clone());
         let is_gone = slot.terms.is_none();
         if is_lost {
-            run::tidy(&self.worlds, &name).await;
+            run::tidy(&self.worlds, &name, before.begun.unwrap_or(now)).await;
         }
         if let Err(error) = keep(&self.worlds, &name, &after).await {
             error!(job.name = %name, "the state cannot note how {name} ended: {error}");

@@ -170,6 +170,12 @@ fn of_error(job: &Job, error: &CliError) -> Vec<Seen> {
         // Somebody else is at work, or a person typed something: neither says how the job is.
         CliError::Run(RunError::Busy { .. } | RunError::Approval { .. })
         | CliError::Stopped { .. } => Vec::new(),
+        // The vendor answers, and the calls come back by themselves.
+        CliError::Run(RunError::Spent { .. }) => vec![Seen {
+            subject: me,
+            kind: failure,
+            look: Look::Gone,
+        }],
         CliError::Run(RunError::Setup {
             account: Some(account),
             what,
