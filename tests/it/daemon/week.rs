@@ -148,7 +148,8 @@ async fn a_week_of_five_jobs_with_an_outage_a_spent_day_kills_and_a_sleep_keeps_
     while town.now() < end {
         let now = town.now();
         // Whether the clock passed a moment since the last round.
-        let comes = |moment: DateTime<Utc>| before < moment && moment <= now;
+        let since = before;
+        let comes = |moment: DateTime<Utc>| since < moment && moment <= now;
         // The step after this round reaches it.
         let is_next = |moment: DateTime<Utc>| {
             now < moment && moment <= now + TimeDelta::minutes(STEP.cast_signed())
