@@ -19,6 +19,15 @@ const SURELY_DEAD_MS: i64 = 10 * 60 * 1000;
 #[derive(Debug)]
 pub(super) struct Following(tokio::task::JoinHandle<()>);
 
+impl Following {
+    /// Ends it, and returns once it holds the state no longer: whoever waits for the end of a run may close the state then.
+    pub(super) async fn end(mut self) {
+        self.0.abort();
+        // It was canceled, which is what was wanted.
+        let _ = (&mut self.0).await;
+    }
+}
+
 impl Drop for Following {
     fn drop(&mut self) {
         self.0.abort();

@@ -94,7 +94,7 @@ pub(super) async fn run_job(world: &World, ask: &Ask) -> Result<Done, RunError> 
     sweep(world, state.no, began_ms - STALE_PLANS.num_milliseconds()).await?;
     tracing::info!(job.name = %world.job.name, run.no = run_no, run.mode = mode, "run {run_no} of {} begins", world.job.name);
     // Whoever looks from outside sees how far it is, until it ends.
-    let (world, _following) = follow::follow(world, run_no);
+    let (world, following) = follow::follow(world, run_no);
     let world = &world;
     let mut course = Course {
         run_no,
@@ -104,6 +104,7 @@ pub(super) async fn run_job(world: &World, ask: &Ask) -> Result<Done, RunError> 
     let outcome = moves(world, ask, &folder, state, &mut course)
         .instrument(span)
         .await;
+    following.end().await;
     match outcome {
         Ok(outcome) => {
             let outcome = in_time(world, &mut course, outcome);

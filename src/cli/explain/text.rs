@@ -182,7 +182,7 @@ impl Contact {
                 let named = |tag: &Tag| wants.tags.iter().any(|told| told.tag == *tag);
                 let others: Vec<&str> = tags
                     .iter()
-                    .filter(|tag| !named(*tag))
+                    .filter(|tag| !named(tag))
                     .map(|tag| tag.as_str())
                     .collect();
                 if !others.is_empty() {

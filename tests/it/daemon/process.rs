@@ -140,8 +140,7 @@ impl Manager {
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
         let at = found.unwrap();
-        let said = self.heard.drain(..=at).next_back().unwrap();
-        said
+        self.heard.drain(..=at).next_back().unwrap()
     }
 
     /// Returns how many signs of life came within `time`.
