@@ -20,7 +20,7 @@ use crate::rig::Rig;
 use crate::terminal::Terminal;
 
 /// What the README calls the part that is followed here, and where that ends.
-const PART: [&str; 2] = ["## A real location in ten minutes", "**5. A timer.**"];
+const PART: [&str; 2] = ["## A real location in ten minutes", "**5. Let it run.**"];
 
 /// The commands of that part, which the tests below know how to follow.
 const COMMANDS: [&str; 6] = [

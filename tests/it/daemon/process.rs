@@ -342,6 +342,8 @@ async fn a_stuck_state_starves_the_watchdog_and_a_vendor_that_hangs_does_not() {
     blocker.execute_batch("ROLLBACK").unwrap();
     manager.until(&mut daemon, "WATCHDOG=1").await;
     daemon.signal("TERM");
+    // Two that come at once are one to the system.
+    manager.until(&mut daemon, "STOPPING=1").await;
     daemon.signal("TERM");
     let ended = daemon.end().await;
     assert_eq!(ended.code, Some(1), "told twice, it does not wait: {ended}");
