@@ -371,7 +371,7 @@ async fn a_failing_job_says_so_once_and_recovers_by_itself_when_it_was_made_to_w
     let mut daemon = manager.start(&rig, None);
     manager.until(&mut daemon, "1 job fails").await;
     let log = daemon.said();
-    assert_eq!(log.matches("followers failed").count(), 1, "{log}");
+    assert_eq!(log.matches("ERROR followers failed").count(), 1, "{log}");
     assert!(
         log.contains("twitch.token") && log.contains("tried again at"),
         "{log}"
@@ -382,7 +382,7 @@ async fn a_failing_job_says_so_once_and_recovers_by_itself_when_it_was_made_to_w
     manager.until(&mut daemon, "STATUS=running followers").await;
     manager.until(&mut daemon, "STATUS=idle").await;
     assert_eq!(
-        daemon.said().matches("followers failed").count(),
+        daemon.said().matches("ERROR followers failed").count(),
         1,
         "{}",
         daemon.said()
