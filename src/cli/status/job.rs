@@ -116,7 +116,8 @@ impl JobStanding {
             due::next(line, job.timezone, now).ok().flatten()
         };
         let mut standing = JobStanding {
-            next_due_at: next(&job.schedule),
+            // A moment of `full` is a run too.
+            next_due_at: Terms::of(job).ok().and_then(|terms| terms.next(now)),
             next_full_at: next(&job.full),
             ..JobStanding::default()
         };
