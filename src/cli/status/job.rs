@@ -357,7 +357,7 @@ impl RunStanding {
             pass: run.pass,
             exit: run.exit,
             result: match run.ended_ms {
-                Some(_) => look::result(run.exit, report.as_ref()),
+                Some(_) => look::result(run.exit, &run.holder, report.as_ref()),
                 None => "killed",
             },
             digest: run.digest,
