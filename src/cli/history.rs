@@ -32,7 +32,7 @@ pub(super) fn history(
 ) -> Result<Exit, CliError> {
     let config = load(path)?;
     let now = shell.clock.now();
-    let db = Store::look(&config.state)?.ok_or_else(look::never_ran)?;
+    let db = Store::look(&config.state)?.ok_or_else(|| look::never_ran(&shell.typed))?;
     let which = Which {
         jobs: args.jobs.clone(),
         no: None,

@@ -14,6 +14,7 @@ use crate::store::progress::{self, Progress};
 use crate::store::runs::Run;
 
 use super::error::CliError;
+use super::typed::Typed;
 
 /// A run tells of itself every two seconds; one that was silent for so long is dead, or its machine was asleep.
 const SILENT: TimeDelta = TimeDelta::seconds(30);
@@ -265,10 +266,13 @@ pub(super) fn json(what: &str, value: &impl Serialize) -> Result<String, CliErro
 }
 
 /// The error of a state that is not there yet.
-pub(super) fn never_ran() -> CliError {
+pub(super) fn never_ran(typed: &Typed) -> CliError {
     CliError::Usage {
         what: "nothing ever ran with this configuration, so there is nothing to look at".to_owned(),
-        hint: Some("start with `ghl-sync plan`, which changes nothing".to_owned()),
+        hint: Some(format!(
+            "start with `{}`, which changes nothing",
+            typed.command("plan")
+        )),
     }
 }
 

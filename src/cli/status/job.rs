@@ -244,8 +244,9 @@ impl JobStanding {
         lines.push(roster);
         if self.unsettled > 0 {
             lines.push(format!(
-                "{} steps without an answer; the next `ghl-sync apply {}` looks into them",
-                self.unsettled, job.name
+                "{} steps without an answer; the next `{}` looks into them",
+                self.unsettled,
+                typed.command(&format!("apply {}", job.name))
             ));
         }
         let open: Vec<String> = FindingKind::ALL
