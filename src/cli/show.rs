@@ -301,6 +301,10 @@ impl Bare {
                 }
             }
         }
+        let unanswered = match self.is {
+            "running" => "without an answer so far",
+            _ => "without an answer",
+        };
         for (kind, counts) in &self.counts {
             let Counts {
                 planned,
@@ -314,7 +318,7 @@ impl Bare {
                 (done, "done"),
                 (held, "held"),
                 (refused, "refused"),
-                (unknown, "without an answer"),
+                (unknown, unanswered),
                 (dropped, "not sent"),
             ];
             let marks: String = marks
