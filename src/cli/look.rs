@@ -14,6 +14,7 @@ use crate::store::progress::{self, Progress};
 use crate::store::runs::Run;
 
 use super::error::CliError;
+use super::typed::Typed;
 
 /// A run tells of itself every two seconds; one that was silent for so long is dead, or its machine was asleep.
 const SILENT: TimeDelta = TimeDelta::seconds(30);
@@ -151,11 +152,18 @@ pub(super) fn report_of(run: &Run) -> Option<Report> {
     serde_json::from_str(run.summary.as_deref()?).ok()
 }
 
-/// Says how a run that ended with this exit code went.
-pub(super) fn result(exit: Option<i64>, report: Option<&Report>) -> &'static str {
-    let outcome = report.map(|report| &report.outcome);
+/// Says how a run of `holder` that ended with this exit code went.
+pub(super) fn result(exit: Option<i64>, holder: &str, report: Option<&Report>) -> &'static str {
+    words(exit, holder, report.map(|report| &report.outcome))
+}
+
+fn words(exit: Option<i64>, holder: &str, outcome: Option<&Outcome>) -> &'static str {
     match (exit, outcome) {
+        (_, Some(Outcome::Stopped)) if command_of(holder) == "daemon" => {
+            "stopped with the daemon, the next run goes on"
+        }
         (_, Some(Outcome::Stopped)) => "stopped by a person",
+        (_, Some(Outcome::OutOfTime)) => "its time was up, the next run goes on",
         (_, Some(Outcome::Spent)) => "the day's calls were spent",
         (Some(0), _) => "done",
         (Some(2), _) => "done, and it differs",
@@ -258,10 +266,13 @@ pub(super) fn json(what: &str, value: &impl Serialize) -> Result<String, CliErro
 }
 
 /// The error of a state that is not there yet.
-pub(super) fn never_ran() -> CliError {
+pub(super) fn never_ran(typed: &Typed) -> CliError {
     CliError::Usage {
         what: "nothing ever ran with this configuration, so there is nothing to look at".to_owned(),
-        hint: Some("start with `ghl-sync plan`, which changes nothing".to_owned()),
+        hint: Some(format!(
+            "start with `{}`, which changes nothing",
+            typed.command("plan")
+        )),
     }
 }
 
@@ -295,6 +306,29 @@ mod tests {
             ),
         ] {
             assert_eq!(Far::of(&progress).words(), words);
+        }
+    }
+
+    #[test]
+    fn a_run_that_was_cut_is_not_called_done_and_the_end_of_the_daemon_is_no_person() {
+        let (daemon, person) = ("ghl-sync daemon, process 7, since x", "ghl-sync apply");
+        for (exit, holder, outcome, said) in [
+            (1, person, Outcome::Stopped, "stopped by a person"),
+            (
+                1,
+                daemon,
+                Outcome::Stopped,
+                "stopped with the daemon, the next run goes on",
+            ),
+            (
+                0,
+                daemon,
+                Outcome::OutOfTime,
+                "its time was up, the next run goes on",
+            ),
+            (0, daemon, Outcome::Finished, "done"),
+        ] {
+            assert_eq!(words(Some(exit), holder, Some(&outcome)), said);
         }
     }
 
