@@ -11,7 +11,7 @@ use crate::config::{Account, Config};
 use crate::model::AccountName;
 use crate::report::{hidden, number};
 use crate::store::conditions::Condition;
-use crate::store::standing::LastUpkeep;
+use crate::store::kept::LastUpkeep;
 use crate::store::{LoginFacts, LoginKind, Usage, tokens};
 
 use super::super::auth::logs_in;
