@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use crate::model::JobName;
 use crate::report::{self, Counts, Outcome, Report, duration, number, plain, wrapped};
+use crate::run::RunError;
 use crate::store::Lock;
 use crate::store::progress::{self, Progress};
 use crate::store::runs::Run;
@@ -151,12 +152,17 @@ pub(super) fn report_of(run: &Run) -> Option<Report> {
     serde_json::from_str(run.summary.as_deref()?).ok()
 }
 
-/// Says how a run that ended with this exit code went.
-pub(super) fn result(exit: Option<i64>, report: Option<&Report>) -> &'static str {
+/// Says how a run that ended with this exit code went; `why` is what one without a report said.
+pub(super) fn result(
+    exit: Option<i64>,
+    report: Option<&Report>,
+    why: Option<&str>,
+) -> &'static str {
     let outcome = report.map(|report| &report.outcome);
     match (exit, outcome) {
         (_, Some(Outcome::Stopped)) => "stopped by a person",
         (_, Some(Outcome::Spent)) => "the day's calls were spent",
+        (Some(6), None) if why.is_some_and(RunError::is_spent) => "the day's calls were spent",
         (Some(0), _) => "done",
         (Some(2), _) => "done, and it differs",
         (Some(3), _) => "done, but for what a guard held",

@@ -1,6 +1,6 @@
 //! Who is told of what: messages, pings, figures and the journal, with listeners on the loopback address.
 
-mod listener;
+pub(crate) mod listener;
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -43,7 +43,7 @@ fn add(rig: &Rig, more: &str, team: &Listener, ping: &Listener) {
 }
 
 /// Runs a command of the program in this process, on the rig's clock.
-async fn says(rig: &Rig, args: &[&str]) -> (Exit, String) {
+pub(crate) async fn says(rig: &Rig, args: &[&str]) -> (Exit, String) {
     let kept = Kept::default();
     let progress = Progress::lines(Box::new(kept.clone()));
     let mut shell = Shell::new(Box::new(kept.clone()), progress, rig.clock.clone());

@@ -356,7 +356,7 @@ impl RunStanding {
             pass: run.pass,
             exit: run.exit,
             result: match run.ended_ms {
-                Some(_) => look::result(run.exit, report.as_ref()),
+                Some(_) => look::result(run.exit, report.as_ref(), run.why.as_deref()),
                 None => "killed",
             },
             digest: run.digest,

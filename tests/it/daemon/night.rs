@@ -1,5 +1,7 @@
 //! What keeps a daemon from its schedules although nothing is wrong any more.
 
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -9,6 +11,8 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use crate::rig::{JOB, Rig, minutes, settings};
+use crate::telling::listener::Listener;
+use crate::telling::says;
 
 struct Night {
     rig: Rig,
@@ -23,7 +27,11 @@ impl Night {
             "timezone = \"UTC\"",
             "timezone = \"UTC\"\nschedule = \"*/30 * * * *\"",
         );
-        let mut rig = Rig::with_job(settings(5, 2), &job).await;
+        Night::of(Rig::with_job(settings(5, 2), &job).await, off_ms).await
+    }
+
+    /// Starts a daemon with the rig's job, once it is approved.
+    async fn of(mut rig: Rig, off_ms: i64) -> Night {
         rig.apply_all().await;
         rig.close();
         rig.sandbox
@@ -80,4 +88,38 @@ async fn a_pause_that_a_vendor_asks_for_is_not_taken_for_a_spent_day() {
     assert_eq!(night.pass(minutes(5)).await, 0);
     assert_eq!(night.pass(minutes(8)).await, 1);
     assert_eq!(night.pass(minutes(2)).await, 0);
+}
+
+#[tokio::test]
+async fn a_day_that_is_spent_at_the_first_call_fails_no_check_and_is_called_what_it_is() {
+    let ping = Listener::start().await;
+    let job = format!("schedule = \"*/30 * * * *\"\nping = \"file:ping.url\"\n{JOB}");
+    let rig = Rig::with_job(settings(5, 2), &job).await;
+    let url = rig.folder.join("ping.url");
+    fs::write(&url, ping.address()).unwrap();
+    fs::set_permissions(url, fs::Permissions::from_mode(0o600)).unwrap();
+    let mut night = Night::of(rig, 0).await;
+    let pause = FaultKind::TooMany {
+        retry_after: Some(7_200),
+    };
+    night
+        .rig
+        .sandbox
+        .fault(Fault::new(pause).on("POST /contacts/search"));
+    assert_eq!(night.pass(minutes(31)).await, 1);
+    let address = ping.path();
+    assert_eq!(ping.paths(), [format!("{address}/start"), address.clone()]);
+    let body = ping.texts().pop().unwrap();
+    assert!(body.starts_with("exit 6: the calls are spent"), "{body}");
+    // Nothing is tried, and nothing pinged, until the calls are back.
+    assert_eq!(night.pass(minutes(60)).await, 0);
+    let (_, history) = says(&night.rig, &["history"]).await;
+    let spent = history.contains("the day's calls were spent: account main: ");
+    assert!(spent && !history.contains("out of touch"), "{history}");
+    let (_, status) = says(&night.rig, &["status"]).await;
+    assert!(status.contains("the day's calls were spent"), "{status}");
+    assert!(!status.contains("out of touch"), "{status}");
+    assert_eq!(night.pass(minutes(65)).await, 1);
+    assert_eq!(ping.paths().len(), 4);
+    assert_eq!(ping.paths()[3], address);
 }
