@@ -254,14 +254,17 @@ async fn give_back(worlds: &Worlds, stop: &Stop) -> Result<Option<u64>, StoreErr
     let Some(leases) = nobody_runs(worlds) else {
         return Ok(None);
     };
-    drop(leases);
     let path = store.path().to_owned();
-    aside(move || freeing::rewrite(&path, &fill))
-        .await
-        .map(Some)
+    aside(move || {
+        // Held to the end of the work, also when nobody waits for it any more.
+        let _leases = leases;
+        freeing::rewrite(&path, &fill)
+    })
+    .await
+    .map(Some)
 }
 
-/// Takes the lock of every job for a moment; `None` when one is at work.
+/// Takes the lock of every job; `None` when one is at work.
 fn nobody_runs(worlds: &Worlds) -> Option<Vec<Lock>> {
     let folder = &worlds.config().state;
     let locks: Vec<PathBuf> = fs::read_dir(folder)
@@ -281,4 +284,57 @@ fn nobody_runs(worlds: &Worlds) -> Option<Vec<Lock>> {
             Ok(Taken::Busy { .. }) | Err(_) => None,
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use rusqlite::Connection;
+
+    use crate::model::Clock;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn no_run_begins_while_the_file_is_rewritten() {
+        let folder =
+            std::env::temp_dir().join(format!("ghl-sync-give-back-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&folder);
+        let state = folder.join("state");
+        fs::create_dir_all(&state).unwrap();
+        fs::create_dir_all(folder.join("schedules")).unwrap();
+        let main = folder.join("ghl-sync.toml");
+        let text = "[accounts.main]\nservice = 'highlevel'\nlocation = 'L0c'\n";
+        fs::write(&main, text).unwrap();
+        // A file of an earlier release, mostly free.
+        let early = Connection::open(state.join(STATE_FILE)).unwrap();
+        early.execute_batch("CREATE TABLE early(x)").unwrap();
+        drop(early);
+        let config = crate::config::load(&main).unwrap();
+        let worlds = Worlds::open(config, Clock::system()).await.unwrap();
+        let fill = worlds.store().write(|db| {
+            for _ in 0..18 {
+                db.execute("INSERT INTO early VALUES(zeroblob(1000000))", [])?;
+            }
+            Ok(db.execute("DELETE FROM early", [])?)
+        });
+        fill.await.unwrap();
+        let lock = state.join("job-followers.lock");
+        fs::write(&lock, "").unwrap();
+        // Somebody writes, so that the work has to wait.
+        let other = Connection::open(state.join(STATE_FILE)).unwrap();
+        other.execute_batch("BEGIN IMMEDIATE").unwrap();
+        let stop = Stop::default();
+        let mut work = std::pin::pin!(give_back(&worlds, &stop));
+        let begun = tokio::time::timeout(Duration::ZERO, &mut work).await;
+        assert!(begun.is_err(), "{begun:?}");
+        let holder = Lock::holder(&lock).unwrap().unwrap_or_default();
+        assert!(holder.contains("state upkeep"), "{holder}");
+        other.execute_batch("ROLLBACK").unwrap();
+        let freed = work.await.unwrap().unwrap();
+        assert!(freed >= 17_000_000, "{freed}");
+        assert_eq!(Lock::holder(&lock).unwrap(), None);
+        fs::remove_dir_all(folder).unwrap();
+    }
 }
