@@ -43,6 +43,10 @@ pub(in crate::cli) struct Kept {
     pub(in crate::cli) rotated: usize,
     /// How much was given back to the disk.
     pub(in crate::cli) freed_bytes: u64,
+    /// Whether the check came to its end.
+    pub(in crate::cli) is_checked: bool,
+    /// Whether it was told to end before all parts were tried.
+    pub(in crate::cli) is_stopped: bool,
     /// What is wrong with the state, and which parts failed, with why.
     pub(in crate::cli) wrong: Vec<String>,
     /// How long it took, in seconds.
@@ -56,7 +60,7 @@ impl Kept {
         if let Some(pruned) = pruned_words(&self.pruned) {
             parts.push(format!("{pruned} went"));
         }
-        if self.wrong.is_empty() {
+        if self.is_checked && self.wrong.is_empty() {
             parts.push(format!("sound ({} check)", self.depth.word()));
         }
         if let Some(Copied { path, bytes }) = &self.copied {
@@ -69,6 +73,9 @@ impl Kept {
             parts.push(format!("{} given back to the disk", size(self.freed_bytes)));
         }
         parts.extend(self.wrong.iter().cloned());
+        if self.is_stopped {
+            parts.push("stopped before its end".to_owned());
+        }
         format!("upkeep: {}; {}", parts.join(", "), duration(self.seconds))
     }
 }
@@ -117,11 +124,12 @@ pub(super) async fn command(
     })
 }
 
-/// Keeps the state in order: takes old runs away, checks, copies, gives room back. No run waits for it longer than for one commit.
+/// Keeps the state in order: takes old runs away, checks, copies, gives room back. No run waits for it longer than for one commit. `stop`
+/// ends it between two parts.
 ///
 /// Errors: `Busy` when another process is at it; [`CliError::Care`] with everything that is wrong or failed, after all parts were tried.
-pub(in crate::cli) async fn upkeep(worlds: &Worlds) -> Result<Kept, CliError> {
-    let kept = keep(worlds, &Stop::default()).await?;
+pub(in crate::cli) async fn upkeep(worlds: &Worlds, stop: &Stop) -> Result<Kept, CliError> {
+    let kept = keep(worlds, stop).await?;
     if kept.wrong.is_empty() {
         return Ok(kept);
     }
@@ -151,6 +159,8 @@ async fn keep(worlds: &Worlds, stop: &Stop) -> Result<Kept, CliError> {
         copied: None,
         rotated: 0,
         freed_bytes: 0,
+        is_checked: false,
+        is_stopped: false,
         wrong: Vec::new(),
         seconds: 0.0,
     };
@@ -171,6 +181,7 @@ async fn keep(worlds: &Worlds, stop: &Stop) -> Result<Kept, CliError> {
         );
         match aside(move || check::look(&folder, depth)).await {
             Ok((wrong, _)) if wrong.is_empty() => {
+                kept.is_checked = true;
                 noted.checked_ms = (depth == Depth::Whole).then_some(now_ms);
             }
             Ok((wrong, _)) => kept.wrong.push(format!(
@@ -217,6 +228,7 @@ async fn keep(worlds: &Worlds, stop: &Stop) -> Result<Kept, CliError> {
         }
     }
 
+    kept.is_stopped = stop.is_asked();
     kept.seconds = began.elapsed().as_secs_f64();
     noted.what = Some(kept.line());
     noted.ended_ms = Some(clock.now().timestamp_millis());

@@ -110,14 +110,19 @@ async fn once(task: &Task) -> Ended {
     }
 }
 
-/// Starts upkeep of the state; `Event::Kept` tells its end.
+/// Starts upkeep of the state, which `stop` ends between two of its parts; `Event::Kept` tells its end.
 ///
 /// Errors: the system has no thread to give.
-pub(super) fn keep(worlds: Arc<Worlds>, tell: mpsc::UnboundedSender<Event>) -> std::io::Result<()> {
+pub(super) fn keep(
+    worlds: Arc<Worlds>,
+    stop: Stop,
+    tell: mpsc::UnboundedSender<Event>,
+) -> std::io::Result<()> {
     let handle = Handle::current();
     let thread = std::thread::Builder::new().name("upkeep".to_owned());
     thread.spawn(move || {
-        let kept = catch_unwind(AssertUnwindSafe(|| handle.block_on(care::upkeep(&worlds))));
+        let upkeep = care::upkeep(&worlds, &stop);
+        let kept = catch_unwind(AssertUnwindSafe(|| handle.block_on(upkeep)));
         match kept {
             // It said itself what it did.
             Ok(Ok(_)) => {}

@@ -7,16 +7,19 @@ use std::time::Duration;
 
 use ghl_sync::cli::daemon::{Event, Service, for_tests};
 use ghl_sync::sandbox::{Fault, FaultKind};
+use ghl_sync::store::STATE_FILE;
+use ghl_sync::store::kept::last_upkeep;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
-use crate::rig::{JOB, Rig, minutes, settings};
+use crate::rig::{JOB, Rig, hours, minutes, settings};
 use crate::telling::listener::Listener;
 use crate::telling::says;
 
 struct Night {
     rig: Rig,
     service: Service,
+    tell: mpsc::UnboundedSender<Event>,
     events: mpsc::UnboundedReceiver<Event>,
 }
 
@@ -38,11 +41,12 @@ impl Night {
             .clock_offset()
             .fetch_add(off_ms, Ordering::SeqCst);
         let (tell, events) = mpsc::unbounded_channel();
-        let service = for_tests(&rig.config_path(), rig.clock.clone(), tell).await;
+        let service = for_tests(&rig.config_path(), rig.clock.clone(), tell.clone()).await;
         let service = service.unwrap_or_else(|error| panic!("{error}"));
         Night {
             rig,
             service,
+            tell,
             events,
         }
     }
@@ -122,4 +126,23 @@ async fn a_day_that_is_spent_at_the_first_call_fails_no_check_and_is_called_what
     assert_eq!(night.pass(minutes(65)).await, 1);
     assert_eq!(ping.paths().len(), 4);
     assert_eq!(ping.paths()[3], address);
+}
+
+#[tokio::test]
+async fn a_service_that_ends_lets_upkeep_end_first_and_tells_it_to() {
+    let mut night = Night::of(Rig::with_job(settings(3, 2), JOB).await, 0).await;
+    night.rig.advance(hours(24));
+    let file = night.rig.state().join(STATE_FILE);
+    // Keeps upkeep from beginning until the service was told to end.
+    let other = rusqlite::Connection::open(file).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    night.tell.send(Event::Stop).unwrap();
+    let serving = night.service.serve(&mut night.events);
+    let ending = async { other.execute_batch("ROLLBACK").unwrap() };
+    tokio::join!(biased; serving, ending);
+    let last = last_upkeep(&night.service.store().reader().unwrap()).unwrap();
+    assert!(last.ended_ms.is_some(), "{last:?}");
+    let what = last.what.unwrap();
+    assert!(what.starts_with("upkeep: stopped before its end"), "{what}");
+    assert!(!night.rig.state().join("backups").exists());
 }
