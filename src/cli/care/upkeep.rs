@@ -21,6 +21,7 @@ use super::super::error::CliError;
 use super::super::exit::Exit;
 use super::super::runs::{holder, load};
 use super::super::shell::Shell;
+use super::super::telling;
 use super::super::worlds::Worlds;
 use super::{
     SCHEMA, aside, backup::into_folder, check, lease, no_state, prune, pruned_json, pruned_words,
@@ -97,7 +98,7 @@ pub(super) async fn command(
         .await?
         .typing(&shell.typed);
     shell.progress.waiting("keeping the state in order");
-    let kept = keep(&worlds, &shell.stop).await;
+    let kept = kept(&worlds, &shell.stop).await;
     shell.progress.finish();
     let kept = kept?;
     match args.format {
@@ -129,13 +130,18 @@ pub(super) async fn command(
 ///
 /// Errors: `Busy` when another process is at it; [`CliError::Care`] with everything that is wrong or failed, after all parts were tried.
 pub(in crate::cli) async fn upkeep(worlds: &Worlds, stop: &Stop) -> Result<Kept, CliError> {
-    let kept = keep(worlds, stop).await?;
-    if kept.wrong.is_empty() {
-        return Ok(kept);
+    let kept = kept(worlds, stop).await?;
+    match kept.error() {
+        None => Ok(kept),
+        Some(error) => Err(error),
     }
-    Err(CliError::Care {
-        what: kept.wrong.join("; "),
-    })
+}
+
+/// Does all parts and tells of the end.
+async fn kept(worlds: &Worlds, stop: &Stop) -> Result<Kept, CliError> {
+    let kept = keep(worlds, stop).await;
+    telling::kept(worlds, kept.as_ref()).await;
+    kept
 }
 
 /// Does all parts; `stop` ends them between two, and the first between two commits.
@@ -238,6 +244,13 @@ async fn keep(worlds: &Worlds, stop: &Stop) -> Result<Kept, CliError> {
 }
 
 impl Kept {
+    /// Returns what is wrong and what failed; `None` when nothing is.
+    pub(in crate::cli) fn error(&self) -> Option<CliError> {
+        (!self.wrong.is_empty()).then(|| CliError::Care {
+            what: self.wrong.join("; "),
+        })
+    }
+
     fn failed(&mut self, what: &str, error: &StoreError) {
         self.wrong.push(format!("{what}: {error}"));
     }

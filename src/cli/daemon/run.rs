@@ -49,12 +49,17 @@ pub(super) fn start(task: Task, tell: mpsc::UnboundedSender<Event>) -> std::io::
     start_with(task.job.clone(), tell, move |handle| {
         let ended = catch_unwind(AssertUnwindSafe(|| handle.block_on(once(&task))));
         ended.unwrap_or_else(|panic| {
-            let error = CliError::Run(RunError::Bug {
-                what: "it ended in the middle, and the log says where".to_owned(),
-            });
-            handle.block_on(telling::ended(&task.worlds, &task.job, Err(&error), true));
+            let error = Err(&broken());
+            handle.block_on(telling::ended(&task.worlds, &task.job, error, true));
             resume_unwind(panic)
         })
+    })
+}
+
+/// What is told of a panic.
+fn broken() -> CliError {
+    CliError::Run(RunError::Bug {
+        what: "it ended in the middle, and the log says where".to_owned(),
     })
 }
 
@@ -130,8 +135,8 @@ pub(super) fn keep(
                 tracing::info!("upkeep is under way elsewhere: {holder}");
             }
             Ok(Err(error)) => tracing::error!("upkeep of the state failed: {error}"),
-            // The hook told of it already.
-            Err(_) => {}
+            // The hook told of it already, but only the log.
+            Err(_) => handle.block_on(telling::kept(&worlds, Err(&broken()))),
         }
         // Nobody listens any more when the service has ended.
         let _ = tell.send(Event::Kept);

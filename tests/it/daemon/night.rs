@@ -146,3 +146,33 @@ async fn a_service_that_ends_lets_upkeep_end_first_and_tells_it_to() {
     assert!(what.starts_with("upkeep: stopped before its end"), "{what}");
     assert!(!night.rig.state().join("backups").exists());
 }
+
+#[tokio::test]
+async fn upkeep_of_the_service_that_fails_is_told_within_a_minute() {
+    let team = Listener::start().await;
+    let rig = Rig::with_job(settings(3, 2), JOB).await;
+    let url = rig.folder.join("team.url");
+    fs::write(&url, team.address()).unwrap();
+    fs::set_permissions(url, fs::Permissions::from_mode(0o600)).unwrap();
+    let main = fs::read_to_string(rig.config_path()).unwrap();
+    let more = "[notify.team]\nkind = \"json\"\nurl = \"file:team.url\"\n";
+    fs::write(rig.config_path(), format!("{main}{more}")).unwrap();
+    let mut night = Night::of(rig, 0).await;
+    fs::write(night.rig.state().join("backups"), "a file").unwrap();
+    night.rig.advance(hours(24));
+    night.service.look().await;
+    let event = timeout(Duration::from_secs(60), night.events.recv()).await;
+    night.service.hear(event.unwrap().unwrap()).await;
+    assert_eq!(team.paths().len(), 0);
+    night.service.hear(Event::Minute).await;
+    let sent = async {
+        while team.paths().is_empty() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(Duration::from_secs(60), sent).await.unwrap();
+    let message = team.bodies().remove(0);
+    assert_eq!(message["kind"], "failure");
+    let what = message["what"].as_str().unwrap();
+    assert!(what.starts_with("no copy could be made"), "{what}");
+}
