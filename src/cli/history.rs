@@ -114,10 +114,12 @@ impl Past {
             Life::Ended => match (&report, &run.why) {
                 (None, Some(why)) => format!(
                     "{}: {}",
-                    look::result(run.exit, &run.holder, None),
+                    look::result(run.exit, &run.holder, None, Some(why)),
                     hidden(why.lines().next().unwrap_or_default())
                 ),
-                (report, _) => look::result(run.exit, &run.holder, report.as_ref()).to_owned(),
+                (report, _) => {
+                    look::result(run.exit, &run.holder, report.as_ref(), None).to_owned()
+                }
             },
             Life::GoesOn(_) => match &far {
                 Some(far) => format!("goes on: {}", far.words()),

@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use crate::model::JobName;
 use crate::report::{self, Counts, Outcome, Report, duration, number, plain, wrapped};
+use crate::run::RunError;
 use crate::store::Lock;
 use crate::store::progress::{self, Progress};
 use crate::store::runs::Run;
@@ -152,12 +153,22 @@ pub(super) fn report_of(run: &Run) -> Option<Report> {
     serde_json::from_str(run.summary.as_deref()?).ok()
 }
 
-/// Says how a run of `holder` that ended with this exit code went.
-pub(super) fn result(exit: Option<i64>, holder: &str, report: Option<&Report>) -> &'static str {
-    words(exit, holder, report.map(|report| &report.outcome))
+/// Says how a run of `holder` that ended with this exit code went; `why` is what one without a report said.
+pub(super) fn result(
+    exit: Option<i64>,
+    holder: &str,
+    report: Option<&Report>,
+    why: Option<&str>,
+) -> &'static str {
+    words(exit, holder, report.map(|report| &report.outcome), why)
 }
 
-fn words(exit: Option<i64>, holder: &str, outcome: Option<&Outcome>) -> &'static str {
+fn words(
+    exit: Option<i64>,
+    holder: &str,
+    outcome: Option<&Outcome>,
+    why: Option<&str>,
+) -> &'static str {
     match (exit, outcome) {
         (_, Some(Outcome::Stopped)) if command_of(holder) == "daemon" => {
             "stopped with the daemon, the next run goes on"
@@ -165,6 +176,7 @@ fn words(exit: Option<i64>, holder: &str, outcome: Option<&Outcome>) -> &'static
         (_, Some(Outcome::Stopped)) => "stopped by a person",
         (_, Some(Outcome::OutOfTime)) => "its time was up, the next run goes on",
         (_, Some(Outcome::Spent)) => "the day's calls were spent",
+        (Some(6), None) if why.is_some_and(RunError::is_spent) => "the day's calls were spent",
         (Some(0), _) => "done",
         (Some(2), _) => "done, and it differs",
         (Some(3), _) => "done, but for what a guard held",
@@ -328,7 +340,7 @@ mod tests {
             ),
             (0, daemon, Outcome::Finished, "done"),
         ] {
-            assert_eq!(words(Some(exit), holder, Some(&outcome)), said);
+            assert_eq!(words(Some(exit), holder, Some(&outcome), None), said);
         }
     }
 

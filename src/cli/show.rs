@@ -293,7 +293,7 @@ impl Bare {
                 lines.push(format!(
                     "{what} began {began} and failed{} without a report: {}.",
                     took.unwrap_or_default(),
-                    look::result(self.exit, &self.holder, None)
+                    look::result(self.exit, &self.holder, None, self.why.as_deref())
                 ));
                 match &self.why {
                     Some(why) => lines.push(format!("it said: {why}")),

@@ -14,7 +14,7 @@ use serde::Serialize;
 use crate::config::Config;
 use crate::model::{AccountName, JobName};
 use crate::report::{duration, escaped};
-use crate::store::{Store, Usage, conditions, standing};
+use crate::store::{Store, Usage, conditions, kept};
 
 use super::args::{self, Format};
 use super::error::CliError;
@@ -79,7 +79,8 @@ impl Standing {
         }
         let usages = state.map_or(Ok(Vec::new()), |db| Usage::all(db, now))?;
         let conditions = state.map_or(Ok(Vec::new()), conditions::standing)?;
-        let upkeep = state.map_or(Ok(None), standing::last_upkeep)?;
+        let upkeep = state.map(kept::last_upkeep).transpose()?;
+        let upkeep = upkeep.filter(|last| last.began_ms.is_some());
         Ok(Standing {
             schema: SCHEMA,
             now,

@@ -9,6 +9,9 @@ use crate::model::{AccountName, JobName};
 use crate::net::{AuthError, CallError, TokenKind};
 use crate::store::{LoginKind, StoreError, VaultError};
 
+/// How the words of [`RunError::Spent`] end, and no others.
+const SPENT_ADVICE: &str = "; nothing is lost, run it again then";
+
 /// Why a run ended without a report of its own; variants by exit code.
 #[derive(Debug)]
 pub enum RunError {
@@ -87,10 +90,7 @@ impl fmt::Display for RunError {
             }
             RunError::Spent { account, until } => {
                 let spent = CallError::Spent { until: *until };
-                write!(
-                    f,
-                    "account {account}: {spent}; nothing is lost, run it again then"
-                )
+                write!(f, "account {account}: {spent}{SPENT_ADVICE}")
             }
             RunError::Approval { why } => f.write_str(why),
             RunError::State(error) => error.fmt(f),
@@ -127,6 +127,11 @@ impl RunError {
             RunError::OutOfTouch { .. } | RunError::Spent { .. } => 6,
             RunError::State(_) | RunError::Io { .. } | RunError::Bug { .. } => 1,
         }
+    }
+
+    /// Returns whether these are the words of [`RunError::Spent`]: of a run without a report they are all that is kept.
+    pub fn is_spent(said: &str) -> bool {
+        said.starts_with("account ") && said.ends_with(SPENT_ADVICE)
     }
 
     /// Says what a failed call means for a run of `job` on `account`.
@@ -249,5 +254,25 @@ pub(super) fn scope_advice(call: &str, token: &TokenKind) -> String {
         } => format!(
             "add the scope {scope} to the private integration in HighLevel; the token stays the same"
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_spent_day_is_known_by_its_words_and_an_outage_is_none() {
+        let account: AccountName = "main".try_into().unwrap();
+        let spent = RunError::Spent {
+            account: account.clone(),
+            until: DateTime::UNIX_EPOCH,
+        };
+        assert!(RunError::is_spent(&spent.to_string()));
+        let away = RunError::OutOfTouch {
+            account,
+            why: "the budget of calls is spent".to_owned(),
+        };
+        assert!(!RunError::is_spent(&away.to_string()));
     }
 }

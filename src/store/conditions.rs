@@ -48,7 +48,7 @@ impl ConditionKind {
 /// Something that is not as it should be, while it stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Condition {
-    /// `job:NAME`, `account:NAME` or `state`.
+    /// `job:NAME`, `account:NAME`, `state` or `upkeep`.
     pub subject: String,
     /// What sort.
     pub kind: ConditionKind,

@@ -28,7 +28,6 @@ pub mod progress;
 pub mod restore;
 pub mod rows;
 pub mod runs;
-pub mod standing;
 pub mod tokens;
 mod vault;
 pub mod walks;

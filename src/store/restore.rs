@@ -200,6 +200,8 @@ const CARRIED: &[(&str, &str)] = &[
         "name, window_max, window_ms, next_free_ns, hold_until_ms, day_limit, day_used, day_ends_ms, heard_ms",
     ),
     ("condition", "subject, kind, what, hash, since_ms"),
+    // Without it a condition that people know of would be told anew, and its end to nobody.
+    ("told", "subject, kind, hash, times, changes, flaps"),
     ("notice", "no, target, made_ms, sent_ms, tries, body"),
     (
         "upkeep",

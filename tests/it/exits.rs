@@ -68,6 +68,10 @@ async fn a_day_that_is_spent_is_out_of_touch_and_says_when_it_goes_on() {
         .await
         .exits(6)
         .complains(&["the budget of calls is spent until 20", "nothing is lost"]);
+    program(&rig, &["show", "2"])
+        .await
+        .exits(0)
+        .says(&["the day's calls were spent"]);
     assert_eq!(rig.sandbox.too_many(), 0);
 }
 

@@ -1,6 +1,6 @@
 //! Who is told of what: messages, pings, figures and the journal, with listeners on the loopback address.
 
-mod listener;
+pub(crate) mod listener;
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -43,7 +43,7 @@ fn add(rig: &Rig, more: &str, team: &Listener, ping: &Listener) {
 }
 
 /// Runs a command of the program in this process, on the rig's clock.
-async fn says(rig: &Rig, args: &[&str]) -> (Exit, String) {
+pub(crate) async fn says(rig: &Rig, args: &[&str]) -> (Exit, String) {
     let kept = Kept::default();
     let progress = Progress::lines(Box::new(kept.clone()));
     let mut shell = Shell::new(Box::new(kept.clone()), progress, rig.clock.clone());
@@ -146,6 +146,57 @@ async fn an_outage_is_told_at_the_third_failure_and_a_blip_never() {
         .into_iter()
         .filter(|path| path.ends_with("/fail"));
     assert_eq!(fails.count(), 6);
+}
+
+#[tokio::test]
+async fn upkeep_that_fails_is_told_until_it_works_and_good_runs_do_not_end_it() {
+    let (team, ping) = (Listener::start().await, Listener::start().await);
+    let more = format!("[metrics]\ntextfile = \"it.prom\"\n[notify.team]\n{ALL_ON}");
+    let rig = told(&more, &team, &ping).await;
+    says(&rig, &["apply", "followers", "--allow", "first"]).await;
+    // No copy can be put into this.
+    let folder = rig.state().join("backups");
+    fs::write(&folder, "a file").unwrap();
+    for _ in 0..2 {
+        let (exit, said) = says(&rig, &["state", "upkeep"]).await;
+        assert_eq!(exit, Exit::Failed, "{said}");
+        rig.advance(minutes(5));
+        // What sends it need not be what saw it.
+        let (exit, said) = says(&rig, SCHEDULED).await;
+        assert_eq!(exit, Exit::Done, "{said}");
+    }
+    let messages = team.bodies();
+    assert_eq!(kinds(&messages), ["failure"], "{messages:?}");
+    let summary = messages[0]["summary"].as_str().unwrap();
+    assert!(
+        summary.starts_with("upkeep of the state fails since "),
+        "{summary}"
+    );
+    assert!(summary.contains("no copy could be made"), "{summary}");
+    let path = rig.config_path().display().to_string();
+    let again = format!("ghl-sync state upkeep --config {path}");
+    assert_eq!(messages[0]["command"], again.as_str());
+    assert_eq!(
+        (&messages[0]["job"], &messages[0]["account"]),
+        (&Value::Null, &Value::Null)
+    );
+    let (_, standing) = says(&rig, &["notify"]).await;
+    assert!(
+        standing.contains("stands: upkeep failure since"),
+        "{standing}"
+    );
+    let figures = || fs::read_to_string(rig.folder.join("it.prom")).unwrap();
+    assert!(figures().contains("ghl_sync_last_upkeep_timestamp_seconds "));
+    assert!(!figures().contains("ghl_sync_last_backup_timestamp_seconds"));
+    fs::remove_file(folder).unwrap();
+    let (exit, said) = says(&rig, &["state", "upkeep"]).await;
+    assert_eq!(exit, Exit::Done, "{said}");
+    says(&rig, SCHEDULED).await;
+    let messages = team.bodies();
+    assert_eq!(kinds(&messages), ["failure", "recovered"], "{messages:?}");
+    let figures = figures();
+    assert!(figures.contains("ghl_sync_last_backup_timestamp_seconds "));
+    assert!(!figures.contains("subject=\"upkeep\""), "{figures}");
 }
 
 #[tokio::test]

@@ -21,7 +21,7 @@ use super::runs::holder;
 use super::shell::Shell;
 
 pub(super) use prune::{after_run, prune};
-pub(super) use upkeep::upkeep;
+pub(super) use upkeep::{Kept, upkeep};
 
 /// What the first Ctrl-C is answered with while old rows are taken away or upkeep is under way.
 pub(super) const STOPPING: &str =

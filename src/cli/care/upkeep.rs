@@ -21,6 +21,7 @@ use super::super::error::CliError;
 use super::super::exit::Exit;
 use super::super::runs::{holder, load};
 use super::super::shell::Shell;
+use super::super::telling;
 use super::super::worlds::Worlds;
 use super::{
     SCHEMA, aside, backup::into_folder, check, lease, no_state, prune, pruned_json, pruned_words,
@@ -43,6 +44,10 @@ pub(in crate::cli) struct Kept {
     pub(in crate::cli) rotated: usize,
     /// How much was given back to the disk.
     pub(in crate::cli) freed_bytes: u64,
+    /// Whether the check came to its end.
+    pub(in crate::cli) is_checked: bool,
+    /// Whether it was told to end before all parts were tried.
+    pub(in crate::cli) is_stopped: bool,
     /// What is wrong with the state, and which parts failed, with why.
     pub(in crate::cli) wrong: Vec<String>,
     /// How long it took, in seconds.
@@ -56,7 +61,7 @@ impl Kept {
         if let Some(pruned) = pruned_words(&self.pruned) {
             parts.push(format!("{pruned} went"));
         }
-        if self.wrong.is_empty() {
+        if self.is_checked && self.wrong.is_empty() {
             parts.push(format!("sound ({} check)", self.depth.word()));
         }
         if let Some(Copied { path, bytes }) = &self.copied {
@@ -69,6 +74,9 @@ impl Kept {
             parts.push(format!("{} given back to the disk", size(self.freed_bytes)));
         }
         parts.extend(self.wrong.iter().cloned());
+        if self.is_stopped {
+            parts.push("stopped before its end".to_owned());
+        }
         format!("upkeep: {}; {}", parts.join(", "), duration(self.seconds))
     }
 }
@@ -90,7 +98,7 @@ pub(super) async fn command(
         .await?
         .typing(&shell.typed);
     shell.progress.waiting("keeping the state in order");
-    let kept = keep(&worlds, &shell.stop).await;
+    let kept = kept(&worlds, &shell.stop).await;
     shell.progress.finish();
     let kept = kept?;
     match args.format {
@@ -117,17 +125,23 @@ pub(super) async fn command(
     })
 }
 
-/// Keeps the state in order: takes old runs away, checks, copies, gives room back. No run waits for it longer than for one commit.
+/// Keeps the state in order: takes old runs away, checks, copies, gives room back. No run waits for it longer than for one commit. `stop`
+/// ends it between two parts.
 ///
 /// Errors: `Busy` when another process is at it; [`CliError::Care`] with everything that is wrong or failed, after all parts were tried.
-pub(in crate::cli) async fn upkeep(worlds: &Worlds) -> Result<Kept, CliError> {
-    let kept = keep(worlds, &Stop::default()).await?;
-    if kept.wrong.is_empty() {
-        return Ok(kept);
+pub(in crate::cli) async fn upkeep(worlds: &Worlds, stop: &Stop) -> Result<Kept, CliError> {
+    let kept = kept(worlds, stop).await?;
+    match kept.error() {
+        None => Ok(kept),
+        Some(error) => Err(error),
     }
-    Err(CliError::Care {
-        what: kept.wrong.join("; "),
-    })
+}
+
+/// Does all parts and tells of the end.
+async fn kept(worlds: &Worlds, stop: &Stop) -> Result<Kept, CliError> {
+    let kept = keep(worlds, stop).await;
+    telling::kept(worlds, kept.as_ref()).await;
+    kept
 }
 
 /// Does all parts; `stop` ends them between two, and the first between two commits.
@@ -151,6 +165,8 @@ async fn keep(worlds: &Worlds, stop: &Stop) -> Result<Kept, CliError> {
         copied: None,
         rotated: 0,
         freed_bytes: 0,
+        is_checked: false,
+        is_stopped: false,
         wrong: Vec::new(),
         seconds: 0.0,
     };
@@ -171,6 +187,7 @@ async fn keep(worlds: &Worlds, stop: &Stop) -> Result<Kept, CliError> {
         );
         match aside(move || check::look(&folder, depth)).await {
             Ok((wrong, _)) if wrong.is_empty() => {
+                kept.is_checked = true;
                 noted.checked_ms = (depth == Depth::Whole).then_some(now_ms);
             }
             Ok((wrong, _)) => kept.wrong.push(format!(
@@ -217,6 +234,7 @@ async fn keep(worlds: &Worlds, stop: &Stop) -> Result<Kept, CliError> {
         }
     }
 
+    kept.is_stopped = stop.is_asked();
     kept.seconds = began.elapsed().as_secs_f64();
     noted.what = Some(kept.line());
     noted.ended_ms = Some(clock.now().timestamp_millis());
@@ -226,6 +244,13 @@ async fn keep(worlds: &Worlds, stop: &Stop) -> Result<Kept, CliError> {
 }
 
 impl Kept {
+    /// Returns what is wrong and what failed; `None` when nothing is.
+    pub(in crate::cli) fn error(&self) -> Option<CliError> {
+        (!self.wrong.is_empty()).then(|| CliError::Care {
+            what: self.wrong.join("; "),
+        })
+    }
+
     fn failed(&mut self, what: &str, error: &StoreError) {
         self.wrong.push(format!("{what}: {error}"));
     }
@@ -254,14 +279,17 @@ async fn give_back(worlds: &Worlds, stop: &Stop) -> Result<Option<u64>, StoreErr
     let Some(leases) = nobody_runs(worlds) else {
         return Ok(None);
     };
-    drop(leases);
     let path = store.path().to_owned();
-    aside(move || freeing::rewrite(&path, &fill))
-        .await
-        .map(Some)
+    aside(move || {
+        // Held to the end of the work, also when nobody waits for it any more.
+        let _leases = leases;
+        freeing::rewrite(&path, &fill)
+    })
+    .await
+    .map(Some)
 }
 
-/// Takes the lock of every job for a moment; `None` when one is at work.
+/// Takes the lock of every job; `None` when one is at work.
 fn nobody_runs(worlds: &Worlds) -> Option<Vec<Lock>> {
     let folder = &worlds.config().state;
     let locks: Vec<PathBuf> = fs::read_dir(folder)
@@ -281,4 +309,57 @@ fn nobody_runs(worlds: &Worlds) -> Option<Vec<Lock>> {
             Ok(Taken::Busy { .. }) | Err(_) => None,
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use rusqlite::Connection;
+
+    use crate::model::Clock;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn no_run_begins_while_the_file_is_rewritten() {
+        let folder =
+            std::env::temp_dir().join(format!("ghl-sync-give-back-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&folder);
+        let state = folder.join("state");
+        fs::create_dir_all(&state).unwrap();
+        fs::create_dir_all(folder.join("schedules")).unwrap();
+        let main = folder.join("ghl-sync.toml");
+        let text = "[accounts.main]\nservice = 'highlevel'\nlocation = 'L0c'\n";
+        fs::write(&main, text).unwrap();
+        // A file of an earlier release, mostly free.
+        let early = Connection::open(state.join(STATE_FILE)).unwrap();
+        early.execute_batch("CREATE TABLE early(x)").unwrap();
+        drop(early);
+        let config = crate::config::load(&main).unwrap();
+        let worlds = Worlds::open(config, Clock::system()).await.unwrap();
+        let fill = worlds.store().write(|db| {
+            for _ in 0..18 {
+                db.execute("INSERT INTO early VALUES(zeroblob(1000000))", [])?;
+            }
+            Ok(db.execute("DELETE FROM early", [])?)
+        });
+        fill.await.unwrap();
+        let lock = state.join("job-followers.lock");
+        fs::write(&lock, "").unwrap();
+        // Somebody writes, so that the work has to wait.
+        let other = Connection::open(state.join(STATE_FILE)).unwrap();
+        other.execute_batch("BEGIN IMMEDIATE").unwrap();
+        let stop = Stop::default();
+        let mut work = std::pin::pin!(give_back(&worlds, &stop));
+        let begun = tokio::time::timeout(Duration::ZERO, &mut work).await;
+        assert!(begun.is_err(), "{begun:?}");
+        let holder = Lock::holder(&lock).unwrap().unwrap_or_default();
+        assert!(holder.contains("state upkeep"), "{holder}");
+        other.execute_batch("ROLLBACK").unwrap();
+        let freed = work.await.unwrap().unwrap();
+        assert!(freed >= 17_000_000, "{freed}");
+        assert_eq!(Lock::holder(&lock).unwrap(), None);
+        fs::remove_dir_all(folder).unwrap();
+    }
 }

@@ -49,12 +49,17 @@ pub(super) fn start(task: Task, tell: mpsc::UnboundedSender<Event>) -> std::io::
     start_with(task.job.clone(), tell, move |handle| {
         let ended = catch_unwind(AssertUnwindSafe(|| handle.block_on(once(&task))));
         ended.unwrap_or_else(|panic| {
-            let error = CliError::Run(RunError::Bug {
-                what: "it ended in the middle, and the log says where".to_owned(),
-            });
-            handle.block_on(telling::ended(&task.worlds, &task.job, Err(&error), true));
+            let error = Err(&broken());
+            handle.block_on(telling::ended(&task.worlds, &task.job, error, true));
             resume_unwind(panic)
         })
+    })
+}
+
+/// What is told of a panic.
+fn broken() -> CliError {
+    CliError::Run(RunError::Bug {
+        what: "it ended in the middle, and the log says where".to_owned(),
     })
 }
 
@@ -110,14 +115,19 @@ async fn once(task: &Task) -> Ended {
     }
 }
 
-/// Starts upkeep of the state; `Event::Kept` tells its end.
+/// Starts upkeep of the state, which `stop` ends between two of its parts; `Event::Kept` tells its end.
 ///
 /// Errors: the system has no thread to give.
-pub(super) fn keep(worlds: Arc<Worlds>, tell: mpsc::UnboundedSender<Event>) -> std::io::Result<()> {
+pub(super) fn keep(
+    worlds: Arc<Worlds>,
+    stop: Stop,
+    tell: mpsc::UnboundedSender<Event>,
+) -> std::io::Result<()> {
     let handle = Handle::current();
     let thread = std::thread::Builder::new().name("upkeep".to_owned());
     thread.spawn(move || {
-        let kept = catch_unwind(AssertUnwindSafe(|| handle.block_on(care::upkeep(&worlds))));
+        let upkeep = care::upkeep(&worlds, &stop);
+        let kept = catch_unwind(AssertUnwindSafe(|| handle.block_on(upkeep)));
         match kept {
             // It said itself what it did.
             Ok(Ok(_)) => {}
@@ -125,8 +135,8 @@ pub(super) fn keep(worlds: Arc<Worlds>, tell: mpsc::UnboundedSender<Event>) -> s
                 tracing::info!("upkeep is under way elsewhere: {holder}");
             }
             Ok(Err(error)) => tracing::error!("upkeep of the state failed: {error}"),
-            // The hook told of it already.
-            Err(_) => {}
+            // The hook told of it already, but only the log.
+            Err(_) => handle.block_on(telling::kept(&worlds, Err(&broken()))),
         }
         // Nobody listens any more when the service has ended.
         let _ = tell.send(Event::Kept);

@@ -81,8 +81,8 @@ pub struct Service {
     is_ending: bool,
     /// Whether the state could not note the last run that was to begin.
     cannot_note: bool,
-    /// Up to when upkeep was served, and whether it is under way.
-    upkeep: (DateTime<Utc>, bool),
+    /// Up to when upkeep was served, and what ends it while it is under way.
+    upkeep: (DateTime<Utc>, Option<Stop>),
 }
 
 /// One job.
@@ -124,7 +124,7 @@ impl Service {
             told: String::new(),
             is_ending: false,
             cannot_note: false,
-            upkeep: (DateTime::UNIX_EPOCH, false),
+            upkeep: (DateTime::UNIX_EPOCH, None),
         };
         let now = service.now();
         service.upkeep.0 = upkept(&service.store(), now)?;
@@ -198,7 +198,7 @@ impl Service {
                 tokio::spawn(async move { telling::minute(&worlds).await });
             }
             Event::Stop => {}
-            Event::Kept => self.upkeep.1 = false,
+            Event::Kept => self.upkeep.1 = None,
             Event::Ended(ended) => self.ended(ended).await,
             Event::Reload => self.reload().await,
             Event::Alive(answer) => {
@@ -245,7 +245,7 @@ impl Service {
 
     /// Starts upkeep when it is due and nobody runs; after hours of waiting also beside runs, which it does not hinder.
     fn look_after_the_state(&mut self, now: DateTime<Utc>) {
-        let (last, is_under_way) = self.upkeep;
+        let (last, is_under_way) = (self.upkeep.0, self.upkeep.1.is_some());
         let upkeep = &self.worlds.config().upkeep;
         // A line that was loaded is one.
         let due = due::due(&upkeep.schedule, upkeep.timezone, Some(last), now);
@@ -255,9 +255,10 @@ impl Service {
         if !self.running().is_empty() && now - moment < UPKEEP_WAITS {
             return;
         }
-        self.upkeep = (now, true);
-        if let Err(error) = run::keep(Arc::clone(&self.worlds), self.tell.clone()) {
-            self.upkeep.1 = false;
+        let stop = Stop::default();
+        self.upkeep = (now, Some(stop.clone()));
+        if let Err(error) = run::keep(Arc::clone(&self.worlds), stop, self.tell.clone()) {
+            self.upkeep.1 = None;
             error!("the state is not kept in order, the system has no thread for it: {error}");
         }
     }
@@ -600,16 +601,22 @@ impl Service {
                 running.stop.ask();
             }
         }
+        if let Some(upkeep) = &self.upkeep.1 {
+            upkeep.ask();
+        }
         if timeout(DRAIN, self.hear_the_last(events)).await.is_ok() {
             return;
         }
-        warn!("some calls did not end in time; the next start looks into them");
+        match self.running().is_empty() {
+            true => warn!("upkeep of the state did not end in time; the next one does it anew"),
+            false => warn!("some calls did not end in time; the next start looks into them"),
+        }
         self.give_up.send_replace(true);
         let _ = timeout(LAST_WORDS, self.hear_the_last(events)).await;
     }
 
     async fn hear_the_last(&mut self, events: &mut mpsc::UnboundedReceiver<Event>) {
-        while !self.running().is_empty() {
+        while !self.running().is_empty() || self.upkeep.1.is_some() {
             match events.recv().await {
                 Some(Event::Reload) | Some(Event::Minute) | Some(Event::Stop) => {}
                 Some(event) => self.hear(event).await,

@@ -380,7 +380,7 @@ impl RunStanding {
             pass: run.pass,
             exit: run.exit,
             result: match run.ended_ms {
-                Some(_) => look::result(run.exit, &run.holder, report.as_ref()),
+                Some(_) => look::result(run.exit, &run.holder, report.as_ref(), run.why.as_deref()),
                 None => "killed",
             },
             digest: run.digest,

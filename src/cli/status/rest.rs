@@ -12,7 +12,7 @@ use crate::model::{AccountName, Job};
 use crate::plan::agenda::Terms;
 use crate::report::{hidden, number};
 use crate::store::conditions::Condition;
-use crate::store::standing::LastUpkeep;
+use crate::store::kept::LastUpkeep;
 use crate::store::{LoginFacts, LoginKind, Usage, tokens};
 
 use super::super::auth::logs_in;

@@ -19,7 +19,7 @@ const PATIENT_FOR: Duration = Duration::from_secs(30 * 60);
 /// What was seen of one condition.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Seen {
-    /// `job:NAME`, `account:NAME` or `state`.
+    /// `job:NAME`, `account:NAME`, `state` or `upkeep`.
     pub(super) subject: String,
     /// What sort.
     pub(super) kind: ConditionKind,

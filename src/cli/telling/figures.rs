@@ -20,6 +20,7 @@ use crate::model::{Job, JobName};
 use crate::plan::Mark;
 use crate::plan::agenda::Terms;
 use crate::store::findings::{FindingKind, count_findings};
+use crate::store::kept::{LastUpkeep, last_upkeep};
 use crate::store::runs::{Run, last_ended};
 use crate::store::{StoreError, Usage, agenda, conditions, jobs, notices, plans, tokens};
 
@@ -325,8 +326,32 @@ fn page(
         "Messages that wait to be sent.",
         &waiting,
     );
+    of_upkeep(&mut page, &last_upkeep(db)?, &known);
     of_daemon(&mut page, before, serving, now);
     Ok(page.text)
+}
+
+fn of_upkeep(page: &mut Page, last: &LastUpkeep, known: &BTreeMap<&str, f64>) {
+    const UPKEEP: &str = "ghl_sync_last_upkeep_timestamp_seconds";
+    let alone = |value: Option<f64>| -> Vec<Sample> {
+        let samples = value.into_iter().map(|value| (Vec::new(), value));
+        samples.collect()
+    };
+    // One that is under way, or was killed, hides the end of the one before.
+    let ended = last.ended_ms.map(seconds);
+    let ended = ended.or_else(|| known.get(UPKEEP).copied());
+    page.family(
+        UPKEEP,
+        "gauge",
+        "When upkeep of the state last ended, whatever it found.",
+        &alone(ended),
+    );
+    page.family(
+        "ghl_sync_last_backup_timestamp_seconds",
+        "gauge",
+        "When the newest copy of the state was made by upkeep.",
+        &alone(last.backup_ms.map(seconds)),
+    );
 }
 
 fn of_runs(page: &mut Page, all: &[OfJob]) {

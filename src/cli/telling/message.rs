@@ -9,6 +9,7 @@ use crate::report::duration;
 use crate::store::conditions::{Condition, ConditionKind};
 
 use super::change::Say;
+use super::seen::UPKEEP;
 
 /// The number of the JSON shape; it grows when a reader of the older shape would misread the newer one.
 pub(super) const SCHEMA: u32 = 1;
@@ -54,8 +55,8 @@ pub(super) struct News<'a> {
     pub(super) say: Say,
     /// The condition as it stands, or as it stood.
     pub(super) condition: &'a Condition,
-    /// The job whose run saw it.
-    pub(super) job: &'a str,
+    /// The job whose run saw it; `None` of upkeep.
+    pub(super) job: Option<&'a str>,
     /// The command that helps.
     pub(super) command: String,
     /// When it was seen.
@@ -81,10 +82,12 @@ pub(super) fn of_change(news: &News<'_>) -> Option<Message> {
     let since = DateTime::from_timestamp_millis(*since_ms).unwrap_or(*now);
     let clock = since.format("%Y-%m-%d %H:%M UTC");
     let account = subject.strip_prefix("account:");
+    let seen_by = job.map_or_else(String::new, |job| format!(" (job {job})"));
     let who = match (account, subject.strip_prefix("job:")) {
-        (Some(account), _) => format!("account {account} (job {job})"),
+        (Some(account), _) => format!("account {account}{seen_by}"),
         (None, Some(job)) => job.to_owned(),
-        (None, None) => format!("the state (job {job})"),
+        (None, None) if subject == UPKEEP => "upkeep of the state".to_owned(),
+        (None, None) => format!("the state{seen_by}"),
     };
     let is = match kind {
         ConditionKind::Failure => "fails",
@@ -137,7 +140,7 @@ pub(super) fn of_change(news: &News<'_>) -> Option<Message> {
         },
         condition: Some(kind.word().to_owned()),
         change: Some(change.to_owned()),
-        job: Some((*job).to_owned()),
+        job: job.map(ToOwned::to_owned),
         account: account.map(ToOwned::to_owned),
         what: what.clone(),
         since: Some(stamp(since)),
@@ -277,7 +280,7 @@ mod tests {
         of_change(&News {
             say,
             condition,
-            job: "followers",
+            job: Some("followers"),
             command: "ghl-sync plan followers".to_owned(),
             now: now(),
         })

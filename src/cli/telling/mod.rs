@@ -28,6 +28,7 @@ use crate::store::{StoreError, notices, tokens};
 use self::change::{Look, Say, Seen};
 use self::message::News;
 use self::ping::Ping;
+use super::care::Kept;
 use super::check;
 use super::error::CliError;
 use super::typed::Typed;
@@ -73,7 +74,7 @@ pub(super) async fn ended(
         );
         if is_scheduled {
             // Whoever does not answer within the time is not told.
-            let _ = timeout(LONGEST, tell_directly(worlds, job, &error)).await;
+            let _ = timeout(LONGEST, tell_directly(worlds, Some(job), &error)).await;
         }
     }
     let pinging = async {
@@ -94,6 +95,33 @@ pub(super) async fn minute(worlds: &Worlds) {
         warn!("telling others took too long; what is left is sent later");
     }
     figures::write(worlds);
+}
+
+/// Tells how upkeep of the state ended: updates what stands and queues messages. The daemon's next minute or the next run sends them: the
+/// unit of upkeep has no network.
+///
+/// Always told, whoever started it: a timer and a person type the same.
+pub(super) async fn kept(worlds: &Worlds, result: Result<&Kept, &CliError>) {
+    let failed = result.ok().and_then(Kept::error);
+    let seen = match (result, &failed) {
+        (Ok(_), Some(error)) | (Err(error), _) => seen::of_upkeep(Err(error)),
+        // It says nothing about the parts that were not tried.
+        (Ok(kept), None) if kept.is_stopped => None,
+        (Ok(_), None) => seen::of_upkeep(Ok(())),
+    };
+    let Some(seen) = seen else { return };
+    let observed = Observed {
+        seen: vec![(seen, worlds.typed().command("state upkeep"))],
+        job: None,
+        may_alarm: true,
+        is_logged: true,
+    };
+    if let Err(error) = note(worlds, observed).await {
+        warn!(
+            "what upkeep changed could not be noted, so that nobody is told of it later: {error}"
+        );
+        let _ = timeout(LONGEST, tell_directly(worlds, None, &error)).await;
+    }
 }
 
 /// Notes what a run's end shows, and queues messages about what changed, in one commit.
@@ -117,10 +145,40 @@ async fn observe(
         .collect();
     let seen = seen::with_logins(seen, &facts, |name| is_public(config, name), now);
     let run = result.ok().map(|report| report.run);
-    let commands: Vec<String> = seen
-        .iter()
-        .map(|seen| command(config, worlds.typed(), job, seen, run))
-        .collect();
+    let seen = seen.into_iter().map(|seen| {
+        let command = command(config, worlds.typed(), job, &seen, run);
+        (seen, command)
+    });
+    let observed = Observed {
+        seen: seen.collect(),
+        job: Some(job.name.to_string()),
+        may_alarm: is_scheduled,
+        is_logged: result.is_err(),
+    };
+    note(worlds, observed).await
+}
+
+/// What somebody saw of conditions.
+struct Observed {
+    /// Each with the one command that helps.
+    seen: Vec<(Seen, String)>,
+    /// The job whose run saw it.
+    job: Option<String>,
+    /// Whether anybody is told of more than what is over.
+    may_alarm: bool,
+    /// Whether the cause is logged where it is handled.
+    is_logged: bool,
+}
+
+/// Notes what was seen, and queues messages about what changed, in one commit.
+async fn note(worlds: &Worlds, observed: Observed) -> Result<(), StoreError> {
+    let (config, now) = (worlds.config(), worlds.clock().now());
+    let Observed {
+        seen,
+        job,
+        may_alarm,
+        is_logged,
+    } = observed;
     let targets: Vec<_> = config
         .notify
         .values()
@@ -131,9 +189,8 @@ async fn observe(
         .keys()
         .map(|name| format!("job:{name}"))
         .chain(config.accounts.keys().map(seen::of_account))
-        .chain([seen::STATE.to_owned()])
+        .chain([seen::STATE, seen::UPKEEP].map(ToOwned::to_owned))
         .collect();
-    let name = job.name.to_string();
     let now_ms = now.timestamp_millis();
     let news = worlds.store().write(move |db| {
         let mut news = Vec::new();
@@ -149,12 +206,12 @@ async fn observe(
                 )?;
             }
         }
-        for (seen, command) in seen.iter().zip(commands) {
+        for (seen, command) in &seen {
             let (before, told) = conditions::find(db, &seen.subject, seen.kind)?;
             let occasion = occasion(seen.kind);
             let is_heard = targets.iter().any(|(_, on)| on.contains(&occasion));
-            let may_alarm = is_scheduled && is_heard;
-            let (after, told, say) = change::step(before.clone(), told, seen, now_ms, may_alarm);
+            let (after, told, say) =
+                change::step(before.clone(), told, seen, now_ms, may_alarm && is_heard);
             conditions::save(db, &seen.subject, seen.kind, after.as_ref(), &told)?;
             let condition = after
                 .or(before)
@@ -162,8 +219,8 @@ async fn observe(
             let Some(message) = message::of_change(&News {
                 say,
                 condition: &condition,
-                job: &name,
-                command,
+                job: job.as_deref(),
+                command: command.clone(),
                 now,
             }) else {
                 continue;
@@ -187,8 +244,7 @@ async fn observe(
     for (say, message) in news.await? {
         match say {
             Say::Recovered | Say::Nothing => info!("{}", message.summary),
-            // The run's own error is logged where it is handled.
-            Say::New | Say::Changed | Say::Flaps if result.is_err() => {
+            Say::New | Say::Changed | Say::Flaps if is_logged => {
                 debug!("{}", message.summary);
             }
             Say::New | Say::Changed | Say::Flaps => warn!("{}", message.summary),
@@ -213,7 +269,7 @@ fn came_and_went(seen: &Seen, now_ms: i64) -> Condition {
 }
 
 /// Tells all targets that the state cannot be written: there is no place to queue a message in. At most once an hour.
-async fn tell_directly(worlds: &Worlds, job: &Job, error: &StoreError) {
+async fn tell_directly(worlds: &Worlds, job: Option<&Job>, error: &StoreError) {
     static LAST_MS: AtomicI64 = AtomicI64::new(i64::MIN);
     const EVERY_MS: i64 = 60 * 60 * 1_000;
     let now = worlds.clock().now();
@@ -223,29 +279,22 @@ async fn tell_directly(worlds: &Worlds, job: &Job, error: &StoreError) {
         return;
     }
     LAST_MS.store(now_ms, Ordering::SeqCst);
-    let error = CliError::Run(crate::run::RunError::State(match error {
-        StoreError::DiskFull { path } => StoreError::DiskFull { path: path.clone() },
-        other => StoreError::Corrupt {
-            what: other.to_string(),
-        },
-    }));
-    for seen in seen::of_end(job, Err(&error), &[]) {
-        let message = message::of_change(&News {
-            say: Say::New,
-            condition: &came_and_went(&seen, now_ms),
-            job: job.name.as_str(),
-            command: worlds.typed().command("check"),
-            now,
-        });
-        let Some(message) = message else { continue };
-        for target in worlds.config().notify.values() {
-            if !target.on.contains(&Occasion::Failure) {
-                continue;
-            }
-            let sent = send(target, &message, worlds.config().proxy.as_deref());
-            if let Ok(Err(error)) = timeout(deliver::WITHIN, sent).await {
-                warn!("{} could not be told: {error}", target.name);
-            }
+    let seen = seen::of_state(error);
+    let message = message::of_change(&News {
+        say: Say::New,
+        condition: &came_and_went(&seen, now_ms),
+        job: job.map(|job| job.name.as_str()),
+        command: worlds.typed().command("check"),
+        now,
+    });
+    let Some(message) = message else { return };
+    for target in worlds.config().notify.values() {
+        if !target.on.contains(&Occasion::Failure) {
+            continue;
+        }
+        let sent = send(target, &message, worlds.config().proxy.as_deref());
+        if let Ok(Err(error)) = timeout(deliver::WITHIN, sent).await {
+            warn!("{} could not be told: {error}", target.name);
         }
     }
 }

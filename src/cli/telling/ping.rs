@@ -7,6 +7,7 @@ use tracing::warn;
 use crate::model::JobName;
 use crate::net::post;
 use crate::report::{Outcome, Report, headline};
+use crate::run::RunError;
 
 use super::super::error::CliError;
 use super::super::exit::{self, Exit};
@@ -43,10 +44,17 @@ impl Ping {
                 (exit::of_report(report, false), is_calm, headline(report))
             }
             Err(error) => {
-                let is_calm = matches!(error, CliError::Stopped { .. });
+                let is_spent = matches!(error, CliError::Run(RunError::Spent { .. }));
+                let is_calm = is_spent || matches!(error, CliError::Stopped { .. });
                 // The message is for the journal: it may have a vendor's words in it.
-                let line = "the run failed; the log says why".to_owned();
-                (error.exit(), is_calm, line)
+                let line = if is_spent {
+                    "the calls are spent for now; the log says until when"
+                } else if is_calm {
+                    "the run was stopped"
+                } else {
+                    "the run failed; the log says why"
+                };
+                (error.exit(), is_calm, line.to_owned())
             }
         };
         let body = format!("exit {}: {line}", exit.code());
@@ -120,5 +128,11 @@ mod tests {
             left: "nothing".to_owned(),
         };
         assert!(!is_fail(Err(&stopped)));
+        // As it ends a run that had read nothing yet.
+        let spent = CliError::Run(RunError::Spent {
+            account: "main".try_into().unwrap(),
+            until: chrono::DateTime::UNIX_EPOCH,
+        });
+        assert!(!is_fail(Err(&spent)));
     }
 }

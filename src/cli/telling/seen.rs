@@ -16,6 +16,9 @@ use super::change::{Look, Patience, Seen};
 /// The subject of what concerns everything in the state.
 pub(super) const STATE: &str = "state";
 
+/// The subject of upkeep of the state. Its own: the next good run of a job says nothing about copies.
+pub(super) const UPKEEP: &str = "upkeep";
+
 /// A renewal without an answer for so long is worth a word; the next one usually heals it within minutes.
 const UNANSWERED: TimeDelta = TimeDelta::hours(1);
 
@@ -201,12 +204,7 @@ fn of_error(job: &Job, error: &CliError) -> Vec<Seen> {
             kind: failure,
             look: out_of_touch("a service could not be reached"),
         }],
-        CliError::Run(RunError::State(error)) => at_once(
-            STATE.to_owned(),
-            failure,
-            state_hash(error).to_owned(),
-            without_asides(&error.to_string()),
-        ),
+        CliError::Run(RunError::State(error)) => vec![of_state(error)],
         CliError::Run(error @ (RunError::Io { .. } | RunError::Bug { .. })) => {
             let hash = match error {
                 RunError::Bug { .. } => "defect",
@@ -225,9 +223,7 @@ fn of_error(job: &Job, error: &CliError) -> Vec<Seen> {
             "configuration".to_owned(),
             "the configuration has problems".to_owned(),
         ),
-        CliError::Care { what } => {
-            at_once(STATE.to_owned(), failure, gist(what), without_asides(what))
-        }
+        CliError::Care { .. } => of_upkeep(Err(error)).into_iter().collect(),
         CliError::Usage { what, .. } => at_once(me, failure, gist(what), without_asides(what)),
         CliError::Io { .. } => at_once(
             me,
@@ -236,6 +232,53 @@ fn of_error(job: &Job, error: &CliError) -> Vec<Seen> {
             without_asides(&error.to_string()),
         ),
     }
+}
+
+/// Returns what a state that cannot be read or written is.
+pub(super) fn of_state(error: &StoreError) -> Seen {
+    Seen {
+        subject: STATE.to_owned(),
+        kind: ConditionKind::Failure,
+        look: Look::Stands {
+            hash: state_hash(error).to_owned(),
+            what: without_asides(&error.to_string()),
+            patience: Patience::AtOnce,
+        },
+    }
+}
+
+/// Returns what the end of upkeep shows; `None` when it shows nothing, because others were at it.
+pub(super) fn of_upkeep(result: Result<(), &CliError>) -> Option<Seen> {
+    let (hash, what) = match result {
+        Ok(()) => {
+            return Some(Seen {
+                subject: UPKEEP.to_owned(),
+                kind: ConditionKind::Failure,
+                look: Look::Gone,
+            });
+        }
+        Err(CliError::Run(RunError::Busy { .. }) | CliError::Stopped { .. }) => return None,
+        Err(CliError::Run(RunError::State(error))) => {
+            (state_hash(error).to_owned(), error.to_string())
+        }
+        Err(CliError::Care { what }) => (gist(what), what.clone()),
+        Err(
+            error @ (CliError::Run(_)
+            | CliError::Config(_)
+            | CliError::Usage { .. }
+            | CliError::OutOfTouch { .. }
+            | CliError::Io { .. }),
+        ) => (gist(&error.to_string()), error.to_string()),
+    };
+    Some(Seen {
+        subject: UPKEEP.to_owned(),
+        kind: ConditionKind::Failure,
+        look: Look::Stands {
+            hash,
+            what: without_asides(&what),
+            patience: Patience::AtOnce,
+        },
+    })
 }
 
 /// One hash for all of them: which vendor it was, and how it did not answer, changes from run to run.
@@ -491,6 +534,25 @@ mod tests {
             })
         };
         assert_eq!(seen(&away("503")), seen(&away("timed out")));
+    }
+
+    #[test]
+    fn upkeep_has_a_subject_of_its_own_and_others_at_it_say_nothing() {
+        let seen = |result| words(&of_upkeep(result).into_iter().collect::<Vec<_>>());
+        assert_eq!(seen(Ok(())), ["upkeep failure: gone"]);
+        let failed = |what: &str| CliError::Care {
+            what: what.to_owned(),
+        };
+        let one = failed("no copy could be made: the disk is full (a-20260302.db)");
+        let told = "upkeep failure: copy could made the disk full AtOnce";
+        assert_eq!(seen(Err(&one)), [told]);
+        let other = failed("no copy could be made: the disk is full (a-20260303.db)");
+        assert_eq!(of_upkeep(Err(&one)), of_upkeep(Err(&other)));
+        let busy = CliError::Run(RunError::Busy {
+            what: "upkeep".to_owned(),
+            holder: "x".to_owned(),
+        });
+        assert!(seen(Err(&busy)).is_empty());
     }
 
     #[test]

@@ -70,6 +70,40 @@ async fn a_copy_takes_the_place_of_the_state_and_keeps_its_logins() {
 }
 
 #[tokio::test]
+async fn what_people_were_told_is_known_after_it_as_before() {
+    use crate::store::conditions::{Condition, ConditionKind, Told, find, save};
+    let folder = folder("told");
+    let store = Store::open(&folder).unwrap();
+    let file = folder.join("copy.db");
+    copy(&folder, &file).unwrap();
+    let condition = Condition {
+        subject: "job:a".to_owned(),
+        kind: ConditionKind::Held,
+        what: "guard create".to_owned(),
+        hash: "create".to_owned(),
+        since_ms: 5,
+    };
+    let told = Told {
+        hash: Some("create".to_owned()),
+        times: 3,
+        changes: vec![5, 7],
+        flaps: true,
+    };
+    let (stands, known) = (condition.clone(), told.clone());
+    store
+        .write(move |db| save(db, "job:a", ConditionKind::Held, Some(&stands), &known))
+        .await
+        .unwrap();
+    drop(store);
+    restore(&folder, &file, now()).unwrap();
+    let store = Store::open(&folder).unwrap();
+    let found = find(&store.reader().unwrap(), "job:a", ConditionKind::Held).unwrap();
+    assert_eq!(found, (Some(condition), told));
+    drop(store);
+    fs::remove_dir_all(folder).unwrap();
+}
+
+#[tokio::test]
 async fn a_damaged_state_is_replaced_and_kept_as_it_is() {
     let folder = folder("damaged");
     let store = Store::open(&folder).unwrap();

@@ -25,7 +25,7 @@ CREATE TABLE progress (
 
 -- What is not as it should be, while it stands; notifications tell its changes.
 CREATE TABLE condition (
-  subject TEXT NOT NULL,                -- 'job:NAME', 'account:NAME' or 'state'
+  subject TEXT NOT NULL,                -- 'job:NAME', 'account:NAME', 'state' or 'upkeep'
   kind TEXT NOT NULL CHECK (kind IN ('failure', 'held', 'conflict', 'login')),
   what TEXT NOT NULL,
   hash TEXT NOT NULL,                   -- of what makes it another one; the same hash is no news

@@ -35,7 +35,7 @@ CREATE TABLE claim (
   PRIMARY KEY (contact_no, tag, job_no)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE condition (
-  subject TEXT NOT NULL,                -- 'job:NAME', 'account:NAME' or 'state'
+  subject TEXT NOT NULL,                -- 'job:NAME', 'account:NAME', 'state' or 'upkeep'
   kind TEXT NOT NULL CHECK (kind IN ('failure', 'held', 'conflict', 'login')),
   what TEXT NOT NULL,
   hash TEXT NOT NULL,                   -- of what makes it another one; the same hash is no news

@@ -124,6 +124,27 @@ fn other_processes_leave_what_the_daemon_said() {
 }
 
 #[test]
+fn the_last_upkeep_and_copy_are_known_also_while_the_next_one_is_under_way() {
+    let mut page = Page::default();
+    of_upkeep(&mut page, &LastUpkeep::default(), &BTreeMap::new());
+    assert_eq!(page.text, "");
+    let mut last = LastUpkeep {
+        ended_ms: Some(5_000),
+        backup_ms: Some(4_000),
+        ..LastUpkeep::default()
+    };
+    of_upkeep(&mut page, &last, &BTreeMap::new());
+    last.ended_ms = None;
+    let mut next = Page::default();
+    of_upkeep(&mut next, &last, &values(&page.text));
+    assert_eq!(next.text, page.text);
+    let all = read(&next.text);
+    let value = |name| found(&all, name, "");
+    assert_eq!(value("ghl_sync_last_upkeep_timestamp_seconds"), Some(5.0));
+    assert_eq!(value("ghl_sync_last_backup_timestamp_seconds"), Some(4.0));
+}
+
+#[test]
 fn a_file_is_replaced_as_a_whole_and_anybody_may_read_it() {
     let folder = std::env::temp_dir().join(format!("ghl-sync-figures-{}", std::process::id()));
     fs::create_dir_all(&folder).unwrap();
