@@ -1,16 +1,20 @@
 //! Runs that a schedule started: `apply --scheduled` of a timer, and what any such run means to the next one.
 
+use std::time::Duration;
+
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::model::JobName;
 use crate::plan::agenda::{Came, Memory, Terms};
 use crate::report::Outcome;
 use crate::run::{Ask, Done, RunError, Why};
+use crate::store::StoreError;
 use crate::store::agenda::{memory, remember};
 
 use super::error::CliError;
 use super::runs::carried_out;
 use super::shell::Shell;
+use super::telling;
 use super::worlds::Worlds;
 
 /// When the day's calls come back, if nobody said so.
@@ -48,16 +52,13 @@ pub(super) async fn scheduled(
         || Memory::new(&terms, now),
         |known| known.under(&terms, now),
     );
-    keep(worlds, name, known.clone().begins(now)).await?;
+    if let Err(error) = keep(worlds, name, known.clone().begins(now)).await {
+        let error = CliError::Run(RunError::State(error));
+        telling::ended(worlds, name, Err(&error), true).await;
+        return Err(error);
+    }
     let stop = shell.stop.part();
-    let budget = job
-        .time_budget
-        .and_then(|budget| TimeDelta::from_std(budget).ok());
-    let ends = [
-        budget.map(|budget| (now + budget, Why::Budget)),
-        terms.quiet_from(now).map(|from| (from, Why::Quiet)),
-    ];
-    let end = ends.into_iter().flatten().min_by_key(|(until, _)| *until);
+    let end = end_of(&terms, job.time_budget, now);
     let run = carried_out(worlds, name, ask, stop.clone(), shell.watch(), true);
     tokio::pin!(run);
     let result = match end {
@@ -72,14 +73,31 @@ pub(super) async fn scheduled(
     };
     shell.progress.finish();
     let memory = known.ends(now, came(worlds, name, &result), clock.now());
-    keep(worlds, name, memory).await?;
+    if let Err(error) = keep(worlds, name, memory).await {
+        // What the run did stands in its own report.
+        tracing::warn!(job.name = %name, "the state cannot note how {name} ended: {error}");
+    }
     result.map(Some)
 }
 
-async fn keep(worlds: &Worlds, name: &JobName, memory: Memory) -> Result<(), CliError> {
+/// Returns when a scheduled run that begins now has to end, and why; `None` when its job names no such moment.
+pub(super) fn end_of(
+    terms: &Terms,
+    budget: Option<Duration>,
+    now: DateTime<Utc>,
+) -> Option<(DateTime<Utc>, Why)> {
+    let budget = budget.and_then(|budget| TimeDelta::from_std(budget).ok());
+    let ends = [
+        budget.map(|budget| (now + budget, Why::Budget)),
+        terms.quiet_from(now).map(|from| (from, Why::Quiet)),
+    ];
+    ends.into_iter().flatten().min_by_key(|(until, _)| *until)
+}
+
+async fn keep(worlds: &Worlds, name: &JobName, memory: Memory) -> Result<(), StoreError> {
     let name = name.clone();
     let kept = worlds.store().write(move |db| remember(db, &name, &memory));
-    Ok(kept.await?)
+    kept.await
 }
 
 /// What the end of a run means to its schedule.

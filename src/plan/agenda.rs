@@ -191,8 +191,8 @@ impl Terms {
                 next: self.next(now.max(last)),
             };
         };
-        // The first open moment decides when to begin: were it the newest, a rhythm shorter than the jitter would never begin.
-        let first = self.next(last).unwrap_or(moment).min(moment);
+        // Were it the newest, a rhythm shorter than the jitter would never begin.
+        let first = self.first_open(memory).min(moment);
         let begin = first + self.jitter_of(first);
         if now < begin {
             return Wants::Jitter { until: begin };
@@ -204,6 +204,12 @@ impl Terms {
             Some(until) => Wants::Quiet { until },
             None => Wants::Run { moment },
         }
+    }
+
+    /// Returns the first moment that was not served; that of a line that names no more moments is the last one that was.
+    pub fn first_open(&self, memory: &Memory) -> DateTime<Utc> {
+        let last = memory.last();
+        self.next(last).unwrap_or(last)
     }
 
     /// Returns how much later than `moment` the run begins: the same whenever it is asked, so that a restart changes nothing.
@@ -328,7 +334,12 @@ impl Memory {
     /// Returns until when it is not tried; `None` when it may be.
     pub fn pause(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
         let until = self.not_before?;
-        (now < until && until - now <= LONGEST_WAIT).then_some(until)
+        // After a failure the pause is short; a longer one, or one of a failure that has not come yet, is a clock that was ahead.
+        let longest = match self.failed_at {
+            Some(_) => LONGEST_PAUSE * 2,
+            None => LONGEST_WAIT,
+        };
+        (now < until && until - now <= longest).then_some(until)
     }
 
     fn fails(self, why: String, now: DateTime<Utc>) -> Memory {

@@ -70,10 +70,7 @@ impl fmt::Display for RunError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             RunError::Busy { what, holder } => {
-                write!(
-                    f,
-                    "{what} is busy: {holder}; wait for it (or use --wait), or end it"
-                )
+                write!(f, "{what} is busy: {holder}; wait for its end, or end it")
             }
             RunError::Setup {
                 job,

@@ -33,6 +33,9 @@ use super::summary;
 use super::world::{Ask, Tick, Why, World};
 /// Chunks of stale steps that a run takes away at most.
 const SWEEP_CHUNKS: u32 = 1_000;
+/// Why a run ended before its end, by its job's own word.
+const OUT_OF_BUDGET: &str = "the time budget of the job is used up";
+const QUIET_BEGAN: &str = "the quiet hours of the job began";
 /// Plans that nobody can approve any more lose their steps after this.
 const STALE_PLANS: TimeDelta = TimeDelta::hours(48);
 
@@ -151,8 +154,8 @@ pub(super) async fn run_job(world: &World, ask: &Ask) -> Result<Done, RunError> 
 /// Tells a run that was stopped by its own job's word from one that somebody stopped, and says what that word was.
 fn in_time(world: &World, course: &mut Course, outcome: RunOutcome) -> RunOutcome {
     let what = match world.stop.why() {
-        Some(Why::Budget) => "the time budget of the job is used up",
-        Some(Why::Quiet) => "the quiet hours of the job began",
+        Some(Why::Budget) => OUT_OF_BUDGET,
+        Some(Why::Quiet) => QUIET_BEGAN,
         Some(Why::Asked) | None => return outcome,
     };
     if outcome != RunOutcome::Stopped {
@@ -161,14 +164,20 @@ fn in_time(world: &World, course: &mut Course, outcome: RunOutcome) -> RunOutcom
     course
         .remarks
         .push(format!("{what}; the next run goes on from there"));
-    let gathered = course.gathered.as_ref();
-    let was_cut = gathered.is_some_and(|gathered| gathered.ended == Some(Ended::Cut(Cut::Stopped)));
-    if was_cut && course.why_full.is_some() {
+    if course.why_full.is_some() && was_cut_by_time(world, course) {
         course.remarks.push(
-            "the followers were not read to the end: a listing proves nobody absent unless one run reads all of it, so give the job more time".to_owned(),
+            "the full listing of followers did not fit into that time: it proves nobody absent unless one run reads all of it; runs read what is new \
+             until it is tried again (`full_at_most_every`), so give the job more time or type `ghl-sync resync`".to_owned(),
         );
     }
     RunOutcome::OutOfTime
+}
+
+/// Returns whether the job's own word cut the listing of its source.
+fn was_cut_by_time(world: &World, course: &Course) -> bool {
+    let gathered = course.gathered.as_ref();
+    matches!(world.stop.why(), Some(Why::Budget | Why::Quiet))
+        && gathered.is_some_and(|gathered| gathered.ended == Some(Ended::Cut(Cut::Stopped)))
 }
 
 /// Takes the steps of plans away that nobody can approve any more; some each run, so that no run waits long for it.
@@ -248,6 +257,17 @@ async fn moves(
     course.gathered = Some(gathered);
     let state = reload(world).await?;
     if world.stop.is_asked() {
+        if full && was_cut_by_time(world, course) {
+            let (job_no, now_ms) = (state.no, world.now_ms());
+            let served_ms = served.map(|served| served.timestamp_millis());
+            world
+                .store
+                .write(move |db| {
+                    runs::rest_from_full(db, job_no, now_ms)?;
+                    served_ms.map_or(Ok(()), |ms| runs::note_full_due(db, job_no, ms))
+                })
+                .await?;
+        }
         return Ok(RunOutcome::Stopped);
     }
     let roster = state.roster_size.unsigned_abs();
@@ -419,8 +439,8 @@ async fn moves(
     }
     let why = match &executed {
         Ok(Executed::Stopped) => match world.stop.why() {
-            Some(Why::Budget) => "the time budget of the run is used up",
-            Some(Why::Quiet) => "the quiet hours of the job began",
+            Some(Why::Budget) => OUT_OF_BUDGET,
+            Some(Why::Quiet) => QUIET_BEGAN,
             Some(Why::Asked) | None => "stopped before the end",
         },
         Ok(Executed::Spent(_)) => "the day's budget of calls is spent",

@@ -32,6 +32,13 @@ pub fn memory(db: &Connection, job: &JobName) -> Result<Option<Memory>, StoreErr
     Ok(memory)
 }
 
+/// Returns since when the oldest schedule is watched; `None` when none ever was.
+pub fn first_seen(db: &Connection) -> Result<Option<DateTime<Utc>>, StoreError> {
+    let first: Option<i64> =
+        db.query_row("SELECT min(seen_ms) FROM agenda", [], |row| row.get(0))?;
+    Ok(first.map(at))
+}
+
 /// Writes what is remembered of a job, making the job's row when it is not there yet.
 pub fn remember(db: &Connection, job: &JobName, memory: &Memory) -> Result<(), StoreError> {
     let Memory {
@@ -103,6 +110,8 @@ mod tests {
                 .unwrap();
             let found = memory(&store.reader().unwrap(), &job).unwrap();
             assert_eq!(found.as_ref(), Some(&wanted));
+            let first = first_seen(&store.reader().unwrap()).unwrap();
+            assert_eq!(first, Some(wanted.seen));
         }
         std::fs::remove_dir_all(folder).unwrap();
     }

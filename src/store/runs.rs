@@ -318,6 +318,15 @@ pub fn note_walk(db: &Connection, job_no: i64, note: WalkNote) -> Result<(), Sto
     Ok(())
 }
 
+/// Lets full passes of a job rest, because one did not fit into the time that the job gives a run: the next one would not either.
+pub fn rest_from_full(db: &Connection, job_no: i64, now_ms: i64) -> Result<(), StoreError> {
+    db.execute(
+        "UPDATE job SET gap_cut_ms = ?2 WHERE no = ?1",
+        params![job_no, now_ms],
+    )?;
+    Ok(())
+}
+
 /// Notes that a moment of the `full` schedule was served.
 pub fn note_full_due(db: &Connection, job_no: i64, due_ms: i64) -> Result<(), StoreError> {
     db.execute(

@@ -131,6 +131,14 @@ impl Store {
             .map_err(|error| error.at(&self.path))
     }
 
+    /// Lets the writing connection give back the memory that it keeps for the next write: for a process that will do nothing for a while.
+    ///
+    /// Errors: as [`Store::write`].
+    pub async fn rest(&self) -> Result<(), StoreError> {
+        let shrink = |db: &Connection| Ok(db.execute_batch("PRAGMA shrink_memory")?);
+        self.write(shrink).await
+    }
+
     /// Opens the state in `folder` for reading alone; `None` when there is none yet, and none is made.
     ///
     /// A file of an older schema is brought up to date first, because nothing could be read from it otherwise.

@@ -14,13 +14,15 @@ use crate::config;
 use crate::model::JobName;
 use crate::plan::agenda::{Came, Memory, Terms, Wants};
 use crate::plan::due;
-use crate::run::{Lease, Stop, Why};
-use crate::store::agenda::{memory, remember};
+use crate::run::{Lease, RunError, Stop, Why};
+use crate::store::agenda::{first_seen, memory, remember};
 use crate::store::kept::last_upkeep;
 use crate::store::runs::last_success;
+use crate::store::tokens;
 use crate::store::{Store, StoreError};
 
 use super::super::error::CliError;
+use super::super::scheduled::end_of;
 use super::super::telling;
 use super::super::worlds::Worlds;
 use super::manager::Manager;
@@ -32,6 +34,9 @@ const MOST_RUNS: usize = 16;
 
 /// The longest that the service waits without looking, in case a tick is lost.
 const LOOK_AGAIN: Duration = Duration::from_secs(75);
+
+/// The longest while a run is under way, so that `systemctl status` shows how far it is.
+const SHOW_AGAIN: Duration = Duration::from_secs(5);
 
 /// The shortest, so that a clock that stands still does not make it spin.
 const SHORTEST_LOOK: Duration = Duration::from_millis(20);
@@ -74,6 +79,8 @@ pub struct Service {
     trouble: Option<String>,
     told: String,
     is_ending: bool,
+    /// Whether the state could not note the last run that was to begin.
+    cannot_note: bool,
     /// Up to when upkeep was served, and what ends it while it is under way.
     upkeep: (DateTime<Utc>, Option<Stop>),
 }
@@ -116,15 +123,18 @@ impl Service {
             trouble: None,
             told: String::new(),
             is_ending: false,
+            cannot_note: false,
             upkeep: (DateTime::UNIX_EPOCH, None),
         };
         let now = service.now();
-        let last = last_upkeep(&service.store().reader()?)?.began_ms;
-        let last = last.and_then(DateTime::from_timestamp_millis);
-        service.upkeep.0 = last.filter(|last| *last <= now).unwrap_or(now);
-        service.take_up().await?;
+        service.upkeep.0 = upkept(&service.store(), now)?;
+        let taken = service.take_up().await;
+        let mut noted = taken.map_err(CliError::from);
         for name in service.slots.keys().cloned().collect::<Vec<_>>() {
-            service.find_killed(&name).await?;
+            noted = noted.and(service.find_killed(&name).await);
+        }
+        if let Err(error) = noted {
+            error!("the state cannot note what the schedules begin with: {error}");
         }
         Ok(service)
     }
@@ -214,11 +224,12 @@ impl Service {
         self.look_after_the_state(now);
         self.notice_clock(now);
         self.notice_successes(now);
-        let mut due: Vec<(DateTime<Utc>, JobName)> = self
+        // By what they wait for longest: the newest moment would let a dense rhythm pass everybody else.
+        let mut due: Vec<(DateTime<Utc>, JobName, DateTime<Utc>)> = self
             .slots
             .iter()
             .filter_map(|(name, slot)| match slot.wants(now)? {
-                Wants::Run { moment } => Some((moment, name.clone())),
+                Wants::Run { moment } => Some((slot.waits_since()?, name.clone(), moment)),
                 Wants::Nothing { .. }
                 | Wants::Jitter { .. }
                 | Wants::Quiet { .. }
@@ -227,7 +238,7 @@ impl Service {
             .collect();
         due.sort();
         let places = MOST_RUNS.saturating_sub(self.running().len());
-        for (moment, name) in due.into_iter().take(places) {
+        for (_, name, moment) in due.into_iter().take(places) {
             self.start(&name, moment, now).await;
         }
     }
@@ -257,7 +268,11 @@ impl Service {
         let now = self.worlds.clock().now();
         let moments = self.slots.values().filter_map(|slot| {
             if let Some(running) = &slot.running {
-                return running.until.map(|(until, _)| until);
+                // One whose time is up was asked to end, and will say so.
+                return running
+                    .until
+                    .map(|(until, _)| until)
+                    .filter(|until| *until > now);
             }
             match slot.wants(now)? {
                 Wants::Nothing { next } => next,
@@ -271,7 +286,11 @@ impl Service {
         let wait = moments
             .min()
             .and_then(|moment| (moment - now).to_std().ok());
-        wait.unwrap_or(LOOK_AGAIN).clamp(SHORTEST_LOOK, LOOK_AGAIN)
+        let longest = match self.running().is_empty() {
+            true => LOOK_AGAIN,
+            false => SHOW_AGAIN,
+        };
+        wait.unwrap_or(longest).clamp(SHORTEST_LOOK, longest)
     }
 
     async fn start(&mut self, name: &JobName, moment: DateTime<Utc>, now: DateTime<Utc>) {
@@ -283,22 +302,29 @@ impl Service {
         };
         let begun = memory.clone().begins(now);
         if let Err(error) = keep(&self.worlds, name, &begun).await {
-            error!(job.name = %name, "{name} is not started, because the state cannot note it: {error}");
             slot.memory = Some(memory.ends(moment, Came::Busy, now));
+            if !self.cannot_note {
+                error!(
+                    "{name} is not started, because the state cannot note it: {error}; it is tried again each minute, without a word until it works"
+                );
+            }
+            self.cannot_note = true;
+            let (worlds, name) = (Arc::clone(&self.worlds), name.clone());
+            // Aside, as it has to reach people without the state.
+            tokio::spawn(async move {
+                let error = CliError::Run(RunError::State(error));
+                telling::ended(&worlds, &name, Err(&error), true).await;
+            });
             return;
         }
-        let budget = slot
-            .budget
-            .and_then(|budget| TimeDelta::from_std(budget).ok());
-        let ends = [
-            budget.map(|budget| (now + budget, Why::Budget)),
-            terms.quiet_from(now).map(|from| (from, Why::Quiet)),
-        ];
+        if std::mem::take(&mut self.cannot_note) {
+            warn!("the state takes notes again");
+        }
         let running = Running {
             moment,
             stop: Stop::default(),
             course: Course::default(),
-            until: ends.into_iter().flatten().min_by_key(|(until, _)| *until),
+            until: end_of(terms, slot.budget, now),
         };
         let task = Task {
             worlds: Arc::clone(&self.worlds),
@@ -348,6 +374,7 @@ impl Service {
         if is_gone && !self.worlds.config().jobs.contains_key(&name) {
             self.slots.remove(&name);
         }
+        self.rest().await;
     }
 
     /// Loads the configuration again. One with problems changes nothing.
@@ -387,9 +414,12 @@ impl Service {
     }
 
     /// Makes the slots those of the configuration.
-    async fn take_up(&mut self) -> Result<(), CliError> {
+    ///
+    /// Errors: the first thing that the state could not tell or note; every job is taken up all the same.
+    async fn take_up(&mut self) -> Result<(), StoreError> {
         let now = self.worlds.clock().now();
         let worlds = Arc::clone(&self.worlds);
+        let mut failed = None;
         for (name, job) in &worlds.config().jobs {
             // A line that was loaded is one.
             let terms = Terms::of(job).ok().filter(Terms::has_moments);
@@ -402,18 +432,26 @@ impl Service {
             slot.budget = job.time_budget;
             slot.terms.clone_from(&terms);
             let Some(terms) = terms else { continue };
-            let known = match slot.memory.take() {
+            let before = match slot.memory.take() {
                 Some(memory) => Some(memory),
-                None => memory(&worlds.store().reader()?, name)?,
+                None => match worlds.store().reader().and_then(|db| memory(&db, name)) {
+                    Ok(found) => found,
+                    Err(error) => {
+                        failed.get_or_insert(error);
+                        None
+                    }
+                },
             };
-            let (known, is_new) = match known {
-                Some(known) => (known.clone().under(&terms, now), Some(known)),
-                None => (Memory::new(&terms, now), None),
+            let known = match before.clone() {
+                Some(before) => before.under(&terms, now),
+                None => Memory::new(&terms, now),
             };
-            if is_new.as_ref() != Some(&known) {
-                keep(&worlds, name, &known).await?;
+            let is_kept = before.as_ref() == Some(&known);
+            // In the slot first: a state that cannot be written now must not take the job's schedule away.
+            slot.memory = Some(known.clone());
+            if !is_kept && let Err(error) = keep(&worlds, name, &known).await {
+                failed.get_or_insert(error);
             }
-            slot.memory = Some(known);
         }
         for (name, slot) in &mut self.slots {
             if !worlds.config().jobs.contains_key(name) {
@@ -422,7 +460,7 @@ impl Service {
         }
         self.slots
             .retain(|name, slot| slot.running.is_some() || worlds.config().jobs.contains_key(name));
-        Ok(())
+        failed.map_or(Ok(()), Err)
     }
 
     /// Finds out whether the run that a job's memory knows of was killed: then nobody holds its lock.
@@ -478,8 +516,9 @@ impl Service {
         }
     }
 
-    /// A job that fails here and that a person made work by hand needs no pause any more.
+    /// A job that fails here and that a person made work by hand, or logged in for, needs no pause any more.
     fn notice_successes(&mut self, now: DateTime<Utc>) {
+        self.notice_logins(now);
         for (name, slot) in &mut self.slots {
             let Some(memory) = &slot.memory else { continue };
             let Some(failed_at) = memory.failed_at.filter(|_| memory.failures > 0) else {
@@ -509,6 +548,39 @@ impl Service {
                     ..memory
                 });
             }
+        }
+    }
+
+    fn notice_logins(&mut self, now: DateTime<Utc>) {
+        let is_paused = |slot: &Slot| {
+            let memory = slot.memory.as_ref();
+            memory.is_some_and(|memory| memory.failures > 0 && memory.pause(now).is_some())
+        };
+        if !self.slots.values().any(is_paused) {
+            return;
+        }
+        let logins = self.worlds.store().reader().and_then(|db| tokens::all(&db));
+        for login in logins.unwrap_or_default() {
+            for (name, slot) in &mut self.slots {
+                let job = self.worlds.config().jobs.get(name);
+                let is_its = job.is_some_and(|job| [&job.from, &job.to].contains(&&login.account));
+                let failed_at = slot.memory.as_ref().and_then(|memory| memory.failed_at);
+                let is_new = failed_at.is_some_and(|failed_at| login.made > failed_at);
+                if is_its && is_new && is_paused(slot) {
+                    info!(job.name = %name, "{name} is tried at once: somebody logged in for account {}", login.account);
+                    slot.memory = slot.memory.take().map(Memory::anew);
+                }
+            }
+        }
+    }
+
+    /// Gives back what the last run left in memory, once nobody runs.
+    async fn rest(&mut self) {
+        if !self.running().is_empty() {
+            return;
+        }
+        if let Err(error) = self.worlds.store().rest().await {
+            debug!("the state keeps its memory: {error}");
         }
     }
 
@@ -601,6 +673,11 @@ impl Service {
 }
 
 impl Slot {
+    /// Returns the first moment that was not served.
+    fn waits_since(&self) -> Option<DateTime<Utc>> {
+        Some(self.terms.as_ref()?.first_open(self.memory.as_ref()?))
+    }
+
     /// What its schedule wants; `None` without one, and while it runs.
     fn wants(&self, now: DateTime<Utc>) -> Option<Wants> {
         if self.running.is_some() {
@@ -608,6 +685,22 @@ impl Slot {
         }
         Some(self.terms.as_ref()?.wants(self.memory.as_ref()?, now))
     }
+}
+
+/// Returns up to when upkeep was served. One that was killed in the middle was not; a state that never had any has waited since its schedules
+/// are watched, so that a machine that is off at night is looked after in the morning.
+///
+/// Errors: the state cannot be read.
+fn upkept(store: &Store, now: DateTime<Utc>) -> Result<DateTime<Utc>, StoreError> {
+    let db = store.reader()?;
+    let last = last_upkeep(&db)?;
+    let began = last.began_ms.and_then(DateTime::from_timestamp_millis);
+    let known = match (began, last.ended_ms) {
+        (Some(began), Some(_)) => Some(began),
+        (Some(began), None) => Some(began - TimeDelta::days(1)),
+        (None, _) => first_seen(&db)?,
+    };
+    Ok(known.filter(|known| *known <= now).unwrap_or(now))
 }
 
 async fn keep(worlds: &Worlds, name: &JobName, memory: &Memory) -> Result<(), StoreError> {
@@ -636,7 +729,8 @@ fn say(name: &JobName, came: &Came, headline: Option<String>, before: &Memory, a
             } else if before.why.as_deref() != Some(why) && !after.is_quarantined() {
                 warn!(job.name = %name, "{name} failed again, differently: {why}{again}");
             } else {
-                debug!(job.name = %name, "{name} failed again: {why}{again}");
+                let times = after.failures;
+                info!(job.name = %name, "{name} failed again, {times} times in a row now: {why}{again}");
             }
         }
         (Came::Served, headline) => {

@@ -143,17 +143,13 @@ impl Manager {
         self.heard.drain(..=at).next_back().unwrap()
     }
 
-    /// Returns how many signs of life came within `time`.
-    async fn signs_within(&mut self, time: Duration) -> usize {
+    /// Waits for so many signs of life.
+    async fn signs(&mut self, running: &mut Running, count: u32) {
         self.listen();
         self.heard.clear();
-        let began = Instant::now();
-        while began.elapsed() < time {
-            tokio::time::sleep(Duration::from_millis(5)).await;
+        for _ in 0..count {
+            self.until(running, "WATCHDOG=1").await;
         }
-        self.listen();
-        let signs = self.heard.iter().filter(|said| said.contains("WATCHDOG=1"));
-        signs.count()
     }
 }
 
@@ -171,7 +167,19 @@ fn late(rig: &Rig, new: u64) -> usize {
 }
 
 #[tokio::test]
-async fn it_is_ready_before_any_call_runs_what_is_due_and_ends_when_told() {
+async fn it_is_ready_without_any_call() {
+    let rig = approved(1).await;
+    let mut manager = Manager::new(&rig);
+    let mut daemon = manager.start(&rig, None);
+    manager.until(&mut daemon, "READY=1").await;
+    assert!(rig.sandbox.calls().is_empty());
+    daemon.signal("TERM");
+    daemon.end().await.exits(0);
+    assert!(rig.sandbox.calls().is_empty());
+}
+
+#[tokio::test]
+async fn it_runs_what_is_due_and_ends_when_told() {
     let mut rig = approved(2).await;
     make_due(&mut rig).await;
     let mut manager = Manager::new(&rig);
@@ -330,15 +338,20 @@ async fn a_stuck_state_starves_the_watchdog_and_a_vendor_that_hangs_does_not() {
     daemon
         .until(|_| rig.sandbox.count("GET /channels/followers") > 0)
         .await;
-    let signs = manager.signs_within(Duration::from_secs(2)).await;
-    assert!(signs >= 5, "{signs} signs of life while a vendor hangs");
+    manager.signs(&mut daemon, 5).await;
 
     // Another program writes to the state and does not end.
     let blocker = rusqlite::Connection::open(rig.state().join("ghl-sync.db")).unwrap();
     blocker.execute_batch("BEGIN IMMEDIATE").unwrap();
-    manager.signs_within(Duration::from_millis(500)).await;
-    let signs = manager.signs_within(Duration::from_secs(2)).await;
-    assert_eq!(signs, 0, "a state that takes no writes is no sign of life");
+    daemon
+        .until(|daemon| daemon.said().contains("is given no sign of life"))
+        .await;
+    manager.listen();
+    manager.heard.clear();
+    // Some probes later it is still so.
+    tokio::time::sleep(Duration::from_millis(400)).await;
+    manager.listen();
+    assert_eq!(manager.heard, Vec::<String>::new());
     blocker.execute_batch("ROLLBACK").unwrap();
     manager.until(&mut daemon, "WATCHDOG=1").await;
     daemon.signal("TERM");

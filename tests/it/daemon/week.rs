@@ -221,6 +221,13 @@ async fn a_week_of_five_jobs_with_an_outage_a_spent_day_kills_and_a_sleep_keeps_
         assert_kept(name.as_str(), &rows[name.as_str()], &due, &troubles, end);
     }
 
+    // The troubles were there: runs were killed in the middle, and the outage failed some.
+    let killed = rows.values().flatten().filter(|row| row.ended.is_none());
+    assert!(killed.count() >= 1, "no run was killed");
+    let in_outage = |row: &&Row| row.began > outage && row.began < outage_over && !row.is_good();
+    assert!(rows["a-main"].iter().filter(in_outage).count() >= 3);
+    assert!(rows["b-main"].iter().filter(in_outage).count() == 0);
+
     // The day was spent by the big job, and meanwhile the others went on.
     let big = &rows["a-main"];
     let spent = big
