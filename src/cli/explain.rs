@@ -38,7 +38,7 @@ pub(super) fn explain(
 ) -> Result<Exit, CliError> {
     let config = load(path)?;
     let now = shell.clock.now();
-    let db = Store::look(&config.state)?.ok_or_else(look::never_ran)?;
+    let db = Store::look(&config.state)?.ok_or_else(|| look::never_ran(&shell.typed))?;
     // One snapshot: what is told fits together, whatever runs meanwhile.
     let db = db
         .unchecked_transaction()

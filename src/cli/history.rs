@@ -32,7 +32,7 @@ pub(super) fn history(
 ) -> Result<Exit, CliError> {
     let config = load(path)?;
     let now = shell.clock.now();
-    let db = Store::look(&config.state)?.ok_or_else(look::never_ran)?;
+    let db = Store::look(&config.state)?.ok_or_else(|| look::never_ran(&shell.typed))?;
     let which = Which {
         jobs: args.jobs.clone(),
         no: None,
@@ -114,10 +114,12 @@ impl Past {
             Life::Ended => match (&report, &run.why) {
                 (None, Some(why)) => format!(
                     "{}: {}",
-                    look::result(run.exit, None, Some(why)),
+                    look::result(run.exit, &run.holder, None, Some(why)),
                     hidden(why.lines().next().unwrap_or_default())
                 ),
-                (report, _) => look::result(run.exit, report.as_ref(), None).to_owned(),
+                (report, _) => {
+                    look::result(run.exit, &run.holder, report.as_ref(), None).to_owned()
+                }
             },
             Life::GoesOn(_) => match &far {
                 Some(far) => format!("goes on: {}", far.words()),

@@ -15,6 +15,7 @@ use crate::store::progress::{self, Progress};
 use crate::store::runs::Run;
 
 use super::error::CliError;
+use super::typed::Typed;
 
 /// A run tells of itself every two seconds; one that was silent for so long is dead, or its machine was asleep.
 const SILENT: TimeDelta = TimeDelta::seconds(30);
@@ -152,17 +153,30 @@ pub(super) fn report_of(run: &Run) -> Option<Report> {
     serde_json::from_str(run.summary.as_deref()?).ok()
 }
 
-/// Says how a run that ended with this exit code went; `why` is what one without a report said.
+/// Says how a run of `holder` that ended with this exit code went; `why` is what one without a report said.
 pub(super) fn result(
     exit: Option<i64>,
+    holder: &str,
     report: Option<&Report>,
     why: Option<&str>,
 ) -> &'static str {
+    let is_spent = report.is_none() && why.is_some_and(RunError::is_spent);
     let outcome = report.map(|report| &report.outcome);
+    words(
+        exit,
+        holder,
+        outcome.or(is_spent.then_some(&Outcome::Spent)),
+    )
+}
+
+fn words(exit: Option<i64>, holder: &str, outcome: Option<&Outcome>) -> &'static str {
     match (exit, outcome) {
+        (_, Some(Outcome::Stopped)) if command_of(holder) == "daemon" => {
+            "stopped with the daemon, the next run goes on"
+        }
         (_, Some(Outcome::Stopped)) => "stopped by a person",
+        (_, Some(Outcome::OutOfTime)) => "its time was up, the next run goes on",
         (_, Some(Outcome::Spent)) => "the day's calls were spent",
-        (Some(6), None) if why.is_some_and(RunError::is_spent) => "the day's calls were spent",
         (Some(0), _) => "done",
         (Some(2), _) => "done, and it differs",
         (Some(3), _) => "done, but for what a guard held",
@@ -264,10 +278,13 @@ pub(super) fn json(what: &str, value: &impl Serialize) -> Result<String, CliErro
 }
 
 /// The error of a state that is not there yet.
-pub(super) fn never_ran() -> CliError {
+pub(super) fn never_ran(typed: &Typed) -> CliError {
     CliError::Usage {
         what: "nothing ever ran with this configuration, so there is nothing to look at".to_owned(),
-        hint: Some("start with `ghl-sync plan`, which changes nothing".to_owned()),
+        hint: Some(format!(
+            "start with `{}`, which changes nothing",
+            typed.command("plan")
+        )),
     }
 }
 
@@ -301,6 +318,29 @@ mod tests {
             ),
         ] {
             assert_eq!(Far::of(&progress).words(), words);
+        }
+    }
+
+    #[test]
+    fn a_run_that_was_cut_is_not_called_done_and_the_end_of_the_daemon_is_no_person() {
+        let (daemon, person) = ("ghl-sync daemon, process 7, since x", "ghl-sync apply");
+        for (exit, holder, outcome, said) in [
+            (1, person, Outcome::Stopped, "stopped by a person"),
+            (
+                1,
+                daemon,
+                Outcome::Stopped,
+                "stopped with the daemon, the next run goes on",
+            ),
+            (
+                0,
+                daemon,
+                Outcome::OutOfTime,
+                "its time was up, the next run goes on",
+            ),
+            (0, daemon, Outcome::Finished, "done"),
+        ] {
+            assert_eq!(words(Some(exit), holder, Some(&outcome)), said);
         }
     }
 

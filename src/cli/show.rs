@@ -22,6 +22,7 @@ use super::look::{self, Far, Life};
 use super::runs::{MAX_ROWS, load, private, write_report};
 use super::shell::Shell;
 use super::status::moment;
+use super::typed::Typed;
 
 /// The number of the JSON shape of a run without a report; one with a report has the report's own.
 const SCHEMA: u32 = 1;
@@ -30,8 +31,8 @@ const SCHEMA: u32 = 1;
 pub(super) fn show(shell: &mut Shell, path: Option<&Path>, args: &Show) -> Result<Exit, CliError> {
     let config = load(path)?;
     let now = shell.clock.now();
-    let db = Store::look(&config.state)?.ok_or_else(look::never_ran)?;
-    let (job, run) = find(&db, &config, &args.run)?;
+    let db = Store::look(&config.state)?.ok_or_else(|| look::never_ran(&shell.typed))?;
+    let (job, run) = find(&db, &config, &args.run, &shell.typed)?;
     let life = Life::of(&db, &config.state, &job, &run, now)?;
     let Some(report) = look::report_of(&run) else {
         let bare = Bare::of(&db, &job, &run, &life, args.output.show_personal)?;
@@ -88,7 +89,12 @@ pub(super) fn show(shell: &mut Shell, path: Option<&Path>, args: &Show) -> Resul
 /// Finds the run that is meant.
 ///
 /// Errors: there is none, with what there is.
-fn find(db: &Connection, config: &Config, which: &WhichRun) -> Result<(JobName, Run), CliError> {
+fn find(
+    db: &Connection,
+    config: &Config,
+    which: &WhichRun,
+    typed: &Typed,
+) -> Result<(JobName, Run), CliError> {
     let mut wanted = Which {
         limit: 1,
         ..Which::default()
@@ -101,10 +107,10 @@ fn find(db: &Connection, config: &Config, which: &WhichRun) -> Result<(JobName, 
             Err(error) => {
                 return Err(CliError::Usage {
                     what: error.to_string(),
-                    hint: Some(
-                        "a run is its number, as in `ghl-sync show 12`, `last`, or the name of its job"
-                            .to_owned(),
-                    ),
+                    hint: Some(format!(
+                        "a run is its number, as in `{}`, `last`, or the name of its job",
+                        typed.command("show 12")
+                    )),
                 });
             }
         },
@@ -118,7 +124,7 @@ fn find(db: &Connection, config: &Config, which: &WhichRun) -> Result<(JobName, 
     };
     let newest = runs::list(db, &newest)?.pop();
     let what = match (which, &newest) {
-        (_, None) => return Err(look::never_ran()),
+        (_, None) => return Err(look::never_ran(typed)),
         (WhichRun::No(no), Some((_, newest))) if *no <= newest.no && *no > 0 => {
             format!("run {no} is not in the journal any more; old runs are pruned")
         }
@@ -133,7 +139,7 @@ fn find(db: &Connection, config: &Config, which: &WhichRun) -> Result<(JobName, 
     };
     Err(CliError::Usage {
         what,
-        hint: Some("`ghl-sync history` lists the runs".to_owned()),
+        hint: Some(format!("`{}` lists the runs", typed.command("history"))),
     })
 }
 
@@ -287,7 +293,7 @@ impl Bare {
                 lines.push(format!(
                     "{what} began {began} and failed{} without a report: {}.",
                     took.unwrap_or_default(),
-                    look::result(self.exit, None, self.why.as_deref())
+                    look::result(self.exit, &self.holder, None, self.why.as_deref())
                 ));
                 match &self.why {
                     Some(why) => lines.push(format!("it said: {why}")),
@@ -295,6 +301,10 @@ impl Bare {
                 }
             }
         }
+        let unanswered = match self.is {
+            "running" => "without an answer so far",
+            _ => "without an answer",
+        };
         for (kind, counts) in &self.counts {
             let Counts {
                 planned,
@@ -308,7 +318,7 @@ impl Bare {
                 (done, "done"),
                 (held, "held"),
                 (refused, "refused"),
-                (unknown, "without an answer"),
+                (unknown, unanswered),
                 (dropped, "not sent"),
             ];
             let marks: String = marks

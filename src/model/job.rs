@@ -15,7 +15,7 @@ use super::ids::{AccountName, FieldKey, JobName, LocationId, Namespace};
 pub struct Job {
     /// The job's identity: state in the database belongs to this name.
     pub name: JobName,
-    /// Five-field cron line in `timezone`; `None` runs by hand or by a timer only.
+    /// Five-field cron line in `timezone`; `None` leaves it to the moments of `full`, to a timer, or to a person.
     pub schedule: Option<String>,
     /// The zone of `schedule`, `full` and the `date` filter.
     pub timezone: chrono_tz::Tz,

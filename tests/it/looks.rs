@@ -366,3 +366,19 @@ async fn a_persons_edit_and_a_conflict_are_explained_with_the_command_that_settl
         .exits(0)
         .says(&["waits for conflict of"]);
 }
+
+#[tokio::test]
+async fn hints_of_what_looks_back_reach_the_same_files() {
+    let rig = Rig::new(now(2, 1)).await;
+    for args in [&["history"][..], &["show", "last"], &["explain", "zoe"]] {
+        program(&rig, args)
+            .await
+            .exits(4)
+            .complains(&["start with `ghl-sync plan --config "]);
+    }
+    program(&rig, &["plan"]).await.exits(0);
+    program(&rig, &["show", "99"])
+        .await
+        .exits(4)
+        .complains(&["`ghl-sync history --config "]);
+}

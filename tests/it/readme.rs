@@ -348,3 +348,45 @@ fn every_message_in_the_troubleshooting_page_is_one_that_the_program_says() {
     }
     assert!(looked_for > 60, "only {looked_for} messages were found");
 }
+
+#[test]
+fn every_crontab_on_the_pages_runs_by_schedule() {
+    let mut found = 0;
+    for name in PAGES {
+        let text = page(name);
+        let lines = text.lines().filter(|line| line.starts_with("*/"));
+        for line in lines.filter(|line| line.contains("ghl-sync apply")) {
+            found += 1;
+            assert!(line.contains(" --scheduled"), "{name}: {line}");
+        }
+    }
+    assert!(found > 0, "no crontab was found");
+}
+
+#[test]
+fn every_lock_file_in_the_description_of_the_state_is_one_that_the_program_makes() {
+    let mut made = String::new();
+    sources(&root().join("src"), &mut made);
+    let text = page("docs/state.md");
+    let locks: Vec<&str> = text
+        .split('`')
+        .skip(1)
+        .step_by(2)
+        .filter_map(|span| span.strip_suffix(".lock"))
+        .map(|lock| lock.split('-').next().unwrap())
+        .collect();
+    for lock in &locks {
+        let ways = [
+            format!("\"{lock}-{{"),
+            format!("\"{lock}\""),
+            format!("\"{lock}.lock\""),
+            format!("\"{lock}-test-{{"),
+        ];
+        assert!(ways.iter().any(|way| made.contains(way)), "{lock}");
+    }
+    for lock in [
+        "job", "source", "location", "token", "daemon", "upkeep", "notify",
+    ] {
+        assert!(locks.contains(&lock), "{lock} is not described: {locks:?}");
+    }
+}

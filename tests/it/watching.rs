@@ -6,7 +6,7 @@ use ghl_sync::sandbox::{Fault, FaultKind};
 use serde_json::Value;
 
 use crate::program::{Running, command, hearing, now, program};
-use crate::rig::Rig;
+use crate::rig::{JOB, Rig};
 use crate::terminal::Terminal;
 
 const CREATE: &str = "POST /contacts/";
@@ -208,4 +208,21 @@ async fn status_says_what_waits_for_whom_in_all_forms() {
                 "last full pass",
             ]);
     }
+}
+
+#[tokio::test]
+async fn a_job_with_full_moments_alone_is_due_at_them() {
+    let job = JOB.replace("timezone =", "full = \"30 4 * * 0\"\ntimezone =");
+    let rig = Rig::with_job(now(2, 1), &job).await;
+    let due = "due in full `30 4 * * 0` (UTC), next ";
+    program(&rig, &["status"])
+        .await
+        .exits(0)
+        .says(&[due, "schedules are served by timers"]);
+    let checked = program(&rig, &["check"]).await;
+    assert!(checked.out.contains(due), "{checked}");
+    let seen = status(&rig).await;
+    let job = &seen["jobs"]["followers"];
+    assert!(job["next_due_at"].is_string(), "{seen}");
+    assert_eq!(job["next_due_at"], job["next_full_at"]);
 }

@@ -8,6 +8,7 @@ use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
 
 use super::history::HistoryCommand;
 use super::{Form, Format, Output, job};
+use crate::config::duration_of;
 use crate::model::JobName;
 
 /// The arguments of `history`.
@@ -117,22 +118,9 @@ impl FromStr for Since {
         if let Ok(at) = DateTime::parse_from_rfc3339(word) {
             return Ok(Since::At(at.to_utc()));
         }
-        let units = [
-            ('s', 1),
-            ('m', 60),
-            ('h', 3_600),
-            ('d', 86_400),
-            ('w', 604_800),
-        ];
-        let ago = units.into_iter().find_map(|(unit, seconds): (_, u64)| {
-            let count: u64 = word.strip_suffix(unit)?.parse().ok()?;
-            count.checked_mul(seconds)
-        });
-        ago.map(|seconds| Since::Ago(Duration::from_secs(seconds)))
-            .ok_or_else(|| {
-                "expected a whole number with s, m, h, d or w, or a date such as 2026-03-01"
-                    .to_owned()
-            })
+        duration_of(word).map(Since::Ago).ok_or_else(|| {
+            "expected a whole number with s, m, h or d, or a date such as 2026-03-01".to_owned()
+        })
     }
 }
 
@@ -146,7 +134,6 @@ mod tests {
         for (word, moment) in [
             ("90m", "2026-03-02T10:30:00Z"),
             ("7d", "2026-02-23T12:00:00Z"),
-            ("2w", "2026-02-16T12:00:00Z"),
             ("2026-03-01", "2026-03-01T00:00:00Z"),
             ("2026-03-01T04:30:00+01:00", "2026-03-01T03:30:00Z"),
         ] {
@@ -156,7 +143,17 @@ mod tests {
                 moment.replace('Z', "+00:00")
             );
         }
-        for word in ["", "d", "-1d", "1y", "99999999999999999999d", "2026-13-01"] {
+        // The units of the configuration, and no others.
+        for word in [
+            "",
+            "d",
+            "-1d",
+            "+1d",
+            "2w",
+            "1y",
+            "99999999999999999999d",
+            "2026-13-01",
+        ] {
             assert!(word.parse::<Since>().is_err(), "{word}");
         }
     }

@@ -387,12 +387,14 @@ pub(in crate::cli) fn when(job: &Job, now: DateTime<Utc>) -> String {
         Ok(None) => "never due".to_owned(),
         Err(error) => error.to_string(),
     };
-    let schedule = match &job.schedule {
-        Some(line) => format!("due `{line}` ({zone}), {}", next(line)),
-        None => "runs when started".to_owned(),
-    };
-    match &job.full {
-        Some(line) => format!("{schedule}; in full `{line}`, {}", next(line)),
-        None => schedule,
+    match (&job.schedule, &job.full) {
+        (Some(line), None) => format!("due `{line}` ({zone}), {}", next(line)),
+        (Some(line), Some(full)) => format!(
+            "due `{line}` ({zone}), {}; in full `{full}`, {}",
+            next(line),
+            next(full)
+        ),
+        (None, Some(full)) => format!("due in full `{full}` ({zone}), {}", next(full)),
+        (None, None) => "runs when started".to_owned(),
     }
 }

@@ -1,6 +1,6 @@
 //! What `status` tells of one job.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -14,6 +14,7 @@ use crate::plan::{Mark, due};
 use crate::report::{Report, hidden, next_command, number};
 use crate::run;
 use crate::store::findings::{self, FindingKind, count_findings};
+use crate::store::plans::Step;
 use crate::store::runs::{self, Run, Which, last_run};
 use crate::store::{StoreError, agenda, jobs, plans};
 
@@ -116,7 +117,8 @@ impl JobStanding {
             due::next(line, job.timezone, now).ok().flatten()
         };
         let mut standing = JobStanding {
-            next_due_at: next(&job.schedule),
+            // A moment of `full` is a run too.
+            next_due_at: Terms::of(job).ok().and_then(|terms| terms.next(now)),
             next_full_at: next(&job.full),
             ..JobStanding::default()
         };
@@ -143,6 +145,11 @@ impl JobStanding {
                     progress: progress.as_ref().map(Far::of),
                 }),
             }
+        }
+        let is_applied = standing.running.iter().any(|run| run.mode == "apply");
+        if let Some(agenda) = standing.agenda.as_mut().filter(|_| is_applied) {
+            // What is due is what this run does; as the daemon, nothing is wanted beside it.
+            (agenda.wants, agenda.at) = ("nothing", standing.next_due_at);
         }
         let is_going =
             |run: &RunStanding| standing.running.iter().any(|going| going.run == run.run);
@@ -182,7 +189,23 @@ impl JobStanding {
             }
         }
         let steps = plans::unsettled(db, state.no)?;
-        standing.unsettled = steps.iter().filter(|step| step.mark != Mark::Asks).count();
+        // What a run that goes on has sent is on its way, not lost.
+        let going: BTreeSet<i64> = standing
+            .running
+            .iter()
+            .filter_map(|run| plans::of_run(db, run.run).transpose())
+            .collect::<Result<_, StoreError>>()?;
+        let is_unsettled = |step: &&Step| match step.mark {
+            Mark::Asks => false,
+            Mark::Sent => !going.contains(&step.plan_no),
+            Mark::Planned
+            | Mark::Held
+            | Mark::Unknown
+            | Mark::Done
+            | Mark::Refused
+            | Mark::Dropped => true,
+        };
+        standing.unsettled = steps.iter().filter(is_unsettled).count();
         Ok(standing)
     }
 
@@ -243,8 +266,9 @@ impl JobStanding {
         lines.push(roster);
         if self.unsettled > 0 {
             lines.push(format!(
-                "{} steps without an answer; the next `ghl-sync apply {}` looks into them",
-                self.unsettled, job.name
+                "{} steps without an answer; the next `{}` looks into them",
+                self.unsettled,
+                typed.command(&format!("apply {}", job.name))
             ));
         }
         let open: Vec<String> = FindingKind::ALL
@@ -356,7 +380,7 @@ impl RunStanding {
             pass: run.pass,
             exit: run.exit,
             result: match run.ended_ms {
-                Some(_) => look::result(run.exit, report.as_ref(), run.why.as_deref()),
+                Some(_) => look::result(run.exit, &run.holder, report.as_ref(), run.why.as_deref()),
                 None => "killed",
             },
             digest: run.digest,

@@ -8,7 +8,8 @@ use rusqlite::Connection;
 use serde::Serialize;
 
 use crate::config::{Account, Config};
-use crate::model::AccountName;
+use crate::model::{AccountName, Job};
+use crate::plan::agenda::Terms;
 use crate::report::{hidden, number};
 use crate::store::conditions::Condition;
 use crate::store::kept::LastUpkeep;
@@ -224,7 +225,8 @@ impl DaemonStanding {
     }
 
     pub(super) fn line(&self, config: &Config) -> String {
-        let has_schedule = config.jobs.values().any(|job| job.schedule.is_some());
+        let has_moments = |job: &Job| Terms::of(job).is_ok_and(|terms| terms.has_moments());
+        let has_schedule = config.jobs.values().any(has_moments);
         match &self.holder {
             Some(holder) => format!("the daemon runs: {holder}"),
             None if has_schedule => {

@@ -17,7 +17,8 @@ use tracing::warn;
 
 use crate::config::Config;
 use crate::model::{Job, JobName};
-use crate::plan::{Mark, due};
+use crate::plan::Mark;
+use crate::plan::agenda::Terms;
 use crate::store::findings::{FindingKind, count_findings};
 use crate::store::kept::{LastUpkeep, last_upkeep};
 use crate::store::runs::{Run, last_ended};
@@ -189,10 +190,8 @@ struct OfJob {
 
 impl OfJob {
     fn read(db: &Connection, job: &Job, now: DateTime<Utc>) -> Result<OfJob, StoreError> {
-        let next = job.schedule.as_ref().and_then(|line| {
-            // A line that was loaded can be read.
-            due::next(line, job.timezone, now).ok().flatten()
-        });
+        // Lines that were loaded can be read. A moment of `full` is a run too.
+        let next = Terms::of(job).ok().and_then(|terms| terms.next(now));
         let mut of_job = OfJob {
             name: job.name.clone(),
             runs: Vec::new(),

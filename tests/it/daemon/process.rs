@@ -16,7 +16,7 @@ use crate::program::{Running, command, hearing, now, program};
 use crate::rig::{JOB, Rig};
 use crate::scenes::unsettled;
 
-const CREATE: &str = "POST /contacts/";
+pub(super) const CREATE: &str = "POST /contacts/";
 
 /// The line and zone of the rig's job as the agenda keeps them.
 const EVERY_HOUR: &str = "0 * * * * UTC";
@@ -30,7 +30,7 @@ fn hourly(name: &str) -> String {
 }
 
 /// A rig whose job was approved, with this many new followers since.
-async fn approved(new: u64) -> Rig {
+pub(super) async fn approved(new: u64) -> Rig {
     let mut rig = Rig::with_job(now(3, 2), &hourly("followers")).await;
     program(&rig, &["apply", "--allow", "first"]).await.exits(0);
     for number in 0..new {
@@ -44,7 +44,7 @@ async fn approved(new: u64) -> Rig {
 }
 
 /// Lets the job of a rig be due at once: its schedule has been watched for two hours and nothing was served.
-async fn make_due(rig: &mut Rig) {
+pub(super) async fn make_due(rig: &mut Rig) {
     let job = "followers".to_owned().try_into().unwrap();
     let seen = Utc::now() - TimeDelta::hours(2);
     let due = Memory {
@@ -67,7 +67,7 @@ async fn make_due(rig: &mut Rig) {
 }
 
 /// What the schedule of the rig's job remembers.
-fn remembered(rig: &mut Rig) -> Memory {
+pub(super) fn remembered(rig: &mut Rig) -> Memory {
     let job = "followers".to_owned().try_into().unwrap();
     let found = memory(&rig.store().reader().unwrap(), &job).unwrap();
     rig.close();
@@ -75,14 +75,14 @@ fn remembered(rig: &mut Rig) -> Memory {
 }
 
 /// The socket of a service manager.
-struct Manager {
+pub(super) struct Manager {
     socket: UnixDatagram,
     path: PathBuf,
     heard: Vec<String>,
 }
 
 impl Manager {
-    fn new(rig: &Rig) -> Manager {
+    pub(super) fn new(rig: &Rig) -> Manager {
         let path = rig.folder.join("notify.sock");
         let _ = fs::remove_file(&path);
         let socket = UnixDatagram::bind(&path).unwrap();
@@ -95,7 +95,7 @@ impl Manager {
     }
 
     /// Starts the daemon; with a watchdog it has to give a sign of life within this time.
-    fn start(&self, rig: &Rig, watchdog: Option<Duration>) -> Running {
+    pub(super) fn start(&self, rig: &Rig, watchdog: Option<Duration>) -> Running {
         let mut daemon: Command = hearing(&command(rig, &["daemon"]));
         daemon.env("NOTIFY_SOCKET", &self.path);
         if let Some(watchdog) = watchdog {
@@ -120,7 +120,7 @@ impl Manager {
     }
 
     /// Waits until this is said, and forgets everything up to it.
-    async fn until(&mut self, running: &mut Running, text: &str) -> String {
+    pub(super) async fn until(&mut self, running: &mut Running, text: &str) -> String {
         let mut found = None;
         let began = Instant::now();
         while found.is_none() {
@@ -154,7 +154,7 @@ impl Manager {
 }
 
 /// Returns how many contacts the late followers have; nobody has two.
-fn late(rig: &Rig, new: u64) -> usize {
+pub(super) fn late(rig: &Rig, new: u64) -> usize {
     let mut made = 0;
     for number in 0..new {
         let contacts = rig
@@ -371,7 +371,7 @@ async fn a_failing_job_says_so_once_and_recovers_by_itself_when_it_was_made_to_w
     let mut daemon = manager.start(&rig, None);
     manager.until(&mut daemon, "1 job fails").await;
     let log = daemon.said();
-    assert_eq!(log.matches("followers failed").count(), 1, "{log}");
+    assert_eq!(log.matches("ERROR followers failed").count(), 1, "{log}");
     assert!(
         log.contains("twitch.token") && log.contains("tried again at"),
         "{log}"
@@ -382,7 +382,7 @@ async fn a_failing_job_says_so_once_and_recovers_by_itself_when_it_was_made_to_w
     manager.until(&mut daemon, "STATUS=running followers").await;
     manager.until(&mut daemon, "STATUS=idle").await;
     assert_eq!(
-        daemon.said().matches("followers failed").count(),
+        daemon.said().matches("ERROR followers failed").count(),
         1,
         "{}",
         daemon.said()

@@ -210,6 +210,14 @@ async fn totals_grow_by_each_run_once_and_survive_runs_without_calls() {
     );
     assert_eq!(found(&all, "ghl_sync_held_steps", ""), Some(4.0));
     assert!(found(&all, "ghl_sync_next_run_timestamp_seconds", "").unwrap() > 1_772_452_800.0);
+    // A moment of `full` is a run too, with and without a `schedule`.
+    let mut job = config.jobs.values().next().unwrap().clone();
+    job.full = Some("*/5 * * * *".to_owned());
+    for schedule in [None, Some("0 0 1 1 *".to_owned())] {
+        job.schedule = schedule;
+        let of_job = OfJob::read(&store.reader().unwrap(), &job, now).unwrap();
+        assert_eq!(of_job.next_ms, Some(1_772_453_100_000));
+    }
     fs::remove_dir_all(folder).unwrap();
 }
 
