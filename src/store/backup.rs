@@ -115,6 +115,8 @@ pub fn make_folder(folder: &Path) -> Result<(), StoreError> {
         }
     }
     for half in named(folder, |name| {
+        // SQLite's own log of what it was writing.
+        let name = name.strip_suffix("-journal").unwrap_or(name);
         name.strip_suffix(HALF).is_some_and(is_a_copy)
     })? {
         fs::remove_file(&half).map_err(|source| StoreError::of_file(half.clone(), source))?;

@@ -9,7 +9,7 @@ use super::error::StoreError;
 pub struct LastUpkeep {
     /// When it began, in ms.
     pub began_ms: Option<i64>,
-    /// When it ended; `None` while it is under way, or when it was killed.
+    /// When it ended; `None` while it is under way, and when it was killed or stopped.
     pub ended_ms: Option<i64>,
     /// What came of it, in words.
     pub what: Option<String>,

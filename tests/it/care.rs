@@ -250,7 +250,8 @@ async fn a_copy_that_is_killed_in_the_middle_leaves_nothing_that_looks_like_one(
     assert!(is_half(&folder));
     program(&rig, &["state", "backup"]).await.exits(0);
     assert!(!is_half(&folder));
-    assert_eq!(copies(&rig).len(), 1);
+    let copies = copies(&rig);
+    assert_eq!(copies.len(), 1, "{copies:?}");
 }
 
 #[tokio::test]

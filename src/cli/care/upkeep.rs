@@ -237,7 +237,8 @@ async fn keep(worlds: &Worlds, stop: &Stop) -> Result<Kept, CliError> {
     kept.is_stopped = stop.is_asked();
     kept.seconds = began.elapsed().as_secs_f64();
     noted.what = Some(kept.line());
-    noted.ended_ms = Some(clock.now().timestamp_millis());
+    // The daemon makes up for one without an end.
+    noted.ended_ms = (!kept.is_stopped).then(|| clock.now().timestamp_millis());
     store.write(move |db| end_upkeep(db, &noted)).await?;
     info!("{}", kept.line());
     Ok(kept)

@@ -274,6 +274,10 @@ impl UpkeepStanding {
         let what = what.unwrap_or_default();
         match (self.began_at, self.ended_at) {
             (_, Some(at)) => lines.push(format!("last upkeep {}{what}", moment(at, now))),
+            // What came of it is written at its end.
+            (Some(at), None) if self.what.is_some() => {
+                lines.push(format!("upkeep began {} and was stopped", moment(at, now)))
+            }
             (Some(at), None) => lines.push(format!(
                 "upkeep began {} and did not end yet, or was killed",
                 moment(at, now)
