@@ -271,10 +271,9 @@ pub(super) async fn carried_out(
     is_scheduled: bool,
 ) -> Result<Done, CliError> {
     if !ask.apply {
-        return to_its_end(worlds, name, ask, stop, watch).await;
+        return to_its_end(worlds, name, ask, stop, watch, is_scheduled).await;
     }
-    telling::began(worlds, name, is_scheduled).await;
-    let ended = to_its_end(worlds, name, ask, stop, watch).await;
+    let ended = to_its_end(worlds, name, ask, stop, watch, is_scheduled).await;
     telling::ended(worlds, name, ended.as_ref(), is_scheduled).await;
     ended
 }
@@ -285,14 +284,20 @@ async fn to_its_end(
     ask: &Ask,
     stop: Stop,
     watch: Watch,
+    is_scheduled: bool,
 ) -> Result<Done, CliError> {
     let reach = if ask.apply {
         Reach::Everything
     } else {
         Reach::ReadsOnly
     };
-    let world = worlds.world(name, reach, stop, watch)?;
-    let done = run::run_job(&world, ask).await?;
+    let world = worlds.world(name, reach, stop.clone(), watch)?;
+    let lease = run::lease(worlds.store(), name, ask, &stop).await?;
+    if ask.apply {
+        // Only once the job is this run's: a beginning without an end would be waited for, and one that is busy is none.
+        telling::began(worlds, name, is_scheduled).await;
+    }
+    let done = run::run_under(&world, ask, lease).await?;
     // What the report means to a shell is known up here alone; `status` tells it later.
     let exit = i64::from(exit::of_report(&done.report, false).code());
     let run_no = done.report.run;

@@ -6,6 +6,16 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+/// How far a stamp may be later than now and still be taken for one of now: another process may have looked at the clock just before it
+/// was set.
+const AHEAD_MS: i64 = 5 * 60 * 1_000;
+
+/// Returns whether a stamp is from a clock that was ahead and came back. It is to be treated as absent: waiting for its moment could take
+/// years.
+pub fn is_ahead(at_ms: i64, now_ms: i64) -> bool {
+    at_ms.saturating_sub(now_ms) > AHEAD_MS
+}
+
 /// Tells the time and waits; the only way the program below `cli` and `daemon` learns of either.
 ///
 /// The system's clock is the usual one. Tests, and the demo's "a day later", use a moved one: the same clock plus an offset that

@@ -13,7 +13,7 @@ mod record;
 mod secret;
 
 pub use change::{Change, FieldChange, IfUnsure, StepKind};
-pub use clock::Clock;
+pub use clock::{Clock, is_ahead};
 pub use contact::{Contact, Reading, STANDARD_KEYS, StandardKey};
 pub use ids::{
     AccountName, ContactId, Digest, FieldKey, JobName, LocationId, Namespace, NotAnId, NoteId,

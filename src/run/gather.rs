@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::apis::twitch;
-use crate::model::{Cut, Ended, Job, Record};
+use crate::model::{Cut, Ended, Job, Record, is_ahead};
 use crate::net::{CallError, Purpose};
 use crate::plan::{Presence, judged};
 use crate::store::jobs::JobState;
@@ -81,10 +81,7 @@ pub(super) fn why_full(
     }
     let now_ms = now.timestamp_millis();
     let every_ms = i64::try_from(job.full_at_most_every.as_millis()).unwrap_or(i64::MAX);
-    if state
-        .gap_cut_ms
-        .is_some_and(|cut_ms| now_ms - cut_ms < every_ms)
-    {
+    if rests(state.gap_cut_ms, now_ms, every_ms) {
         return None;
     }
     let Some(complete) = state.complete else {
@@ -108,8 +105,8 @@ pub(super) fn why_full(
             absent.count
         ));
     }
-    let age_ms = now_ms - complete.began_ms;
-    if state.debt != 0 && state.debt_passes >= 2 && age_ms >= every_ms {
+    let is_old = !rests(Some(complete.began_ms), now_ms, every_ms);
+    if state.debt != 0 && state.debt_passes >= 2 && is_old {
         return Some(format!(
             "the total has differed by {} for {} passes",
             state.debt, state.debt_passes
@@ -124,14 +121,29 @@ pub(super) fn why_full(
     })
 }
 
+/// Returns whether a walk is too new to be made again. One of a clock that was ahead is not: it would be too new until then.
+pub(super) fn rests(walked_ms: Option<i64>, now_ms: i64, every_ms: i64) -> bool {
+    walked_ms.is_some_and(|walked_ms| {
+        !is_ahead(walked_ms, now_ms) && now_ms.saturating_sub(walked_ms) < every_ms
+    })
+}
+
 /// Returns the moment of the `full` schedule that is due and was not served.
 pub(super) fn full_due(job: &Job, state: &JobState, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
     let line = job.full.as_deref()?;
-    let served = state
-        .last_full_due_ms
-        .or(state.complete.map(|complete| complete.began_ms))?;
-    let served = DateTime::from_timestamp_millis(served)?;
-    crate::plan::due::due(line, job.timezone, Some(served), now)
+    let stamps = [
+        state.last_full_due_ms,
+        state.complete.map(|complete| complete.began_ms),
+    ];
+    stamps.iter().find(|stamp| stamp.is_some())?;
+    // When all of them are of a clock that was ahead, nothing is known to be served.
+    let now_ms = now.timestamp_millis();
+    let served = stamps
+        .into_iter()
+        .flatten()
+        .find(|stamp| !is_ahead(*stamp, now_ms))
+        .and_then(DateTime::from_timestamp_millis);
+    crate::plan::due::due(line, job.timezone, served, now)
         .ok()
         .flatten()
 }
@@ -577,4 +589,21 @@ async fn fold(world: &World, job_no: i64, walk_no: i64) -> Result<(i64, i64), Ru
         .await?
     {}
     Ok((new, added))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::rests;
+
+    #[test]
+    fn a_walk_of_a_clock_that_was_ahead_holds_no_other_up() {
+        const DAY_MS: i64 = 86_400_000;
+        assert!(!rests(None, 0, DAY_MS));
+        assert!(rests(Some(0), DAY_MS - 1, DAY_MS));
+        assert!(!rests(Some(0), DAY_MS, DAY_MS));
+        // Another process looked at the clock just before it was set.
+        assert!(rests(Some(1_000), 0, DAY_MS));
+        assert!(!rests(Some(DAY_MS), 0, DAY_MS));
+        assert!(!rests(Some(400 * DAY_MS), 0, DAY_MS));
+    }
 }

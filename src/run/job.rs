@@ -6,14 +6,14 @@ use std::sync::Arc;
 use chrono::TimeDelta;
 use tracing::Instrument;
 
-use crate::model::{Cut, Ended, GuardKind, StepKind};
+use crate::model::{Cut, Ended, GuardKind, JobName, StepKind};
 use crate::plan::{GuardFound, held};
 use crate::report::Outcome as RunOutcome;
 use crate::store::jobs::{self, JobState};
 use crate::store::plans::{self};
 use crate::store::rows::Look;
 use crate::store::runs::{self, Journaled};
-use crate::store::walks;
+use crate::store::{Store, walks};
 
 use super::Done;
 use super::consent::{self, ApprovedOutcome};
@@ -30,7 +30,7 @@ use super::recover::{self, Recovered};
 use super::refresh::{self, Refreshed};
 use super::seat::{self};
 use super::summary;
-use super::world::{Ask, Tick, Why, World};
+use super::world::{Ask, Stop, Tick, Why, World};
 /// Chunks of stale steps that a run takes away at most.
 const SWEEP_CHUNKS: u32 = 1_000;
 /// Why a run ended before its end, by its job's own word.
@@ -57,27 +57,33 @@ pub(super) struct Course {
     pub looked_twice: bool,
 }
 
-/// Runs the job; see [`super::run_job`].
-pub(super) async fn run_job(world: &World, ask: &Ask) -> Result<Done, RunError> {
-    let folder = world
-        .store
-        .path()
-        .parent()
-        .map(std::path::Path::to_path_buf)
-        .unwrap_or_default();
-    let _lease = if ask.apply {
-        Some(
-            Lease::of_job(
-                &folder,
-                &world.job.name,
-                &ask.holder,
-                ask.wait.then_some(&world.stop),
-            )
-            .await?,
-        )
-    } else {
-        None
-    };
+/// Takes the lock of a run; see [`super::lease`].
+pub(super) async fn lease(
+    store: &Store,
+    job: &JobName,
+    ask: &Ask,
+    stop: &Stop,
+) -> Result<Option<Lease>, RunError> {
+    if !ask.apply {
+        return Ok(None);
+    }
+    let wait = ask.wait.then_some(stop);
+    let lease = Lease::of_job(&folder_of(store), job, &ask.holder, wait).await?;
+    Ok(Some(lease))
+}
+
+fn folder_of(store: &Store) -> std::path::PathBuf {
+    let folder = store.path().parent();
+    folder.map(std::path::Path::to_path_buf).unwrap_or_default()
+}
+
+/// Runs the job under its lock; see [`super::run_job`].
+pub(super) async fn run_job(
+    world: &World,
+    ask: &Ask,
+    _lease: Option<Lease>,
+) -> Result<Done, RunError> {
+    let folder = folder_of(&world.store);
     let began = world.clock.now();
     let (name, mode, holder, began_ms) = (
         world.job.name.clone(),

@@ -37,7 +37,7 @@ use std::collections::BTreeMap;
 
 use rusqlite::Connection;
 
-use crate::model::StepKind;
+use crate::model::{JobName, StepKind};
 use crate::report::{Counts, Report, ReportRow};
 use crate::store::plans::Step;
 use crate::store::{Store, StoreError};
@@ -55,7 +55,27 @@ pub struct Done {
 ///
 /// Errors: every variant of [`RunError`]; what was done until then is in the journal, and the next run goes on.
 pub async fn run_job(world: &World, ask: &Ask) -> Result<Done, RunError> {
-    job::run_job(world, ask).await
+    let lease = job::lease(&world.store, &world.job.name, ask, &world.stop).await?;
+    job::run_job(world, ask, lease).await
+}
+
+/// Takes the lock that a run needs before it does anything: that of the job when it is to apply, none for a dry run.
+///
+/// Errors: `Busy` when another run has it and `ask` does not wait.
+pub async fn lease(
+    store: &Store,
+    job: &JobName,
+    ask: &Ask,
+    stop: &Stop,
+) -> Result<Option<Lease>, RunError> {
+    job::lease(store, job, ask, stop).await
+}
+
+/// Runs a job once, as [`run_job`] does, under what [`lease`] gave.
+///
+/// Errors: every variant of [`RunError`] but a `Busy` of the job.
+pub async fn run_under(world: &World, ask: &Ask, lease: Option<Lease>) -> Result<Done, RunError> {
+    job::run_job(world, ask, lease).await
 }
 
 /// Streams the rows of a plan's report, in key order, from the journal.

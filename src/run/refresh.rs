@@ -15,6 +15,7 @@ use crate::store::restore;
 use super::bits::{Bits, hash_of};
 use super::contacts::full_walk;
 use super::error::RunError;
+use super::gather::rests;
 use super::hub::{Hub, of_hub};
 use super::lease::Lease;
 use super::seat::stay_if_possible;
@@ -127,9 +128,7 @@ pub(super) async fn refresh(
     }
     // A walk that did not add up is not made again at once: it would tell the same.
     let every_ms = i64::try_from(world.job.full_at_most_every.as_millis()).unwrap_or(i64::MAX);
-    let rests = state
-        .gap_cut_ms
-        .is_some_and(|cut_ms| world.now_ms() - cut_ms < every_ms);
+    let rests = rests(state.gap_cut_ms, world.now_ms(), every_ms);
     if full || (never_complete && !rests) {
         full_walk(world, hub, &state, &match_keys, &mut refreshed).await?;
     } else {

@@ -9,6 +9,7 @@ use chrono::{DateTime, Utc};
 use rusqlite::{Connection, OpenFlags};
 
 use super::error::StoreError;
+use super::freeing::{Fill, has_room_for};
 use super::health::{self, Depth};
 use super::lock::give_to_owner;
 use super::open::{STATE_FILE, open_for_copying, without_logins};
@@ -69,6 +70,9 @@ pub fn copy(folder: &Path, target: &Path) -> Result<Copied, StoreError> {
     is_ours(folder)?;
     let state = folder.join(STATE_FILE);
     let source = open_for_copying(&state)?;
+    // Runs under way need the disk more than a copy does, and it is not filled under them only to fail.
+    let fill = Fill::of(&source)?;
+    has_room_for(target, fill.bytes.saturating_sub(fill.free_bytes))?;
     let half = Half::make(target)?;
     let sorted = |error| StoreError::sorted(half.path.clone(), error);
     source
@@ -139,12 +143,30 @@ pub fn rotate(folder: &Path, keep: u32, made: &Path) -> Result<Vec<PathBuf>, Sto
     Ok(gone)
 }
 
+/// Makes room for a copy: takes the oldest ones away until `keep` less one are left, if one of those is sound; returns those that went.
+///
+/// Errors: the folder cannot be read, or a copy cannot be removed.
+pub fn make_room(folder: &Path, keep: u32) -> Result<Vec<PathBuf>, StoreError> {
+    let mut staying = copies(folder)?;
+    let keep = usize::try_from(keep.saturating_sub(1)).unwrap_or(usize::MAX);
+    let gone = staying.split_off(keep.min(staying.len()));
+    if gone.is_empty() || !staying.iter().any(|copy| is_sound(copy)) {
+        return Ok(Vec::new());
+    }
+    for old in &gone {
+        fs::remove_file(old).map_err(|source| StoreError::of_file(old.clone(), source))?;
+    }
+    Ok(gone)
+}
+
 /// Returns the newest copy that is sound; looks at no more than it has to.
 pub fn newest_good(folder: &Path) -> Option<PathBuf> {
-    copies(folder).ok()?.into_iter().find(|copy| {
-        let opened = Connection::open_with_flags(copy, OpenFlags::SQLITE_OPEN_READ_ONLY);
-        opened.is_ok_and(|db| health::check(&db, Depth::Quick).is_ok_and(|wrong| wrong.is_empty()))
-    })
+    copies(folder).ok()?.into_iter().find(|copy| is_sound(copy))
+}
+
+fn is_sound(copy: &Path) -> bool {
+    let opened = Connection::open_with_flags(copy, OpenFlags::SQLITE_OPEN_READ_ONLY);
+    opened.is_ok_and(|db| health::check(&db, Depth::Quick).is_ok_and(|wrong| wrong.is_empty()))
 }
 
 fn named(folder: &Path, wanted: impl Fn(&str) -> bool) -> Result<Vec<PathBuf>, StoreError> {

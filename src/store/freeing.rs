@@ -87,22 +87,33 @@ fn step(db: &Connection, pages: i64) -> Result<(u64, u64), StoreError> {
 ///
 /// Writers wait meanwhile. Errors: somebody is in the way, or the disk has no room for it; nothing has changed then.
 pub fn rewrite(path: &Path, fill: &Fill) -> Result<u64, StoreError> {
-    let folder = path.parent().unwrap_or(Path::new("."));
     // Once in SQLite's temporary file, once in the WAL.
-    let needed = 2 * (fill.bytes - fill.free_bytes.min(fill.bytes));
-    if let Ok(disk) = rustix::fs::statvfs(folder)
-        && disk.f_blocks > 0
-        && disk.f_bavail.saturating_mul(disk.f_frsize) < needed + MUCH_BYTES
-    {
-        return Err(StoreError::DiskFull {
-            path: path.to_owned(),
-        });
-    }
+    has_room_for(path, 2 * (fill.bytes - fill.free_bytes.min(fill.bytes)))?;
     wipe(path)?;
     let after = std::fs::metadata(path)
         .map_err(|source| StoreError::of_file(path.to_owned(), source))?
         .len();
     Ok(fill.bytes.saturating_sub(after))
+}
+
+/// Makes sure that the disk of a file has room for so many bytes more, and that some is left for others.
+///
+/// Errors: `DiskFull`. A file system that does not tell has room.
+pub(super) fn has_room_for(file: &Path, bytes: u64) -> Result<(), StoreError> {
+    let folder = match file.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        Some(_) | None => Path::new("."),
+    };
+    let Ok(disk) = rustix::fs::statvfs(folder) else {
+        return Ok(());
+    };
+    let free_bytes = disk.f_bavail.saturating_mul(disk.f_frsize);
+    if disk.f_blocks > 0 && free_bytes < bytes.saturating_add(MUCH_BYTES) {
+        return Err(StoreError::DiskFull {
+            path: file.to_owned(),
+        });
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -173,5 +184,13 @@ mod tests {
         assert!(after.is_incremental, "{after:?}");
         drop(store);
         std::fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn a_disk_without_room_is_not_filled() {
+        let file = std::env::temp_dir().join("ghl-sync-room.db");
+        assert!(has_room_for(&file, 0).is_ok());
+        let full = has_room_for(&file, u64::MAX).unwrap_err();
+        assert!(matches!(full, StoreError::DiskFull { path } if path == file));
     }
 }

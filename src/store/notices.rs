@@ -3,6 +3,7 @@
 use rusqlite::{Connection, params};
 
 use super::error::StoreError;
+use crate::model::is_ahead;
 
 /// A message that waits.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,10 +85,24 @@ pub fn drop_them(db: &Connection, numbers: &[i64]) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Takes messages away that were sent before a moment.
-pub fn forget_sent(db: &Connection, before_ms: i64) -> Result<(), StoreError> {
-    db.prepare_cached("DELETE FROM notice WHERE sent_ms < ?1")?
-        .execute([before_ms])?;
+/// Takes messages away that were sent before a moment, or after now: by a clock that was ahead, so that they would count for ever.
+pub fn forget_sent(db: &Connection, before_ms: i64, now_ms: i64) -> Result<(), StoreError> {
+    let mut statement =
+        db.prepare_cached("SELECT no, sent_ms FROM notice WHERE sent_ms IS NOT NULL")?;
+    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let sent: Vec<(i64, i64)> = rows.collect::<Result<_, _>>()?;
+    let old = sent
+        .into_iter()
+        .filter(|(_, sent_ms)| *sent_ms < before_ms || is_ahead(*sent_ms, now_ms));
+    drop_them(db, &old.map(|(no, _)| no).collect::<Vec<_>>())
+}
+
+/// Lets messages be made now, because the clock that said when they were was ahead: they would neither be due nor be given up.
+pub fn made_now(db: &Connection, numbers: &[i64], now_ms: i64) -> Result<(), StoreError> {
+    for no in numbers {
+        db.prepare_cached("UPDATE notice SET made_ms = ?2 WHERE no = ?1")?
+            .execute(params![no, now_ms])?;
+    }
     Ok(())
 }
 
@@ -120,9 +135,34 @@ mod tests {
         assert_eq!(sent_since(&db, "team", 99).unwrap(), 1);
         assert_eq!(sent_since(&db, "team", 100).unwrap(), 0);
         assert_eq!(sent_since(&db, "other", 0).unwrap(), 0);
-        forget_sent(&db, 101).unwrap();
+        forget_sent(&db, 101, 101).unwrap();
         assert_eq!(sent_since(&db, "team", 0).unwrap(), 0);
         drop_them(&db, &[4]).unwrap();
         assert!(numbers(&db).is_empty());
+    }
+
+    #[test]
+    fn what_was_sent_by_a_clock_that_was_ahead_counts_no_more() {
+        const YEAR_MS: i64 = 365 * 86_400_000;
+        let db = Connection::open_in_memory().unwrap();
+        for schema in [
+            include_str!("schema/001.sql"),
+            include_str!("schema/002.sql"),
+            include_str!("schema/003.sql"),
+        ] {
+            db.execute_batch(schema).unwrap();
+        }
+        for sent_ms in [YEAR_MS + 1_000, YEAR_MS * 2] {
+            add(&db, "team", YEAR_MS * 2, "{}").unwrap();
+            sent(&db, &[db.last_insert_rowid()], sent_ms).unwrap();
+        }
+        assert_eq!(sent_since(&db, "team", 0).unwrap(), 2);
+        forget_sent(&db, 0, YEAR_MS).unwrap();
+        // A second ahead is another process's look at the clock.
+        assert_eq!(sent_since(&db, "team", 0).unwrap(), 1);
+        add(&db, "team", YEAR_MS * 2, "{}").unwrap();
+        let no = waiting(&db).unwrap()[0].no;
+        made_now(&db, &[no], YEAR_MS).unwrap();
+        assert_eq!(waiting(&db).unwrap()[0].made_ms, YEAR_MS);
     }
 }

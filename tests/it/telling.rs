@@ -12,6 +12,8 @@ use ghl_sync::cli::args::Args;
 use ghl_sync::cli::exit::Exit;
 use ghl_sync::cli::progress::Progress;
 use ghl_sync::cli::{self, Shell};
+use ghl_sync::model::JobName;
+use ghl_sync::run::Lease;
 use ghl_sync::sandbox::{Fault, FaultKind};
 use serde_json::Value;
 
@@ -480,4 +482,23 @@ async fn the_journal_gets_priorities_and_nobody_else_does() {
         "{}",
         all[2]
     );
+}
+
+#[tokio::test]
+async fn a_run_that_finds_the_job_taken_pings_nobody() {
+    let (team, ping) = (Listener::start().await, Listener::start().await);
+    let rig = told("", &team, &ping).await;
+    says(&rig, &["apply", "followers", "--allow", "first"]).await;
+    let job = JobName::try_from("followers").unwrap();
+    // One that hangs: while it does, the check must not stay green.
+    let hangs = Lease::of_job(&rig.state(), &job, "a run that hangs", None).await;
+    let (exit, said) = says(&rig, SCHEDULED).await;
+    assert_eq!(exit, Exit::Busy, "{said}");
+    assert!(ping.paths().is_empty(), "{:?}", ping.paths());
+    drop(hangs.unwrap());
+    let (exit, said) = says(&rig, SCHEDULED).await;
+    assert_eq!(exit, Exit::Done, "{said}");
+    let paths = ping.paths();
+    assert_eq!(paths.len(), 2, "{paths:?}");
+    assert!(paths[0].ends_with("/start"), "{paths:?}");
 }

@@ -76,6 +76,38 @@ pub(super) fn into_folder(
     backup::copy(folder, &copies.join(backup::name_of(now)))
 }
 
+/// Makes a copy in the folder of copies and rotates them down to `keep`; returns how many went. When the disk has no room for it, the oldest
+/// ones go first, if a sound one stays: a disk that is full would else never see a new copy.
+///
+/// Errors: no copy could be made. Inside: it could, and an old one could not be removed.
+pub(super) fn rotating(
+    folder: &Path,
+    copies: &Path,
+    keep: u32,
+    now: chrono::DateTime<chrono::Utc>,
+) -> Result<(Copied, Result<usize, StoreError>), StoreError> {
+    let (copied, before) = with_room(
+        || into_folder(folder, copies, now),
+        || backup::make_room(copies, keep).map(|gone| gone.len()),
+    )?;
+    let gone = backup::rotate(copies, keep, &copied.path);
+    Ok((copied, gone.map(|gone| before + gone.len())))
+}
+
+/// Makes something, and once more when the disk was full and some of it could be freed; returns how much was.
+fn with_room<T>(
+    make: impl Fn() -> Result<T, StoreError>,
+    free: impl FnOnce() -> Result<usize, StoreError>,
+) -> Result<(T, usize), StoreError> {
+    match make() {
+        Err(StoreError::DiskFull { path }) => match free()? {
+            0 => Err(StoreError::DiskFull { path }),
+            freed => Ok((make()?, freed)),
+        },
+        made => Ok((made?, 0)),
+    }
+}
+
 /// Looks whether a copy may be put there: nothing is there, or another copy.
 fn may_replace(out: &Path, config: &Config) -> Result<(), CliError> {
     let Ok(meta) = fs::metadata(out) else {
@@ -107,4 +139,31 @@ fn may_replace(out: &Path, config: &Config) -> Result<(), CliError> {
         return refuse("this is something else than a copy of the state, and is not replaced");
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    #[test]
+    fn a_full_disk_is_tried_again_once_some_of_it_was_freed() {
+        for (freed, tries, is_made) in [(0, 1, false), (2, 2, true)] {
+            let tried = Cell::new(0);
+            let make = || {
+                tried.set(tried.get() + 1);
+                match tried.get() {
+                    1 => Err(StoreError::DiskFull {
+                        path: "copy.db".into(),
+                    }),
+                    _ => Ok(()),
+                }
+            };
+            let made = with_room(make, || Ok(freed));
+            assert_eq!((made.is_ok(), tried.get()), (is_made, tries));
+        }
+        let made = with_room(|| Ok(()), || panic!("there was room"));
+        assert!(made.is_ok_and(|(_, freed)| freed == 0));
+    }
 }

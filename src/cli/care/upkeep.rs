@@ -9,7 +9,7 @@ use tracing::info;
 
 use crate::report::{duration, number};
 use crate::run::Stop;
-use crate::store::backup::{self, Copied};
+use crate::store::backup::Copied;
 use crate::store::freeing::{self, Fill};
 use crate::store::health::Depth;
 use crate::store::history::{self, Much, Pruned};
@@ -24,8 +24,7 @@ use super::super::shell::Shell;
 use super::super::telling;
 use super::super::worlds::Worlds;
 use super::{
-    SCHEMA, aside, backup::into_folder, check, lease, no_state, prune, pruned_json, pruned_words,
-    size,
+    SCHEMA, aside, backup::rotating, check, lease, no_state, prune, pruned_json, pruned_words, size,
 };
 
 /// How often every row is checked against every index, in ms; the pages are read each time.
@@ -205,17 +204,12 @@ async fn keep(worlds: &Worlds, stop: &Stop) -> Result<Kept, CliError> {
     if is_sound && copies > 0 && !stop.is_asked() {
         info!("upkeep: a copy of the state");
         let (folder, to) = (config.state.clone(), config.upkeep.backup_folder.clone());
-        let made = aside(move || {
-            let made = into_folder(&folder, &to, now)?;
-            let gone = backup::rotate(&to, copies, &made.path);
-            Ok((made, gone))
-        });
-        match made.await {
+        match aside(move || rotating(&folder, &to, copies, now)).await {
             Ok((made, gone)) => {
                 noted.backup_ms = Some(now_ms);
                 kept.copied = Some(made);
                 match gone {
-                    Ok(gone) => kept.rotated = gone.len(),
+                    Ok(gone) => kept.rotated = gone,
                     Err(error) => kept.failed("an old copy could not be removed", &error),
                 }
             }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::model::is_ahead;
 use crate::store::conditions::{Condition, ConditionKind, Told};
 
 /// After so many changes within an hour it is told once that a condition comes and goes, and then nothing until it stood still for an hour.
@@ -84,7 +85,8 @@ pub(super) fn step(
     may_alarm: bool,
 ) -> (Option<Condition>, Told, Say) {
     let still_ms = ms(STILL);
-    told.changes.retain(|at| now_ms - at < still_ms);
+    told.changes
+        .retain(|at| now_ms - at < still_ms && !is_ahead(*at, now_ms));
     let old = before.as_ref().map(|condition| condition.hash.clone());
     let (now, patience) = match &seen.look {
         Look::Gone => (None, Patience::AtOnce),
@@ -101,7 +103,7 @@ pub(super) fn step(
     let after = now.map(|(hash, what)| {
         let since_ms = before
             .filter(|before| before.hash == hash)
-            .map_or(now_ms, |before| before.since_ms);
+            .map_or(now_ms, |before| before.since_ms.min(now_ms));
         Condition {
             subject: seen.subject.clone(),
             kind: seen.kind,
@@ -299,6 +301,26 @@ mod tests {
             let said = one.after(1).sees(at_once("other"));
             assert_ne!(said, Say::Nothing, "{ends_well}");
         }
+    }
+
+    #[test]
+    fn a_clock_that_was_ahead_and_came_back_silences_nothing() {
+        let mut one = One {
+            now_ms: 365 * 24 * 60 * MINUTE,
+            ..One::default()
+        };
+        for _ in 0..3 {
+            one.after(1).sees(at_once("disk"));
+            one.after(1).sees(Look::Gone);
+        }
+        assert!(one.told.flaps);
+        one.now_ms = 0;
+        assert_eq!(one.sees(Look::Gone), Say::Recovered);
+        assert_eq!(one.after(1).sees(at_once("disk")), Say::New);
+        one.now_ms = -90 * MINUTE;
+        assert_eq!(one.sees(at_once("disk")), Say::Nothing);
+        assert_eq!(one.condition.as_ref().unwrap().since_ms, -90 * MINUTE);
+        assert_eq!(one.after(1).sees(Look::Gone), Say::Recovered);
     }
 
     #[test]

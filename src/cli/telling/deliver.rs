@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 use tracing::{debug, warn};
 
 use crate::config::{Config, NotifyTarget, NotifyTo, SecretSource};
-use crate::model::Clock;
+use crate::model::{Clock, is_ahead};
 use crate::net::{PostError, post};
 use crate::report::plain;
 use crate::store::notices::{self, Notice};
@@ -156,8 +156,9 @@ async fn delivered(worlds: &Worlds) -> Result<(), StoreError> {
         Taken::Ours(lock) => lock,
         Taken::Busy { .. } => return Ok(()),
     };
-    let waiting = notices::waiting(&store.reader()?)?;
+    let mut waiting = notices::waiting(&store.reader()?)?;
     let now_ms = now.timestamp_millis();
+    let ahead = not_ahead(&mut waiting, now_ms);
     let config = worlds.config();
     let (kept, gone) = sorted(config, waiting, now_ms);
     // Of a target that was taken out of the file nobody waits for one.
@@ -172,8 +173,9 @@ async fn delivered(worlds: &Worlds) -> Result<(), StoreError> {
     let gone: Vec<i64> = gone.iter().map(|notice| notice.no).collect();
     store
         .write(move |db| {
+            notices::made_now(db, &ahead, now_ms)?;
             notices::drop_them(db, &gone)?;
-            notices::forget_sent(db, now_ms - DAY_MS)
+            notices::forget_sent(db, now_ms - DAY_MS, now_ms)
         })
         .await?;
     let mut sending = JoinSet::new();
@@ -200,6 +202,19 @@ async fn delivered(worlds: &Worlds) -> Result<(), StoreError> {
         }
     }
     Ok(())
+}
+
+/// Lets messages of a clock that was ahead be made now; returns their numbers.
+fn not_ahead(waiting: &mut [Notice], now_ms: i64) -> Vec<i64> {
+    let ahead = waiting
+        .iter_mut()
+        .filter(|notice| is_ahead(notice.made_ms, now_ms));
+    ahead
+        .map(|notice| {
+            notice.made_ms = now_ms;
+            notice.no
+        })
+        .collect()
 }
 
 /// Sorts what waits into what is due, by target, and what is not sent any more.
@@ -343,6 +358,16 @@ mod tests {
             .collect();
         assert_eq!(minutes, [0, 1, 3, 7, 15, 31, 63, 127, 255, 511]);
         assert!(due_ms(0, TRIES - 1) < DAY_MS);
+    }
+
+    #[test]
+    fn a_message_of_a_clock_that_was_ahead_is_one_of_now() {
+        let now_ms = -DAY_MS;
+        let mut waiting = vec![notice(1, 0), notice(2, 3)];
+        waiting[1].made_ms = now_ms + MINUTE_MS;
+        assert_eq!(not_ahead(&mut waiting, now_ms), [1]);
+        let made: Vec<i64> = waiting.iter().map(|notice| notice.made_ms).collect();
+        assert_eq!(made, [now_ms, now_ms + MINUTE_MS]);
     }
 
     #[test]

@@ -9,6 +9,7 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use chrono::{DateTime, Utc};
 use rusqlite::Connection;
@@ -71,17 +72,31 @@ pub(super) fn write(worlds: &Worlds) {
 }
 
 fn written(worlds: &Worlds, path: &Path) -> Result<(), String> {
+    renewed(path, |before| {
+        let now = worlds.clock().now();
+        let serving_ms = SERVING_MS.load(Ordering::SeqCst);
+        let serving = DateTime::from_timestamp_millis(serving_ms).filter(|_| serving_ms != 0);
+        let db = worlds.store().reader()?;
+        page(worlds.config(), &db, before, serving, now)
+    })
+}
+
+/// Puts into the place of a page, empty when there is none, what `make` makes of it.
+///
+/// One at a time: the daemon's minute and the ends of runs are on threads of their own, would write the same file beside the page, and
+/// count from the same totals.
+fn renewed(
+    path: &Path,
+    make: impl FnOnce(&str) -> Result<String, StoreError>,
+) -> Result<(), String> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let before = match fs::read_to_string(path) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
         Err(error) => return Err(error.to_string()),
     };
-    let now = worlds.clock().now();
-    let serving_ms = SERVING_MS.load(Ordering::SeqCst);
-    let serving = DateTime::from_timestamp_millis(serving_ms).filter(|_| serving_ms != 0);
-    let db = worlds.store().reader().map_err(|error| error.to_string())?;
-    let text =
-        page(worlds.config(), &db, &before, serving, now).map_err(|error| error.to_string())?;
+    let text = make(&before).map_err(|error| error.to_string())?;
     if text == before {
         return Ok(());
     }

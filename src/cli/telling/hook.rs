@@ -23,6 +23,25 @@ const LARGEST_OUTPUT_BYTES: u64 = 4 * 1024;
 /// How long its output is waited for once it has ended: a child of its own may keep the pipe open.
 const LAST_WORDS: Duration = Duration::from_millis(100);
 
+/// A program's process group, killed when nobody waits for the program any more.
+struct Group(Option<Pid>);
+
+impl Group {
+    /// Lets it go: the program has ended, and what it left behind on purpose may go on.
+    fn let_go(&mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        if let Some(group) = self.0 {
+            // It may have ended just now.
+            let _ = kill_process_group(group, Signal::KILL);
+        }
+    }
+}
+
 /// Starts a program for a message and waits for its end, `within` this time; after it the program and its children are killed.
 ///
 /// Errors: what went wrong, for people, with the first 200 characters of what it said, masked.
@@ -55,9 +74,12 @@ pub(super) async fn tell(
     let mut child = command
         .spawn()
         .map_err(|error| format!("cannot start {program}: {error}"))?;
-    let group = child
-        .id()
-        .and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
+    // Goes before the child does, whose end nobody has fetched then: the number is still its group's.
+    let mut group = Group(
+        child
+            .id()
+            .and_then(|id| Pid::from_raw(i32::try_from(id).ok()?)),
+    );
     let output = [read(child.stdout.take()), read(child.stderr.take())];
     let ended = timeout(within, feed(&mut child, message.json().to_string())).await;
     let (status, why) = match ended {
@@ -68,11 +90,11 @@ pub(super) async fn tell(
             format!("it was killed after {} s", within.as_secs_f64()),
         ),
     };
+    if status.is_some() {
+        group.let_go();
+    }
+    drop(group);
     if status.is_none() {
-        if let Some(group) = group {
-            // It may have ended just now.
-            let _ = kill_process_group(group, Signal::KILL);
-        }
         let _ = child.wait().await;
     }
     let mut words = String::new();
@@ -179,5 +201,37 @@ mod tests {
         let process = std::fs::read_to_string(format!("/proc/{child}/stat"));
         // Gone, or dead and not yet fetched by whoever inherited it.
         assert!(process.is_err() || process.unwrap().contains(") Z "));
+    }
+
+    #[tokio::test]
+    async fn a_program_that_nobody_waits_for_any_more_is_killed_with_its_children() {
+        let file = std::env::temp_dir().join(format!("ghl-sync-hook-{}", std::process::id()));
+        let _ = std::fs::remove_file(&file);
+        let script = format!("sleep 60 & echo $! > '{}'; wait", file.display());
+        let child = {
+            let told = run(&script, LONG);
+            tokio::pin!(told);
+            loop {
+                let pause = tokio::time::sleep(Duration::from_millis(2));
+                tokio::select! {
+                    told = &mut told => panic!("{told:?}"),
+                    () = pause => {}
+                }
+                let said = std::fs::read_to_string(&file).unwrap_or_default();
+                if said.ends_with('\n') {
+                    break said.trim().to_owned();
+                }
+            }
+        };
+        let is_gone = || {
+            let process = std::fs::read_to_string(format!("/proc/{child}/stat"));
+            process.map_or(true, |process| process.contains(") Z "))
+        };
+        let began = Instant::now();
+        while !is_gone() {
+            assert!(began.elapsed() < LONG, "it lives");
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        std::fs::remove_file(file).unwrap();
     }
 }

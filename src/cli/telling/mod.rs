@@ -5,13 +5,15 @@
 
 mod change;
 mod deliver;
+mod direct;
 mod figures;
 mod hook;
 mod message;
 mod ping;
 mod seen;
 
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -21,7 +23,7 @@ use tracing::{debug, info, warn};
 use crate::config::{Account, Config, HubLogin, Occasion};
 use crate::model::{AccountName, Job, JobName};
 use crate::report::{Mode, Report};
-use crate::run::Done;
+use crate::run::{Done, RunError};
 use crate::store::conditions::{self, Condition, ConditionKind, Told};
 use crate::store::{StoreError, notices, tokens};
 
@@ -41,6 +43,9 @@ pub(super) use message::Message;
 /// The longest that all of it may keep a run's end, or the daemon's minute.
 const LONGEST: Duration = Duration::from_secs(30);
 
+/// How long the state is waited for once it is known that it cannot be written: it would be told late, and the next run waits.
+const SHORT: Duration = Duration::from_secs(3);
+
 /// Makes the message of `notify --test`.
 pub(super) fn test_message(target: &str, typed: &Typed, now: DateTime<Utc>) -> Message {
     message::test(target, typed.command("notify"), now)
@@ -55,38 +60,64 @@ pub(super) async fn began(worlds: &Worlds, job: &JobName, is_scheduled: bool) {
 
 /// Tells how a run of `apply` ended: updates what stands, queues and sends messages, pings, writes the figures.
 ///
-/// A run that a person started tells only what is over. Takes 30 s at most, and some 10 s when nobody answers.
+/// A run that a person started tells only what is over. Takes 30 s at most, and some 10 s when nobody answers; so it does when the state
+/// cannot be written at all, which is told all the same.
 pub(super) async fn ended(
     worlds: &Worlds,
     job: &JobName,
     result: Result<&Done, &CliError>,
     is_scheduled: bool,
 ) {
+    let is_of_state = matches!(result, Err(CliError::Run(RunError::State(_))));
+    let patience = if is_of_state { SHORT } else { LONGEST };
+    ended_within(worlds, job, result, is_scheduled, patience).await;
+}
+
+async fn ended_within(
+    worlds: &Worlds,
+    job: &JobName,
+    result: Result<&Done, &CliError>,
+    is_scheduled: bool,
+    patience: Duration,
+) {
     let result = result.map(|done| &done.report);
     if result.is_ok_and(|report| report.mode != Mode::Did) {
         return;
     }
-    if let Some(job) = worlds.config().jobs.get(job)
-        && let Err(error) = observe(worlds, job, result, is_scheduled).await
-    {
-        warn!(
-            "what this run changed could not be noted, so that nobody is told of it later: {error}"
-        );
-        if is_scheduled {
-            // Whoever does not answer within the time is not told.
-            let _ = timeout(LONGEST, tell_directly(worlds, Some(job), &error)).await;
+    let unnoted = match worlds.config().jobs.get(job) {
+        None => None,
+        Some(job) => {
+            let noted = observe(worlds, job, result, is_scheduled, patience).await;
+            noted.err().map(|error| (job, error))
         }
-    }
+    };
+    let telling = async {
+        match &unnoted {
+            None => deliver::deliver(worlds).await,
+            // What waits cannot be noted as sent, and would be sent again and again.
+            Some((job, error)) => {
+                direct::cannot_note(worlds, Some(job), error, is_scheduled).await;
+            }
+        }
+    };
     let pinging = async {
-        if is_scheduled {
+        if is_scheduled && !is_busy(job, result) {
             ping::ping(worlds, job, Ping::of_end(result)).await;
         }
     };
-    let both = async { tokio::join!(pinging, deliver::deliver(worlds)) };
+    let both = async { tokio::join!(pinging, telling) };
     if timeout(LONGEST, both).await.is_err() {
         warn!("telling others took too long; what is left is sent later");
     }
     figures::write(worlds);
+}
+
+/// Returns whether another run had the job. Then this one says nothing of it: one that hangs would look well for ever.
+fn is_busy(job: &JobName, result: Result<&Report, &CliError>) -> bool {
+    match result {
+        Err(CliError::Run(RunError::Busy { what, .. })) => *what == format!("job-{job}"),
+        Err(_) | Ok(_) => false,
+    }
 }
 
 /// Does what is due each minute: sends messages that wait and writes the figures.
@@ -116,11 +147,10 @@ pub(super) async fn kept(worlds: &Worlds, result: Result<&Kept, &CliError>) {
         may_alarm: true,
         is_logged: true,
     };
-    if let Err(error) = note(worlds, observed).await {
-        warn!(
-            "what upkeep changed could not be noted, so that nobody is told of it later: {error}"
-        );
-        let _ = timeout(LONGEST, tell_directly(worlds, None, &error)).await;
+    if let Err(error) = note(worlds, observed, LONGEST).await {
+        let telling = direct::cannot_note(worlds, None, &error, true);
+        // Whoever does not answer within the time is not told.
+        let _ = timeout(LONGEST, telling).await;
     }
 }
 
@@ -130,6 +160,7 @@ async fn observe(
     job: &Job,
     result: Result<&Report, &CliError>,
     is_scheduled: bool,
+    patience: Duration,
 ) -> Result<(), StoreError> {
     let config = worlds.config();
     let now = worlds.clock().now();
@@ -155,7 +186,7 @@ async fn observe(
         may_alarm: is_scheduled,
         is_logged: result.is_err(),
     };
-    note(worlds, observed).await
+    note(worlds, observed, patience).await
 }
 
 /// What somebody saw of conditions.
@@ -170,8 +201,10 @@ struct Observed {
     is_logged: bool,
 }
 
-/// Notes what was seen, and queues messages about what changed, in one commit.
-async fn note(worlds: &Worlds, observed: Observed) -> Result<(), StoreError> {
+/// Notes what was seen, and queues messages about what changed, in one commit; it does not come later when it takes longer than `patience`.
+async fn note(worlds: &Worlds, observed: Observed, patience: Duration) -> Result<(), StoreError> {
+    let given_up = Arc::new(AtomicBool::new(false));
+    let is_given_up = Arc::clone(&given_up);
     let (config, now) = (worlds.config(), worlds.clock().now());
     let Observed {
         seen,
@@ -193,6 +226,9 @@ async fn note(worlds: &Worlds, observed: Observed) -> Result<(), StoreError> {
         .collect();
     let now_ms = now.timestamp_millis();
     let news = worlds.store().write(move |db| {
+        if is_given_up.load(Ordering::SeqCst) {
+            return Err(StoreError::Stopped);
+        }
         let mut news = Vec::new();
         for condition in conditions::standing(db)? {
             // A job or an account that was taken out of the files is nobody's trouble any more.
@@ -241,7 +277,13 @@ async fn note(worlds: &Worlds, observed: Observed) -> Result<(), StoreError> {
         }
         Ok(news)
     });
-    for (say, message) in news.await? {
+    let Ok(news) = timeout(patience, news).await else {
+        given_up.store(true, Ordering::SeqCst);
+        return Err(direct::takes_too_long(worlds.store().path()));
+    };
+    let news = news?;
+    direct::noted(worlds);
+    for (say, message) in news {
         match say {
             Say::Recovered | Say::Nothing => info!("{}", message.summary),
             Say::New | Say::Changed | Say::Flaps if is_logged => {
@@ -265,37 +307,6 @@ fn came_and_went(seen: &Seen, now_ms: i64) -> Condition {
         what,
         hash: String::new(),
         since_ms: now_ms,
-    }
-}
-
-/// Tells all targets that the state cannot be written: there is no place to queue a message in. At most once an hour.
-async fn tell_directly(worlds: &Worlds, job: Option<&Job>, error: &StoreError) {
-    static LAST_MS: AtomicI64 = AtomicI64::new(i64::MIN);
-    const EVERY_MS: i64 = 60 * 60 * 1_000;
-    let now = worlds.clock().now();
-    let now_ms = now.timestamp_millis();
-    let last_ms = LAST_MS.load(Ordering::SeqCst);
-    if last_ms != i64::MIN && now_ms - last_ms < EVERY_MS {
-        return;
-    }
-    LAST_MS.store(now_ms, Ordering::SeqCst);
-    let seen = seen::of_state(error);
-    let message = message::of_change(&News {
-        say: Say::New,
-        condition: &came_and_went(&seen, now_ms),
-        job: job.map(|job| job.name.as_str()),
-        command: worlds.typed().command("check"),
-        now,
-    });
-    let Some(message) = message else { return };
-    for target in worlds.config().notify.values() {
-        if !target.on.contains(&Occasion::Failure) {
-            continue;
-        }
-        let sent = send(target, &message, worlds.config().proxy.as_deref());
-        if let Ok(Err(error)) = timeout(deliver::WITHIN, sent).await {
-            warn!("{} could not be told: {error}", target.name);
-        }
     }
 }
 

@@ -106,6 +106,29 @@ fn rotation_takes_the_oldest_copies_and_no_other_file() {
 }
 
 #[tokio::test]
+async fn room_is_made_only_while_another_sound_copy_stays() {
+    let folder = folder("room");
+    drop(with_logins(&folder).await);
+    let copies_folder = folder.join("copies");
+    make_folder(&copies_folder).unwrap();
+    let name = |day: i64| copies_folder.join(name_of(at(day * 86_400)));
+    copy(&folder, &name(0)).unwrap();
+    for day in 1..4 {
+        fs::write(name(day), "SQLite format 3").unwrap();
+    }
+    // The only sound one is the oldest.
+    assert!(make_room(&copies_folder, 4).unwrap().is_empty());
+    assert!(make_room(&copies_folder, 1).unwrap().is_empty());
+    assert_eq!(copies(&copies_folder).unwrap().len(), 4);
+    copy(&folder, &name(2)).unwrap();
+    assert_eq!(make_room(&copies_folder, 4).unwrap(), [name(0)]);
+    assert!(make_room(&copies_folder, 7).unwrap().is_empty());
+    assert_eq!(make_room(&copies_folder, 3).unwrap(), [name(1)]);
+    assert_eq!(copies(&copies_folder).unwrap(), [name(3), name(2)]);
+    fs::remove_dir_all(folder).unwrap();
+}
+
+#[tokio::test]
 async fn a_copy_that_cannot_be_made_leaves_what_was_there() {
     let folder = folder("damaged");
     drop(with_logins(&folder).await);

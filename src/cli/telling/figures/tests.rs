@@ -253,3 +253,24 @@ fn a_login_shows_when_its_token_ends_and_never_whose_it_is() {
     assert_eq!(found(&all, "ghl_sync_login_lost", "main"), Some(1.0));
     assert!(!page.text.contains("zoe"));
 }
+
+#[test]
+fn threads_that_write_the_page_at_the_same_time_lose_nothing() {
+    let folder = std::env::temp_dir().join(format!("ghl-sync-renewed-{}", std::process::id()));
+    let _ = fs::remove_dir_all(&folder);
+    fs::create_dir_all(&folder).unwrap();
+    let path = folder.join("ghl-sync.prom");
+    std::thread::scope(|threads| {
+        for _ in 0..8 {
+            threads.spawn(|| {
+                for _ in 0..25 {
+                    let one_more = |before: &str| Ok(format!("{before}.\n"));
+                    assert_eq!(renewed(&path, one_more), Ok(()));
+                }
+            });
+        }
+    });
+    assert_eq!(fs::read_to_string(&path).unwrap().lines().count(), 8 * 25);
+    assert_eq!(fs::read_dir(&folder).unwrap().count(), 1);
+    fs::remove_dir_all(folder).unwrap();
+}
