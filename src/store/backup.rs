@@ -24,6 +24,9 @@ const MOMENT: &str = "%Y%m%dT%H%M%SZ";
 /// What is added to a copy's name while it is not whole.
 const HALF: &str = ".half";
 
+/// What SQLite adds to the names of files beside a database.
+const BESIDE: [&str; 3] = ["-wal", "-shm", "-journal"];
+
 /// A copy that was made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Copied {
@@ -119,9 +122,11 @@ pub fn make_folder(folder: &Path) -> Result<(), StoreError> {
         }
     }
     for half in named(folder, |name| {
-        // SQLite's own log of what it was writing.
-        let name = name.strip_suffix("-journal").unwrap_or(name);
-        name.strip_suffix(HALF).is_some_and(is_a_copy)
+        // SQLite's journal of a half is left behind with it.
+        let mut endings = BESIDE.iter();
+        let half = endings.find_map(|ending| name.strip_suffix(ending));
+        let half = half.unwrap_or(name).strip_suffix(HALF);
+        half.is_some_and(is_a_copy)
     })? {
         fs::remove_file(&half).map_err(|source| StoreError::of_file(half.clone(), source))?;
     }

@@ -245,7 +245,9 @@ async fn note(worlds: &Worlds, observed: Observed, patience: Duration) -> Result
         for (seen, command) in &seen {
             let (before, told) = conditions::find(db, &seen.subject, seen.kind)?;
             let occasion = occasion(seen.kind);
-            let is_heard = targets.iter().any(|(_, on)| on.contains(&occasion));
+            // Where nobody is named the log is who is told.
+            let is_heard =
+                targets.is_empty() || targets.iter().any(|(_, on)| on.contains(&occasion));
             let (after, told, say) =
                 change::step(before.clone(), told, seen, now_ms, may_alarm && is_heard);
             conditions::save(db, &seen.subject, seen.kind, after.as_ref(), &told)?;

@@ -69,8 +69,10 @@ async fn what_a_killed_process_left_half_made_is_cleared() {
     fs::write(&half, "SQLite format 3").unwrap();
     let other = folder.join("notes.half");
     fs::write(&other, "mine").unwrap();
+    let journal = folder.join(format!("{}{HALF}-journal", name_of(at(1))));
+    fs::write(&journal, "").unwrap();
     make_folder(&folder).unwrap();
-    assert!(!half.exists());
+    assert!(!half.exists() && !journal.exists());
     assert!(other.exists());
     fs::remove_dir_all(folder).unwrap();
 }
