@@ -1,11 +1,16 @@
 //! The scheduler: which jobs run now, which come next, and what every event changes.
 
+mod drain;
+mod notice;
+mod take_up;
+mod upkeep;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::timeout;
 use tracing::{debug, error, info, warn};
@@ -13,12 +18,8 @@ use tracing::{debug, error, info, warn};
 use crate::config;
 use crate::model::JobName;
 use crate::plan::agenda::{Came, Memory, Terms, Wants};
-use crate::plan::due;
-use crate::run::{Lease, RunError, Stop, Why};
-use crate::store::agenda::{first_seen, memory, remember};
-use crate::store::kept::last_upkeep;
-use crate::store::runs::last_success;
-use crate::store::tokens;
+use crate::run::{RunError, Stop, Why};
+use crate::store::agenda::remember;
 use crate::store::{Store, StoreError};
 
 use super::super::error::CliError;
@@ -40,15 +41,6 @@ const SHOW_AGAIN: Duration = Duration::from_secs(5);
 
 /// The shortest, so that a clock that stands still does not make it spin.
 const SHORTEST_LOOK: Duration = Duration::from_millis(20);
-
-/// How long calls in flight may take to end once the service is told to; the units give it half a minute more.
-const DRAIN: Duration = Duration::from_secs(60);
-
-/// How long upkeep waits for a moment in which nobody runs.
-const UPKEEP_WAITS: TimeDelta = TimeDelta::hours(6);
-
-/// How long the state may take to note the end of what was given up.
-const LAST_WORDS: Duration = Duration::from_secs(5);
 
 /// What can happen to the service.
 #[derive(Debug)]
@@ -127,7 +119,7 @@ impl Service {
             upkeep: (DateTime::UNIX_EPOCH, None),
         };
         let now = service.now();
-        service.upkeep.0 = upkept(&service.store(), now)?;
+        service.upkeep.0 = upkeep::upkept(&service.store(), now)?;
         let taken = service.take_up().await;
         let mut noted = taken.map_err(CliError::from);
         for name in service.slots.keys().cloned().collect::<Vec<_>>() {
@@ -240,26 +232,10 @@ impl Service {
         let places = MOST_RUNS.saturating_sub(self.running().len());
         for (_, name, moment) in due.into_iter().take(places) {
             self.start(&name, moment, now).await;
-        }
-    }
-
-    /// Starts upkeep when it is due and nobody runs; after hours of waiting also beside runs, which it does not hinder.
-    fn look_after_the_state(&mut self, now: DateTime<Utc>) {
-        let (last, is_under_way) = (self.upkeep.0, self.upkeep.1.is_some());
-        let upkeep = &self.worlds.config().upkeep;
-        // A line that was loaded is one.
-        let due = due::due(&upkeep.schedule, upkeep.timezone, Some(last), now);
-        let Some(moment) = due.ok().flatten().filter(|_| !is_under_way) else {
-            return;
-        };
-        if !self.running().is_empty() && now - moment < UPKEEP_WAITS {
-            return;
-        }
-        let stop = Stop::default();
-        self.upkeep = (now, Some(stop.clone()));
-        if let Err(error) = run::keep(Arc::clone(&self.worlds), stop, self.tell.clone()) {
-            self.upkeep.1 = None;
-            error!("the state is not kept in order, the system has no thread for it: {error}");
+            // Each of the others would wait as long for the state, and nobody be answered meanwhile.
+            if self.cannot_note {
+                break;
+            }
         }
     }
 
@@ -362,7 +338,7 @@ impl Service {
         };
         let is_lost = headline.is_none();
         let after = before.clone().ends(running.moment, came.clone(), now);
-        say(&name, &came, headline, &before, &after);
+        words::say(&name, &came, headline, &before, &after);
         slot.memory = Some(after.clone());
         let is_gone = slot.terms.is_none();
         if is_lost {
@@ -413,167 +389,6 @@ impl Service {
         self.worlds.under(config).await
     }
 
-    /// Makes the slots those of the configuration.
-    ///
-    /// Errors: the first thing that the state could not tell or note; every job is taken up all the same.
-    async fn take_up(&mut self) -> Result<(), StoreError> {
-        let now = self.worlds.clock().now();
-        let worlds = Arc::clone(&self.worlds);
-        let mut failed = None;
-        for (name, job) in &worlds.config().jobs {
-            // A line that was loaded is one.
-            let terms = Terms::of(job).ok().filter(Terms::has_moments);
-            let slot = self.slots.entry(name.clone()).or_insert(Slot {
-                terms: None,
-                memory: None,
-                budget: None,
-                running: None,
-            });
-            slot.budget = job.time_budget;
-            slot.terms.clone_from(&terms);
-            let Some(terms) = terms else { continue };
-            let before = match slot.memory.take() {
-                Some(memory) => Some(memory),
-                None => match worlds.store().reader().and_then(|db| memory(&db, name)) {
-                    Ok(found) => found,
-                    Err(error) => {
-                        failed.get_or_insert(error);
-                        None
-                    }
-                },
-            };
-            let known = match before.clone() {
-                Some(before) => before.under(&terms, now),
-                None => Memory::new(&terms, now),
-            };
-            let is_kept = before.as_ref() == Some(&known);
-            // In the slot first: a state that cannot be written now must not take the job's schedule away.
-            slot.memory = Some(known.clone());
-            if !is_kept && let Err(error) = keep(&worlds, name, &known).await {
-                failed.get_or_insert(error);
-            }
-        }
-        for (name, slot) in &mut self.slots {
-            if !worlds.config().jobs.contains_key(name) {
-                slot.terms = None;
-            }
-        }
-        self.slots
-            .retain(|name, slot| slot.running.is_some() || worlds.config().jobs.contains_key(name));
-        failed.map_or(Ok(()), Err)
-    }
-
-    /// Finds out whether the run that a job's memory knows of was killed: then nobody holds its lock.
-    async fn find_killed(&mut self, name: &JobName) -> Result<(), CliError> {
-        let now = self.worlds.clock().now();
-        let folder = self.worlds.config().state.clone();
-        let Some(slot) = self.slots.get_mut(name) else {
-            return Ok(());
-        };
-        let Some(begun) = slot.memory.clone().filter(|memory| memory.begun.is_some()) else {
-            return Ok(());
-        };
-        if Lease::of_job(&folder, name, "a look at killed runs", None)
-            .await
-            .is_err()
-        {
-            return Ok(());
-        }
-        let memory = begun.killed(now);
-        match memory.pause(now) {
-            None => {
-                warn!(job.name = %name, "the last run of {name} was killed; it is caught up now")
-            }
-            Some(until) => warn!(
-                job.name = %name,
-                "the last {} runs of {name} were killed; it is tried again at {}",
-                memory.failures, until.format("%H:%M UTC")
-            ),
-        }
-        keep(&self.worlds, name, &memory).await?;
-        slot.memory = Some(memory);
-        Ok(())
-    }
-
-    /// A clock that was far ahead and is right again must not silence the schedules until then.
-    fn notice_clock(&mut self, now: DateTime<Utc>) {
-        self.upkeep.0 = self.upkeep.0.min(now);
-        for (name, slot) in &mut self.slots {
-            let (Some(terms), Some(known), None) = (&slot.terms, &slot.memory, &slot.running)
-            else {
-                continue;
-            };
-            let believed = known.clone().under(terms, now);
-            if *known != believed {
-                warn!(
-                    job.name = %name,
-                    "the clock of this machine went back; the schedule of {name} goes on from {}",
-                    now.format("%Y-%m-%d %H:%M UTC")
-                );
-                // It is written with the next run, and a start before that finds the same.
-                slot.memory = Some(believed);
-            }
-        }
-    }
-
-    /// A job that fails here and that a person made work by hand, or logged in for, needs no pause any more.
-    fn notice_successes(&mut self, now: DateTime<Utc>) {
-        self.notice_logins(now);
-        for (name, slot) in &mut self.slots {
-            let Some(memory) = &slot.memory else { continue };
-            let Some(failed_at) = memory.failed_at.filter(|_| memory.failures > 0) else {
-                continue;
-            };
-            if slot.running.is_some() {
-                continue;
-            }
-            let found = self
-                .worlds
-                .store()
-                .reader()
-                .and_then(|db| last_success(&db, name));
-            let success = found
-                .ok()
-                .flatten()
-                .and_then(DateTime::from_timestamp_millis);
-            if let Some(began) = success.filter(|began| *began > failed_at && *began <= now) {
-                info!(job.name = %name, "{name} works again: a run by hand went through");
-                let memory = slot.memory.take();
-                slot.memory = memory.map(|memory| Memory {
-                    failures: 0,
-                    failed_at: None,
-                    why: None,
-                    not_before: None,
-                    served: Some(memory.served.map_or(began, |served| served.max(began))),
-                    ..memory
-                });
-            }
-        }
-    }
-
-    fn notice_logins(&mut self, now: DateTime<Utc>) {
-        let is_paused = |slot: &Slot| {
-            let memory = slot.memory.as_ref();
-            memory.is_some_and(|memory| memory.failures > 0 && memory.pause(now).is_some())
-        };
-        if !self.slots.values().any(is_paused) {
-            return;
-        }
-        let logins = self.worlds.store().reader().and_then(|db| tokens::all(&db));
-        for login in logins.unwrap_or_default() {
-            for (name, slot) in &mut self.slots {
-                let job = self.worlds.config().jobs.get(name);
-                let is_its = job.is_some_and(|job| [&job.from, &job.to].contains(&&login.account));
-                let failed_at = slot.memory.as_ref().and_then(|memory| memory.failed_at);
-                let is_new = failed_at.is_some_and(|failed_at| login.made > failed_at);
-                if is_its && is_new && is_paused(slot) {
-                    info!(job.name = %name, "{name} is tried at once: somebody logged in for account {}", login.account);
-                    slot.memory = slot.memory.take().map(Memory::anew);
-                }
-            }
-        }
-    }
-
     /// Gives back what the last run left in memory, once nobody runs.
     async fn rest(&mut self) {
         if !self.running().is_empty() {
@@ -581,47 +396,6 @@ impl Service {
         }
         if let Err(error) = self.worlds.store().rest().await {
             debug!("the state keeps its memory: {error}");
-        }
-    }
-
-    /// Lets the runs under way end, and gives up those that do not.
-    async fn drain(&mut self, events: &mut mpsc::UnboundedReceiver<Event>) {
-        self.is_ending = true;
-        let running = self.running();
-        if !running.is_empty() {
-            let names: Vec<&str> = running.iter().map(JobName::as_str).collect();
-            info!(
-                "told to end: the calls in flight of {} end first",
-                names.join(", ")
-            );
-        }
-        self.manager.stopping(&format!("ending; {}", self.status()));
-        for slot in self.slots.values() {
-            if let Some(running) = &slot.running {
-                running.stop.ask();
-            }
-        }
-        if let Some(upkeep) = &self.upkeep.1 {
-            upkeep.ask();
-        }
-        if timeout(DRAIN, self.hear_the_last(events)).await.is_ok() {
-            return;
-        }
-        match self.running().is_empty() {
-            true => warn!("upkeep of the state did not end in time; the next one does it anew"),
-            false => warn!("some calls did not end in time; the next start looks into them"),
-        }
-        self.give_up.send_replace(true);
-        let _ = timeout(LAST_WORDS, self.hear_the_last(events)).await;
-    }
-
-    async fn hear_the_last(&mut self, events: &mut mpsc::UnboundedReceiver<Event>) {
-        while !self.running().is_empty() || self.upkeep.1.is_some() {
-            match events.recv().await {
-                Some(Event::Reload) | Some(Event::Minute) | Some(Event::Stop) => {}
-                Some(event) => self.hear(event).await,
-                None => return,
-            }
         }
     }
 
@@ -687,75 +461,10 @@ impl Slot {
     }
 }
 
-/// Returns up to when upkeep was served. One that was killed in the middle was not; a state that never had any has waited since its schedules
-/// are watched, so that a machine that is off at night is looked after in the morning.
-///
-/// Errors: the state cannot be read.
-fn upkept(store: &Store, now: DateTime<Utc>) -> Result<DateTime<Utc>, StoreError> {
-    let db = store.reader()?;
-    let last = last_upkeep(&db)?;
-    let began = last.began_ms.and_then(DateTime::from_timestamp_millis);
-    let known = match (began, last.ended_ms) {
-        (Some(began), Some(_)) => Some(began),
-        (Some(began), None) => Some(began - TimeDelta::days(1)),
-        (None, _) => first_seen(&db)?,
-    };
-    Ok(known.filter(|known| *known <= now).unwrap_or(now))
-}
-
 async fn keep(worlds: &Worlds, name: &JobName, memory: &Memory) -> Result<(), StoreError> {
     let (name, memory) = (name.clone(), memory.clone());
     worlds
         .store()
         .write(move |db| remember(db, &name, &memory))
         .await
-}
-
-/// Says how a run ended: failures once, then when they are given up on, then when they are over.
-fn say(name: &JobName, came: &Came, headline: Option<String>, before: &Memory, after: &Memory) {
-    match (came, headline) {
-        (Came::Failed(why), _) => {
-            let again = after.not_before.map_or_else(String::new, |at| {
-                format!("; tried again at {}", at.format("%Y-%m-%d %H:%M UTC"))
-            });
-            if before.failures == 0 {
-                error!(job.name = %name, "{name} failed: {why}{again}");
-            } else if after.is_quarantined() && !before.is_quarantined() {
-                error!(
-                    job.name = %name,
-                    "{name} failed {} times in a row and is tried once an hour from now on, without a word until it works again: {why}",
-                    after.failures
-                );
-            } else if before.why.as_deref() != Some(why) && !after.is_quarantined() {
-                warn!(job.name = %name, "{name} failed again, differently: {why}{again}");
-            } else {
-                let times = after.failures;
-                info!(job.name = %name, "{name} failed again, {times} times in a row now: {why}{again}");
-            }
-        }
-        (Came::Served, headline) => {
-            if before.failures > 0 {
-                warn!(job.name = %name, "{name} works again after {} failed runs", before.failures);
-            }
-            if let Some(headline) = headline {
-                info!(job.name = %name, "{headline}");
-            }
-        }
-        (Came::Spent(_), _) => {
-            let until = after
-                .not_before
-                .map(|at| at.format("%Y-%m-%d %H:%M UTC").to_string());
-            warn!(
-                job.name = %name,
-                "{name} used the calls of the day up and goes on at {}",
-                until.unwrap_or_default()
-            );
-        }
-        (Came::Busy, _) => {
-            info!(job.name = %name, "{name} is run by another process; it is looked at again in a minute")
-        }
-        (Came::Stopped, _) => {
-            info!(job.name = %name, "{name} was stopped; the next start goes on from there")
-        }
-    }
 }

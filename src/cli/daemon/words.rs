@@ -1,10 +1,12 @@
-//! The one line that `systemctl status` shows.
+//! What the daemon says: the one line that `systemctl status` shows, and how runs ended.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::{DateTime, Utc};
+use tracing::{debug, error, info, warn};
 
 use crate::model::JobName;
+use crate::plan::agenda::{Came, Memory};
 use crate::report::number;
 use crate::run::{Tick, Watch};
 
@@ -108,6 +110,63 @@ pub(super) fn status(
         more => parts.push(format!("{more} jobs fail")),
     }
     parts.join("; ")
+}
+
+/// Says how a run ended: failures once, then when they are given up on, then when they are over.
+pub(super) fn say(
+    name: &JobName,
+    came: &Came,
+    headline: Option<String>,
+    before: &Memory,
+    after: &Memory,
+) {
+    match (came, headline) {
+        (Came::Failed(why), _) => {
+            let again = after.not_before.map_or_else(String::new, |at| {
+                format!("; tried again at {}", at.format("%Y-%m-%d %H:%M UTC"))
+            });
+            if before.failures == 0 {
+                error!(job.name = %name, "{name} failed: {why}{again}");
+            } else if after.is_quarantined() && !before.is_quarantined() {
+                error!(
+                    job.name = %name,
+                    "{name} failed {} times in a row and is tried once an hour from now on, without a word until it works again: {why}",
+                    after.failures
+                );
+            } else if before.why.as_deref() != Some(why) && !after.is_quarantined() {
+                warn!(job.name = %name, "{name} failed again, differently: {why}{again}");
+            } else if after.is_quarantined() {
+                debug!(job.name = %name, "{name} failed again: {why}{again}");
+            } else {
+                let times = after.failures;
+                info!(job.name = %name, "{name} failed again, {times} times in a row now: {why}{again}");
+            }
+        }
+        (Came::Served, headline) => {
+            if before.failures > 0 {
+                warn!(job.name = %name, "{name} works again after {} failed runs", before.failures);
+            }
+            if let Some(headline) = headline {
+                info!(job.name = %name, "{headline}");
+            }
+        }
+        (Came::Spent(_), _) => {
+            let until = after
+                .not_before
+                .map(|at| at.format("%Y-%m-%d %H:%M UTC").to_string());
+            warn!(
+                job.name = %name,
+                "{name} used the calls of the day up and goes on at {}",
+                until.unwrap_or_default()
+            );
+        }
+        (Came::Busy, _) => {
+            info!(job.name = %name, "{name} is run by another process; it is looked at again in a minute")
+        }
+        (Came::Stopped, _) => {
+            info!(job.name = %name, "{name} was stopped; the next start goes on from there")
+        }
+    }
 }
 
 #[cfg(test)]
