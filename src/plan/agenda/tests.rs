@@ -230,3 +230,32 @@ fn an_edited_schedule_is_watched_anew_and_keeps_no_old_debts() {
     let next = Some(utc("2026-03-02T11:00:00Z"));
     assert_eq!(hourly().wants(&memory, now), Wants::Nothing { next });
 }
+
+#[test]
+fn what_a_job_waits_for_is_its_first_open_moment() {
+    let dense = terms(&["* * * * *"], Tz::UTC, Duration::ZERO);
+    let ten = utc("2026-03-02T10:00:00Z");
+    let now = ten + TimeDelta::minutes(9);
+    let long = Memory::new(&dense, ten);
+    let short = long
+        .clone()
+        .ends(ten + TimeDelta::minutes(7), Came::Served, now);
+    // Both want the same newest moment, and one of them has waited for longer.
+    assert_eq!(dense.wants(&long, now), dense.wants(&short, now));
+    assert!(dense.first_open(&long) < dense.first_open(&short));
+    assert_eq!(dense.first_open(&long), ten + TimeDelta::minutes(1));
+}
+
+#[test]
+fn a_pause_that_a_wrong_clock_wrote_is_not_kept() {
+    let terms = hourly();
+    let now = utc("2026-03-02T10:00:00Z");
+    let ahead = now + TimeDelta::hours(20);
+    let memory = Memory::new(&terms, now - TimeDelta::minutes(1));
+    let wrong = memory
+        .clone()
+        .ends(ahead, Came::Failed("x".to_owned()), ahead);
+    assert_eq!(wrong.pause(now), None);
+    let right = memory.ends(now, Came::Failed("x".to_owned()), now);
+    assert!(right.pause(now).is_some());
+}

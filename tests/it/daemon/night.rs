@@ -348,3 +348,24 @@ async fn upkeep_of_the_service_that_fails_is_told_within_a_minute() {
     let what = message["what"].as_str().unwrap();
     assert!(what.starts_with("no copy could be made"), "{what}");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reload_while_the_state_takes_no_notes_takes_no_schedule_away() {
+    let mut night = Night::new(0).await;
+    let file = night.rig.state().join(STATE_FILE);
+    let path = night.rig.folder.join("schedules/followers.toml");
+    let edited = fs::read_to_string(&path).unwrap().replace("*/30", "*/20");
+    fs::write(&path, edited).unwrap();
+    // A broken pipe of a disk, for as long as the reload lasts: the table is away.
+    let other = rusqlite::Connection::open(file).unwrap();
+    other
+        .execute_batch("ALTER TABLE agenda RENAME TO agenda_away")
+        .unwrap();
+    night.service.hear(Event::Reload).await;
+    assert_eq!(night.pass(minutes(21)).await, 0);
+    other
+        .execute_batch("ALTER TABLE agenda_away RENAME TO agenda")
+        .unwrap();
+    assert_eq!(night.pass(minutes(21)).await, 1);
+    assert_eq!(night.pass(minutes(21)).await, 1);
+}
