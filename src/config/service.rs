@@ -236,7 +236,7 @@ fn target(
         Kind::Discord => NotifyTo::Discord(address()?),
         Kind::Slack => NotifyTo::Slack(address()?),
         Kind::Json => NotifyTo::Json(address()?),
-        Kind::Command => NotifyTo::Command(command(table)?),
+        Kind::Command => NotifyTo::Command(command(table, folder)?),
     };
     let on = occasions(table);
     let at_most = whole(table, "at_most", 1, 1_000);
@@ -249,13 +249,20 @@ fn target(
     })
 }
 
-fn command(table: &Table<'_>) -> Option<Vec<String>> {
-    let words: Vec<String> = table
+/// Reads a program and its arguments. A path to the program starts at `folder`, as every path of the file does; a bare name is looked for as
+/// a shell would.
+fn command(table: &Table<'_>, folder: &Path) -> Option<Vec<String>> {
+    let mut words: Vec<String> = table
         .texts("command")
         .into_iter()
         .map(|word| word.value.to_owned())
         .collect();
-    if words.first().is_some_and(|program| !program.is_empty()) {
+    if let Some(program) = words.first_mut().filter(|program| !program.is_empty()) {
+        if program.contains('/')
+            && let Ok(folder) = std::path::absolute(folder)
+        {
+            *program = folder.join(&*program).display().to_string();
+        }
         return Some(words);
     }
     let message =

@@ -114,6 +114,11 @@ backup_folder = "/var/backups/ghl-sync"
     let words = vec!["/usr/local/bin/page-me".to_owned(), "--loud".to_owned()];
     assert_eq!(pager.to, NotifyTo::Command(words));
     assert_eq!((pager.on.len(), pager.at_most), (2, 2));
+    let hook = "[notify.hook]\nkind = \"command\"\ncommand = [\"./hook.sh\"]\n";
+    let beside = Folder::new(&format!("{MAIN}{hook}"), &[]);
+    let found = beside.load().unwrap().notify["hook"].to.clone();
+    let program = beside.0.join("./hook.sh").display().to_string();
+    assert_eq!(found, NotifyTo::Command(vec![program]));
     assert_eq!(config.metrics, Some(folder.0.join("figures.prom")));
     assert_eq!(config.upkeep.timezone, chrono_tz::Europe::Berlin);
     assert_eq!(config.upkeep.keep.as_secs(), 30 * 24 * 60 * 60);
