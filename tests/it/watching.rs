@@ -226,3 +226,15 @@ async fn a_job_with_full_moments_alone_is_due_at_them() {
     assert!(job["next_due_at"].is_string(), "{seen}");
     assert_eq!(job["next_due_at"], job["next_full_at"]);
 }
+
+#[tokio::test]
+async fn a_mistyped_approval_does_not_hide_what_waits() {
+    let rig = Rig::new(now(4, 2)).await;
+    program(&rig, &["apply"]).await.exits(7);
+    let waits = &["your approval", "ghl-sync apply followers --approve"];
+    program(&rig, &["status"]).await.exits(0).says(waits);
+    program(&rig, &["apply", "followers", "--approve", "abcdef123456"])
+        .await
+        .exits(4);
+    program(&rig, &["status"]).await.exits(0).says(waits);
+}

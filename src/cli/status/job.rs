@@ -15,7 +15,7 @@ use crate::report::{Report, hidden, next_command, number};
 use crate::run;
 use crate::store::findings::{self, FindingKind, count_findings};
 use crate::store::plans::Step;
-use crate::store::runs::{self, Run, Which, last_run};
+use crate::store::runs::{self, Run, Which, last_ended, last_run};
 use crate::store::{StoreError, agenda, jobs, plans};
 
 use super::super::check::when;
@@ -167,7 +167,10 @@ impl JobStanding {
         standing.last_full_pass_at = state.complete.map(|walk| ms(walk.began_ms));
         standing.in_roster = state.roster_size;
         standing.debt = state.debt;
-        standing.waits.extend(standing.held());
+        // A run that goes on, failed, or was refused for a typing error says nothing of what waits.
+        let told = |mode| last_ended(db, state.no, mode, &WITH_A_PLAN);
+        let told = [told("plan")?, told("apply")?].map(|run| run.map(RunStanding::of));
+        standing.waits.extend(held(&told));
         for (kind, count) in count_findings(db, state.no)? {
             standing.open.insert(kind.word(), count);
             let first = findings::findings(db, state.no, kind, None)?
@@ -207,27 +210,6 @@ impl JobStanding {
         };
         standing.unsettled = steps.iter().filter(is_unsettled).count();
         Ok(standing)
-    }
-
-    /// Returns what a guard of the newest run holds, with the command that lets it go.
-    fn held(&self) -> Option<Waiting> {
-        let runs = [&self.last_plan, &self.last_apply];
-        let newest = runs.into_iter().flatten().max_by_key(|run| run.run)?;
-        let report = newest.report.as_ref().filter(|report| report.is_held())?;
-        let guards: Vec<&str> = report
-            .guards
-            .iter()
-            .filter(|finding| finding.held)
-            .map(|finding| finding.guard.word())
-            .collect();
-        let what = match report.is_held_as_new() {
-            true => "your approval: the job is new or was edited".to_owned(),
-            false => format!("what guard {} holds", guards.join(", ")),
-        };
-        Some(Waiting {
-            what,
-            command: next_command(report)?,
-        })
     }
 
     pub(super) fn lines(&self, job: &Job, typed: &Typed, now: DateTime<Utc>) -> Vec<String> {
@@ -421,6 +403,29 @@ fn length(took: TimeDelta) -> String {
 
 fn count_of(n: i64) -> String {
     number(u64::try_from(n).unwrap_or(0))
+}
+
+/// The exits of runs that came to a plan.
+const WITH_A_PLAN: [u8; 5] = [0, 2, 3, 5, 7];
+
+/// Returns what a guard of the newest of these runs holds, with the command that lets it go.
+fn held(runs: &[Option<RunStanding>]) -> Option<Waiting> {
+    let newest = runs.iter().flatten().max_by_key(|run| run.run)?;
+    let report = newest.report.as_ref().filter(|report| report.is_held())?;
+    let guards: Vec<&str> = report
+        .guards
+        .iter()
+        .filter(|finding| finding.held)
+        .map(|finding| finding.guard.word())
+        .collect();
+    let what = match report.is_held_as_new() {
+        true => "your approval: the job is new or was edited".to_owned(),
+        false => format!("what guard {} holds", guards.join(", ")),
+    };
+    Some(Waiting {
+        what,
+        command: next_command(report)?,
+    })
 }
 
 #[cfg(test)]
