@@ -20,7 +20,7 @@ const TRUST: TimeDelta = TimeDelta::hours(2);
 /// The longest wait that is ever kept: a day of calls that is spent, and an hour.
 const LONGEST_WAIT: TimeDelta = TimeDelta::hours(25);
 
-/// A job that failed so often in a row is tried once in [`LONGEST_PAUSE`] and not mentioned again until it works.
+/// A job that failed so often in a row is tried once in an hour and not mentioned again until it works.
 pub const QUARANTINE: u32 = 7;
 
 /// The pause after the first failure; it doubles with each further one.

@@ -17,10 +17,10 @@ pub enum HistoryCommand {
 /// The arguments of `history prune`.
 #[derive(Clone, Debug, PartialEq, clap::Args)]
 pub struct Prune {
-    /// Runs older than this go, at least 2d [default: `keep` of [upkeep], 180d]
+    /// Runs older than this go, at least 2d [default: `keep` of table upkeep, 180d]
     #[arg(long, value_name = "TIME", value_parser = age)]
     pub older_than: Option<Duration>,
-    /// And of each job all but this many of the newest [default: `keep_runs` of [upkeep], 5000]
+    /// And of each job all but this many of the newest [default: `keep_runs` of table upkeep, 5000]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub keep_runs: Option<u64>,
     /// Say what would go, and take nothing
