@@ -171,10 +171,11 @@ fn in_time(world: &World, course: &mut Course, outcome: RunOutcome) -> RunOutcom
         .remarks
         .push(format!("{what}; the next run goes on from there"));
     if course.why_full.is_some() && was_cut_by_time(world, course) {
-        course.remarks.push(
+        course.remarks.push(format!(
             "the full listing of followers did not fit into that time: it proves nobody absent unless one run reads all of it; runs read what is new \
-             until it is tried again (`full_at_most_every`), so give the job more time or type `ghl-sync resync`".to_owned(),
-        );
+             until it is tried again (`full_at_most_every`), so give the job more time or type `ghl-sync resync {}`",
+            world.job.name
+        ));
     }
     RunOutcome::OutOfTime
 }

@@ -123,7 +123,7 @@ pub(super) fn say(
     match (came, headline) {
         (Came::Failed(why), _) => {
             let again = after.not_before.map_or_else(String::new, |at| {
-                format!("; tried again at {}", at.format("%Y-%m-%d %H:%M UTC"))
+                format!("; it is tried again at {}", at.format("%Y-%m-%d %H:%M UTC"))
             });
             if before.failures == 0 {
                 error!(job.name = %name, "{name} failed: {why}{again}");
