@@ -18,7 +18,14 @@ use crate::model::{
 use crate::plan::template::Templates;
 
 /// The sources there are.
-const SOURCES: &[(&str, SourceKind)] = &[("twitch.followers", SourceKind::TwitchFollowers)];
+const SOURCES: &[(&str, SourceKind)] = &[
+    ("twitch.followers", SourceKind::TwitchFollowers),
+    ("twitch.subscribers", SourceKind::TwitchSubscribers),
+    ("twitch.vips", SourceKind::TwitchVips),
+    ("twitch.moderators", SourceKind::TwitchModerators),
+    ("twitch.bits", SourceKind::TwitchBits),
+    ("twitch.streams", SourceKind::TwitchStreams),
+];
 
 /// The destinations there are.
 const DESTINATIONS: &[(&str, Destination)] =
@@ -75,9 +82,14 @@ pub(super) fn read(root: &Table<'_>, accounts: &Accounts, folder: &Path) -> Sket
     let drift = limits::drift(root);
 
     let is_clean = root.file().count() == before;
+    let label = match &from.channel {
+        Some(Channel::Login(login)) => Some(login.clone()),
+        _ => from.account.as_ref().map(ToString::to_string),
+    };
     let whole = || {
         Some(Job {
             name: name.clone()?.value,
+            part_of: None,
             schedule,
             timezone,
             jitter,
@@ -87,7 +99,10 @@ pub(super) fn read(root: &Table<'_>, accounts: &Accounts, folder: &Path) -> Sket
             full_at_most_every,
             source: from.source?,
             from: from.account?,
+            label: label.clone()?,
             channel: from.channel?,
+            channels: Vec::new(),
+            period: None,
             destination: to.destination?,
             to: to.account?,
             location: to.location.clone()?,
@@ -95,7 +110,10 @@ pub(super) fn read(root: &Table<'_>, accounts: &Accounts, folder: &Path) -> Sket
             missing: rules.missing,
             recreate_deleted: rules.recreate_deleted,
             fields: mapped.iter().map(|field| field.rule.clone()).collect(),
+            scope: None,
+            business: None,
             on,
+            backfill: false,
             limits,
             drift,
             recheck,
@@ -134,7 +152,12 @@ fn from(root: &Table<'_>, accounts: &Accounts) -> Origin {
     table.expect_keys(keys::FROM, top_level);
     let source = table.required_word("source", SOURCES);
     let service = source.map(|source| match source {
-        SourceKind::TwitchFollowers => Service::Twitch,
+        SourceKind::TwitchFollowers
+        | SourceKind::TwitchSubscribers
+        | SourceKind::TwitchVips
+        | SourceKind::TwitchModerators
+        | SourceKind::TwitchBits
+        | SourceKind::TwitchStreams => Service::Twitch,
     });
     let name = table.required_id::<AccountName>("account", "account = \"<a name of [accounts]>\"");
     let account = name

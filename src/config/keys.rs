@@ -111,7 +111,9 @@ pub(super) const MOMENT: &[&str] = &["add_tags", "remove_tags"];
 pub(super) const RETURN: &[&str] = &["add_tags"];
 
 /// The keys of `[limits]`.
-pub(super) const LIMITS: &[&str] = &["create", "update", "tag", "leave", "return", "drift"];
+pub(super) const LIMITS: &[&str] = &[
+    "create", "update", "tag", "leave", "return", "note", "task", "drift",
+];
 
 /// The keys of one limit that is a table.
 pub(super) const LIMIT: &[&str] = &["run", "day", "percent", "atleast"];

@@ -64,6 +64,7 @@ pub(super) fn read(
         Actions {
             add_tags: texts(adds),
             remove_tags: texts(removes),
+            events: Vec::new(),
         }
     };
     Lifecycle {
@@ -71,6 +72,8 @@ pub(super) fn read(
         leave: actions("leave"),
         returns: actions("return"),
         gone: actions("gone"),
+        changes: Vec::new(),
+        milestones: Vec::new(),
     }
 }
 

@@ -122,6 +122,13 @@ id!(
     NoteId, "note id", "1 to 75 letters, digits, '-', '_', '.' or ':'", is_opaque
 );
 id!(
+    /// The id of a business of a HighLevel location, to which contacts can belong.
+    ///
+    /// At most 50 characters, which is what attaching contacts to it takes.
+    BusinessId, "business id", "1 to 50 letters, digits, '-', '_', '.' or ':'",
+    |raw| raw.len() <= 50 && is_opaque(raw)
+);
+id!(
     /// The id of a task on a HighLevel contact.
     TaskId, "task id", "1 to 75 letters, digits, '-', '_', '.' or ':'", is_opaque
 );
@@ -162,6 +169,9 @@ pub enum Namespace {
     /// A Twitch account, by its user id: followers, subscribers, VIPs, moderators, bits.
     #[serde(rename = "twitch.user")]
     TwitchUser,
+    /// A Twitch channel, by the user id of its broadcaster: streams.
+    #[serde(rename = "twitch.channel")]
+    TwitchChannel,
 }
 
 impl Namespace {
@@ -169,6 +179,7 @@ impl Namespace {
     pub fn as_str(self) -> &'static str {
         match self {
             Namespace::TwitchUser => "twitch.user",
+            Namespace::TwitchChannel => "twitch.channel",
         }
     }
 }

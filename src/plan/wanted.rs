@@ -78,7 +78,7 @@ impl Mapping {
     ///
     /// Errors: the first template that does not compile, with its place; a job that was loaded from a file has none.
     pub fn new(job: &Job) -> Result<Mapping, RowProblem> {
-        let mut templates = Templates::new(job.source, job.timezone);
+        let mut templates = Templates::new(job.source, job.timezone).calling(&job.label);
         let mut fields = Vec::new();
         for rule in &job.fields {
             let place = format!("fields.{}", rule.key);
@@ -90,6 +90,8 @@ impl Mapping {
             leave,
             returns,
             gone,
+            changes: _,
+            milestones: _,
         } = &job.on;
         let on = Moments {
             join: compile_actions(&mut templates, "join", join)?,
@@ -282,6 +284,7 @@ fn compile_actions(
     let Actions {
         add_tags,
         remove_tags,
+        events: _,
     } = actions;
     let mut compiled = Compiled::default();
     for (word, sources, into) in [

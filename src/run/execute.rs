@@ -39,6 +39,9 @@ pub(super) async fn execute(
             StepKind::AddTags | StepKind::RemoveTags => {
                 together(hand, &reader, plan_no, kind, &mut tag_calls).await?
             }
+            StepKind::Attach | StepKind::Task | StepKind::CompleteTask | StepKind::Note => {
+                Executed::Through
+            }
         };
         match ended {
             Executed::Through => {}

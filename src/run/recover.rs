@@ -123,7 +123,11 @@ async fn plan_again(hand: &Hand, step: Step) -> Result<(), RunError> {
                     Change::Link { .. }
                     | Change::Relink { .. }
                     | Change::Tombstone { .. }
-                    | Change::Create { .. } => (Vec::new(), false),
+                    | Change::Create { .. }
+                    | Change::Attach { .. }
+                    | Change::Task { .. }
+                    | Change::CompleteTask { .. }
+                    | Change::Note { .. } => (Vec::new(), false),
                 };
                 mirror::unsure(db, no, &fields, tags)?;
             }

@@ -265,7 +265,9 @@ pub fn journal(db: &Connection, job_no: i64, journaled: &Journaled) -> Result<()
     )?;
     db.execute(
         "UPDATE job SET mapping = ?2, approved = CASE WHEN ?3 THEN ?2 ELSE approved END,
-           channel = CASE WHEN ?3 THEN ?6 ELSE channel END, planned_tick = ?4, generation = ?5 WHERE no = ?1",
+           channel = CASE WHEN ?3 THEN ?6 ELSE channel END, planned_tick = ?4,
+           -- What joins while a person is asked is still news when the answer comes.
+           generation = CASE WHEN ?3 THEN ?5 ELSE generation END WHERE no = ?1",
         params![job_no, mapping, approves, planned_tick, generation, channel],
     )?;
     Ok(())

@@ -566,5 +566,9 @@ fn call(kind: StepKind) -> Option<&'static str> {
         StepKind::Update => Some("PUT /contacts/{id}"),
         StepKind::RemoveTags => Some("POST /contacts/bulk/tags/update/remove"),
         StepKind::AddTags => Some("POST /contacts/bulk/tags/update/add"),
+        StepKind::Attach => Some("POST /contacts/bulk/business"),
+        StepKind::Task => Some("POST /contacts/{id}/tasks"),
+        StepKind::CompleteTask => Some("PUT /contacts/{id}/tasks/{taskId}/completed"),
+        StepKind::Note => Some("POST /contacts/{id}/notes"),
     }
 }
