@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{
-    BUSINESS_KEY, BusinessId, Change, ContactId, FieldChange, FieldKey, GuardKind, Missing, Own, Scope, Tag,
+    BUSINESS_KEY, BusinessId, Change, ContactId, FieldChange, FieldKey, GuardKind, Missing, Own,
+    Scope, Tag,
 };
 
 use super::matching::{Match, matching};

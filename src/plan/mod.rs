@@ -14,13 +14,14 @@ mod order;
 mod row;
 mod same;
 pub mod spelling;
+pub mod taskdue;
 pub mod template;
 mod walk;
 pub mod wanted;
 
 pub use diff::{
-    Conflict, FieldSays, Planned, Remember, TagSays, Terms, Verdict, Wait,
-    field_says, plan_row, tag_says,
+    Conflict, FieldSays, Planned, Remember, TagSays, Terms, Verdict, Wait, field_says, plan_row,
+    tag_says,
 };
 pub use guard::{Finding as GuardFound, Tally, guards, held};
 pub use mark::{BadMove, Event, Mark};
