@@ -13,6 +13,7 @@ mod order;
 mod row;
 mod same;
 pub mod spelling;
+pub mod taskdue;
 pub mod template;
 mod walk;
 pub mod wanted;
