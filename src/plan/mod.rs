@@ -5,6 +5,7 @@
 pub mod agenda;
 mod diff;
 pub mod due;
+pub mod events;
 mod fingerprint;
 mod guard;
 mod mark;
@@ -19,8 +20,8 @@ mod walk;
 pub mod wanted;
 
 pub use diff::{
-    Conflict, FieldSays, Planned, Remember, TagSays, Terms, Verdict, Wait, field_says, plan_row,
-    tag_says,
+    BUSINESS_KEY, Conflict, FieldSays, Planned, Remember, TagSays, Terms, Verdict, Wait,
+    field_says, plan_row, tag_says,
 };
 pub use guard::{Finding as GuardFound, Tally, guards, held};
 pub use mark::{BadMove, Event, Mark};

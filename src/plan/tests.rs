@@ -65,4 +65,7 @@ const TERMS: Terms = Terms {
     missing: Missing::Create,
     recreate_deleted: false,
     mirror_complete: true,
+    fields_when_out: false,
+    scope: None,
+    business: None,
 };

@@ -5,6 +5,7 @@ mod consent;
 mod contact_steps;
 mod contacts;
 mod draft;
+mod draft_events;
 mod error;
 mod execute;
 mod follow;
