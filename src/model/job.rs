@@ -123,6 +123,44 @@ impl SourceKind {
     }
 }
 
+/// The period of a bits leaderboard; Twitch cuts them by its own clock, in Pacific Standard Time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum BitsPeriod {
+    /// Since the channel began.
+    All,
+    /// The present day.
+    Day,
+    /// The present week.
+    Week,
+    /// The present month.
+    Month,
+    /// The present year.
+    Year,
+}
+
+impl BitsPeriod {
+    /// All periods.
+    pub const ALL: [BitsPeriod; 5] = [
+        BitsPeriod::All,
+        BitsPeriod::Day,
+        BitsPeriod::Week,
+        BitsPeriod::Month,
+        BitsPeriod::Year,
+    ];
+
+    /// Returns the word in job files and in the call.
+    pub fn word(self) -> &'static str {
+        match self {
+            BitsPeriod::All => "all",
+            BitsPeriod::Day => "day",
+            BitsPeriod::Week => "week",
+            BitsPeriod::Month => "month",
+            BitsPeriod::Year => "year",
+        }
+    }
+}
+
 /// The Twitch channel that an account stands for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]

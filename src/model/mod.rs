@@ -20,8 +20,8 @@ pub use ids::{
     RecordKey, Tag, TaskId,
 };
 pub use job::{
-    Actions, AtMost, By, Channel, ContactsReader, Destination, FieldRule, GuardKind, Job,
-    Lifecycle, Limits, Missing, Own, Quiet, Share, SourceKind,
+    Actions, AtMost, BitsPeriod, By, Channel, ContactsReader, Destination, FieldRule, GuardKind,
+    Job, Lifecycle, Limits, Missing, Own, Quiet, Share, SourceKind,
 };
 pub use listing::{Cut, Ended};
 pub use record::Record;
