@@ -1,5 +1,6 @@
 //! The arguments of every command, and the help that is made of them.
 
+mod api;
 mod auth;
 mod history;
 mod init;
@@ -21,6 +22,7 @@ use crate::model::{
 
 use super::exit::Exit;
 
+pub use api::Api;
 pub use auth::{Auth, AuthDo, AuthOf, AuthWhat, HubAuth, ShowAuth, TwitchAuth};
 pub use history::{HistoryCommand, Prune};
 pub use init::{HubWay, Init};
@@ -96,6 +98,8 @@ pub enum Command {
     Keep(Settle),
     /// Settle conflicts of a record: take the value of the mapping
     Take(Settle),
+    /// Use HighLevel's Contacts API from the shell: contacts, tasks, notes, tags and what surrounds them
+    Api(Box<Api>),
     /// Show the whole thing against a built-in sandbox, without any account
     Demo(Demo),
     /// Put the units of systemd in place, with the path of this program in them
@@ -369,7 +373,7 @@ fn job(word: &str) -> Result<JobName, NotAnId> {
     JobName::try_from(word)
 }
 
-fn account(word: &str) -> Result<AccountName, NotAnId> {
+pub(super) fn account(word: &str) -> Result<AccountName, NotAnId> {
     AccountName::try_from(word)
 }
 
