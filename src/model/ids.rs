@@ -122,12 +122,15 @@ id!(
     NoteId, "note id", "1 to 75 letters, digits, '-', '_', '.' or ':'", is_opaque
 );
 id!(
-    /// The id of a task on a HighLevel contact.
-    TaskId, "task id", "1 to 75 letters, digits, '-', '_', '.' or ':'", is_opaque
+    /// The id of a business of a HighLevel location, to which contacts can belong.
+    ///
+    /// At most 50 characters, which is what attaching contacts to it takes.
+    BusinessId, "business id", "1 to 50 letters, digits, '-', '_', '.' or ':'",
+    |raw| raw.len() <= 50 && is_opaque(raw)
 );
 id!(
-    /// The id of a business (a company) of a HighLevel location.
-    BusinessId, "business id", "1 to 75 letters, digits, '-', '_', '.' or ':'", is_opaque
+    /// The id of a task on a HighLevel contact.
+    TaskId, "task id", "1 to 75 letters, digits, '-', '_', '.' or ':'", is_opaque
 );
 id!(
     /// The id of a HighLevel user: somebody who works in the CRM, to whom tasks are assigned and who may follow contacts.

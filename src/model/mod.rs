@@ -16,9 +16,10 @@ pub use change::{Change, FieldChange, IfUnsure, StepKind};
 pub use clock::{Clock, is_ahead};
 pub use contact::{BUSINESS_KEY, Contact, Reading, STANDARD_KEYS, StandardKey};
 pub use ids::{
-    AccountName, BusinessId, CampaignId, ContactId, Digest, FieldKey, JobName, LocationId,
-    Namespace, NotAnId, NoteId, RecordKey, Tag, TaskId, UserId, WorkflowId,
+    AccountName, BusinessId, ContactId, Digest, FieldKey, JobName, LocationId, Namespace, NotAnId,
+    NoteId, RecordKey, Tag, TaskId,
 };
+pub use ids::{CampaignId, UserId, WorkflowId};
 pub use job::{
     Actions, AtMost, By, Channel, ContactsReader, Destination, FieldRule, GuardKind, Job,
     Lifecycle, Limits, Missing, Own, Quiet, Share, SourceKind,

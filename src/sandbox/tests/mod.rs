@@ -12,6 +12,7 @@ use super::*;
 mod faults;
 mod highlevel;
 mod highlevel_login;
+mod office;
 mod search;
 mod twitch;
 mod twitch_login;
