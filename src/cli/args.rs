@@ -99,6 +99,8 @@ pub enum Command {
     /// Settle conflicts of a record: take the value of the mapping
     Take(Settle),
     /// Use HighLevel's Contacts API from the shell: contacts, tasks, notes, tags and what surrounds them
+    ///
+    /// JSON goes in and out as HighLevel writes it: a list has a line for each object, one object is laid out on a terminal. The calls share the jobs' login, rate limit and budget; names of custom fields take one call more, once a day. It tells the jobs nothing: their next run reads what was changed here, as it reads what people change. Exit codes: 0 done, 1 refused or stopped, 4 wrong words, token or scope, 6 no answer or no calls left.
     Api(Box<Api>),
     /// Show the whole thing against a built-in sandbox, without any account
     Demo(Demo),

@@ -278,11 +278,10 @@ fn with_tags(
 /// Errors: one that HighLevel would not keep, by its number.
 pub(super) fn tags(words: &[String]) -> Result<BTreeSet<Tag>, CliError> {
     let tag = |(index, word): (usize, &String)| {
-        Tag::new(word).map_err(|error| {
+        Tag::new(word).map_err(|_| {
             CliError::usage(format!(
-                "tag number {}: expected {}",
-                index + 1,
-                error.expected
+                "tag number {} is none: expected 1 to 100 characters without line breaks",
+                index + 1
             ))
         })
     };

@@ -1,6 +1,9 @@
 //! One call by hand, with what has to be said when it fails.
 
-use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use serde_json::Value;
 
 use crate::model::IfUnsure;
 use crate::net::Call;
@@ -75,8 +78,8 @@ impl<T> Deed<T> {
         Deed { call, about }
     }
 
-    /// Returns the call as a dry run shows it: method, path, query, API version and body, as they would be sent.
-    pub(super) fn shown(&self) -> Value {
+    /// Returns the call as a dry run shows it.
+    pub(super) fn shown(&self) -> ShownCall<'_> {
         let Call {
             method,
             path,
@@ -85,22 +88,27 @@ impl<T> Deed<T> {
             body,
             ..
         } = &self.call;
-        let mut shown = Map::new();
-        shown.insert("method".to_owned(), json!(method.to_string()));
-        shown.insert("path".to_owned(), json!(path));
-        if !query.is_empty() {
-            let query: Map<String, Value> = query
+        ShownCall {
+            method: method.to_string(),
+            path,
+            query: query
                 .iter()
-                .map(|(key, value)| ((*key).to_owned(), json!(value)))
-                .collect();
-            shown.insert("query".to_owned(), Value::Object(query));
+                .map(|(key, value)| (*key, value.as_str()))
+                .collect(),
+            version: *version,
+            body: body.as_ref(),
         }
-        if let Some(version) = version {
-            shown.insert("version".to_owned(), json!(version));
-        }
-        if let Some(body) = body {
-            shown.insert("body".to_owned(), body.clone());
-        }
-        Value::Object(shown)
     }
+}
+
+/// A call as a dry run shows it: as it would be sent.
+#[derive(Debug, Serialize)]
+pub(super) struct ShownCall<'a> {
+    method: String,
+    path: &'a str,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    query: BTreeMap<&'a str, &'a str>,
+    version: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    body: Option<&'a Value>,
 }

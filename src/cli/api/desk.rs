@@ -151,9 +151,7 @@ impl<'s> Desk<'s> {
     /// Errors: whatever the call came to, with what to do.
     pub(super) async fn send<T>(&mut self, deed: &Deed<T>) -> Result<Option<T>, CliError> {
         if self.common.dry_run {
-            // Its own keys are not those of an object that was asked for.
-            let mut printer = Printer::new(&[], self.shell);
-            printer.object(self.shell, &deed.shown())?;
+            self.printer.call(self.shell, &deed.shown())?;
             return Ok(None);
         }
         if !self.is_listening {
@@ -280,10 +278,12 @@ impl<'s> Desk<'s> {
             } = read(answer, after.as_ref());
             let is_last = rows.len() < usize::from(limit) || next.is_none();
             // Rows move between pages while people are at work; each is printed once.
-            rows.retain(|row| match row.get("id").and_then(Value::as_str) {
+            let is_empty = rows.is_empty();
+            rows.retain(|row| match id_of(row) {
                 Some(id) => seen.insert(id.to_owned()),
                 None => true,
             });
+            let is_again = rows.is_empty() && !is_empty;
             rows.truncate(usize::from(limit));
             if shown == Shown::Contact {
                 for row in &mut rows {
@@ -303,12 +303,12 @@ impl<'s> Desk<'s> {
                 };
                 if many.limit.is_none() {
                     self.note(&format!(
-                        "the first {printed}{of} {what}; --all prints all of them, --limit N so many"
+                        "the first {printed}{of} {what}; --all prints all of them, --limit N more or fewer"
                     ));
                 }
                 return Ok(());
             }
-            if next == after {
+            if next == after || is_again {
                 return Err(CliError::OutOfTouch {
                     what: format!(
                         "HighLevel gives the same page of {what} again and again; {printed} were printed"
@@ -395,6 +395,11 @@ impl<'s> Desk<'s> {
             typed: &self.shell.typed,
         }
     }
+}
+
+/// Returns the id of a row; the rows of a search for tasks have it under another name.
+fn id_of(row: &Value) -> Option<&str> {
+    row.get("id").or_else(|| row.get("_id"))?.as_str()
 }
 
 /// What is said when definitions cannot be read.

@@ -31,6 +31,13 @@ impl Mender<'_> {
             hint: Some(hint),
         };
         match error {
+            CallError::NotFound { .. } if about.what.is_empty() => CliError::Refused {
+                what: format!(
+                    "HighLevel knows no location {}, which is the `location` of account {name}",
+                    self.location
+                ),
+                hint: Some("correct it in ghl-sync.toml".to_owned()),
+            },
             CallError::NotFound { .. } => CliError::Refused {
                 what: format!(
                     "HighLevel knows no {} in location {}",
@@ -56,8 +63,12 @@ impl Mender<'_> {
                     IfUnsure::SendAgain => format!(
                         "{call} may or may not have been carried out: {why}; typing it again does no harm"
                     ),
-                    IfUnsure::LookFirst | IfUnsure::AskAPerson => format!(
-                        "the answer to {call} was lost ({why}): it may have been carried out, and it was not sent again; look before you type it again: `{look}`"
+                    IfUnsure::LookFirst => format!(
+                        "the answer to {call} was lost ({why}): it may have been carried out, and it was not sent again; before you type it again, {}",
+                        self.look(about)
+                    ),
+                    IfUnsure::AskAPerson => format!(
+                        "the answer to {call} was lost ({why}): it may have been carried out, and it was not sent again; the API does not show whether it was, so look at the contact in HighLevel before you type it again"
                     ),
                 },
             },
@@ -120,6 +131,18 @@ impl Mender<'_> {
         }
     }
 
+    /// Returns the words that tell how to find out whether a call was carried out.
+    fn look(&self, about: &About) -> String {
+        let look = self.typed.command(&about.look);
+        match about.makes_contact {
+            true => format!(
+                "look with `{}` and its e-mail address or phone number, or with `{look}` when a minute has passed",
+                self.typed.command("api contacts duplicate")
+            ),
+            false => format!("look with `{look}`"),
+        }
+    }
+
     fn refused(&self, call: &str, status: u16, said: &str, about: &About) -> CliError {
         let reasons: Vec<&str> = said.split("; ").filter(|part| !part.is_empty()).collect();
         let what = match reasons.as_slice() {
@@ -131,15 +154,18 @@ impl Mender<'_> {
             ),
         };
         // Seen by users of the API (issue 64 of HighLevel's tracker): refused with 422, and made all the same.
+        let there = self.typed.command(&about.look);
         let hint = if about.makes_contact && status == 422 {
             format!(
-                "correct it; HighLevel has been seen to make a contact all the same, so look first: `{}`",
-                self.typed.command(&about.look)
+                "correct it; HighLevel has been seen to make a contact all the same, so before you type it again, {}",
+                self.look(about)
             )
-        } else if about.is_read {
-            "correct what was asked for; the same with --dry-run shows what is sent".to_owned()
+        } else if said.starts_with("Cannot ") {
+            format!(
+                "HighLevel does not serve this call (any more); `{there}` may do, or an update of ghl-sync"
+            )
         } else {
-            "nothing was changed; the same with --dry-run shows what is sent".to_owned()
+            format!("`{there}` shows what is there; the same with --dry-run shows what is sent")
         };
         CliError::Refused {
             what,

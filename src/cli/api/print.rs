@@ -1,11 +1,11 @@
 //! What stdout shows: the vendor's objects as JSON.
 
 use std::collections::BTreeSet;
-use std::io::IsTerminal;
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::Value;
 
+use super::deed::ShownCall;
 use crate::cli::error::CliError;
 use crate::cli::shell::Shell;
 use crate::report::safe_json;
@@ -31,7 +31,7 @@ impl Printer {
             unseen: keys.iter().cloned().collect(),
             keys,
             there: Vec::new(),
-            is_pretty: shell.is_terminal && std::io::stdout().is_terminal(),
+            is_pretty: shell.is_terminal,
         }
     }
 
@@ -40,10 +40,20 @@ impl Printer {
     /// Errors: stdout cannot be written.
     pub(super) fn object(&mut self, shell: &mut Shell, object: &Value) -> Result<(), CliError> {
         self.see(object);
-        let picked = self.picked(object);
+        self.laid_out(shell, &self.picked(object))
+    }
+
+    /// Prints a call that is not sent, as one object.
+    ///
+    /// Errors: stdout cannot be written.
+    pub(super) fn call(&self, shell: &mut Shell, call: &ShownCall<'_>) -> Result<(), CliError> {
+        self.laid_out(shell, call)
+    }
+
+    fn laid_out(&self, shell: &mut Shell, object: &impl Serialize) -> Result<(), CliError> {
         let text = match self.is_pretty {
-            true => serde_json::to_string_pretty(&picked),
-            false => serde_json::to_string(&picked),
+            true => serde_json::to_string_pretty(object),
+            false => serde_json::to_string(object),
         };
         shell.say(&safe_json(&text.map_err(not_written)?))
     }

@@ -107,8 +107,8 @@ pub(super) async fn location(desk: &mut Desk<'_>, what: &LocationDo) -> Result<(
     match what {
         LocationDo::Get => {
             let call = highlevel::location_raw(&desk.location());
-            // The id is that of ghl-sync.toml, so that is what to look at.
-            let deed = Deed::new(call, LOCATION, "data", "check --online");
+            // The id is that of ghl-sync.toml: what is not there is the location itself.
+            let deed = Deed::new(call, LOCATION, "", "check --online");
             desk.one(deed, |location| location, Shown::Plain).await
         }
     }

@@ -87,7 +87,7 @@ pub(super) fn after(error: CliError, done: usize, of: usize) -> CliError {
     if done == 0 {
         return error;
     }
-    let so_far = format!("; {done} of {of} contacts were done before");
+    let so_far = format!("; {done} of {of} contacts were sent before");
     match error {
         CliError::Refused { what, hint } => CliError::Refused {
             what: what + &so_far,

@@ -35,13 +35,13 @@ Example:
     /// HighLevel refuses a second contact with the same e-mail or phone number where the location says so. Nothing keeps two contacts of the same name apart. Workflows of the location that start on new contacts or on tags will see it.
     #[command(after_help = "\
 Examples:
-  ghl-sync api contacts create --first-name Ann --last-name Example --email ann@example.com
+  ghl-sync api contacts create --first-name Ann --email ann@example.com
   ghl-sync api contacts create --first-name Ann --tag vip --field twitch_user_id=12345
   ghl-sync api contacts create --input ann.json --dry-run")]
     Create(Box<CreateContact>),
     /// Change some fields of a contact, and leave all others
     ///
-    /// An empty text clears a field: --city ''. Tags are added and removed by `ghl-sync api tags`; --replace-tags sets the whole set.
+    /// An empty text clears a field: --city ''. Tags are added and removed by `ghl-sync api tags`; --replace-tags sets the whole set. HighLevel takes company and gender for a new contact alone.
     #[command(after_help = "\
 Examples:
   ghl-sync api contacts update CONTACT --phone '+1 555 010 0001' --city Springfield
@@ -67,7 +67,7 @@ Example:
 Examples:
   ghl-sync api contacts search --tag vip --all
   ghl-sync api contacts search --field twitch_user_id=12345
-  ghl-sync api contacts search --changed-since 1d --sort dateUpdated:asc --fields id,dateUpdated
+  ghl-sync api contacts search --changed-since 1d --sort dateUpdated:asc
   ghl-sync api contacts search --input filters.json --limit 100")]
     Search(Box<SearchContacts>),
     /// Find the contact that has an e-mail or phone number, fresh, and without the index

@@ -33,7 +33,7 @@ Example:
     #[command(after_help = "\
 Examples:
   ghl-sync api tasks create CONTACT --title 'Call Ann' --due 2d
-  ghl-sync api tasks create CONTACT --title 'Send the contract' --due 2026-12-01 --assigned USER")]
+  ghl-sync api tasks create CONTACT --title Contract --due 2026-12-01 --assigned USER")]
     Create(CreateTask),
     /// Change a task: what flags and --input do not name stays
     #[command(after_help = "\
@@ -166,7 +166,7 @@ pub enum NotesDo {
     #[command(after_help = "\
 Examples:
   ghl-sync api notes create CONTACT --body 'Prefers to be called in the morning'
-  ghl-sync api notes create CONTACT --body-file minutes.txt --title Minutes --pinned true")]
+  ghl-sync api notes create CONTACT --body-file minutes.txt --pinned true")]
     Create(CreateNote),
     /// Change a note: what flags and --input do not name stays
     Update(UpdateNote),

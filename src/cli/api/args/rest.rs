@@ -38,7 +38,8 @@ Example:
     #[command(after_help = "\
 Examples:
   ghl-sync api tags bulk-add --tag vip CONTACT CONTACT
-  ghl-sync api contacts search --tag lead --all --fields id | ghl-sync api tags bulk-add --tag vip --from -")]
+  ghl-sync api contacts search --tag lead --all --fields id > leads.jsonl
+  ghl-sync api tags bulk-add --tag vip --from leads.jsonl")]
     BulkAdd(BulkTags),
     /// Remove tags from many contacts, 100 a call; one JSON line a contact says what came of it
     BulkRemove(BulkTags),
@@ -98,7 +99,7 @@ pub enum BusinessesDo {
     /// Create a business
     #[command(after_help = "\
 Example:
-  ghl-sync api businesses create --name 'Example Inc.' --website https://example.com")]
+  ghl-sync api businesses create --name 'Example Inc.' --city Springfield")]
     Create(CreateBusiness),
     /// List the contacts of a business, as JSON lines
     Contacts(BusinessContacts),
