@@ -12,7 +12,7 @@ mod listing;
 mod record;
 mod secret;
 
-pub use change::{Change, FieldChange, IfUnsure, StepKind};
+pub use change::{Change, EventKey, FieldChange, IfUnsure, StepKind};
 pub use clock::{Clock, is_ahead};
 pub use contact::{BUSINESS_KEY, Contact, Reading, STANDARD_KEYS, StandardKey};
 pub use ids::{
@@ -21,8 +21,9 @@ pub use ids::{
 };
 pub use ids::{CampaignId, UserId, WorkflowId};
 pub use job::{
-    Actions, AtMost, By, Channel, ContactsReader, Destination, FieldRule, GuardKind, Job,
-    Lifecycle, Limits, Missing, Own, Quiet, Share, SourceKind,
+    Actions, AtMost, BitsPeriod, By, ChangeRule, Channel, ContactsReader, Destination, EventRule,
+    EventTarget, EventWhat, FieldRule, GuardKind, Job, LeaveProof, Lifecycle, Limits, Milestone,
+    Missing, Own, Quiet, Scope, Share, SourceKind,
 };
 pub use listing::{Cut, Ended};
 pub use record::Record;

@@ -54,6 +54,11 @@ pub(crate) enum Route {
     ListWorkflows,
     ListCampaigns,
     TwitchFollowers,
+    TwitchSubscriptions,
+    TwitchVips,
+    TwitchModerators,
+    TwitchBits,
+    TwitchStreams,
     TwitchUsers,
     TwitchValidate,
     TwitchAuthorize,
@@ -212,6 +217,23 @@ const HELIX: &[Row] = &[
         "GET /channels/followers",
         "moderator:read:followers",
     ),
+    row(
+        TwitchSubscriptions,
+        "GET /subscriptions",
+        "channel:read:subscriptions",
+    ),
+    row(
+        TwitchVips,
+        "GET /channels/vips",
+        "channel:read:vips or channel:manage:vips",
+    ),
+    row(
+        TwitchModerators,
+        "GET /moderation/moderators",
+        "moderation:read or channel:manage:moderators",
+    ),
+    row(TwitchBits, "GET /bits/leaderboard", "bits:read"),
+    row(TwitchStreams, "GET /streams", ""),
     row(TwitchUsers, "GET /users", ""),
 ];
 

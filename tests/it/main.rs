@@ -9,6 +9,7 @@ mod auth;
 mod badinput;
 mod care;
 mod check;
+mod coverage;
 mod crash;
 mod daemon;
 mod exits;
