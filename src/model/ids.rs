@@ -144,6 +144,18 @@ id!(
     TaskId, "task id", "1 to 75 letters, digits, '-', '_', '.' or ':'", is_opaque
 );
 id!(
+    /// The id of a HighLevel user: somebody who works in the CRM, to whom tasks are assigned and who may follow contacts.
+    UserId, "user id", "1 to 75 letters, digits, '-', '_', '.' or ':'", is_opaque
+);
+id!(
+    /// The id of a HighLevel workflow.
+    WorkflowId, "workflow id", "1 to 75 letters, digits, '-', '_', '.' or ':'", is_opaque
+);
+id!(
+    /// The id of a HighLevel campaign.
+    CampaignId, "campaign id", "1 to 75 letters, digits, '-', '_', '.' or ':'", is_opaque
+);
+id!(
     /// The stable key of a record within its namespace, for example a Twitch user id.
     ///
     /// At most 75 characters, because that is the longest text HighLevel's search filters take.

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{
-    BusinessId, Change, ContactId, FieldChange, FieldKey, GuardKind, Missing, Own, Scope, Tag,
+    BUSINESS_KEY, BusinessId, Change, ContactId, FieldChange, FieldKey, GuardKind, Missing, Own,
+    Scope, Tag,
 };
 
 use super::matching::{Match, matching};
@@ -26,11 +27,6 @@ pub struct Terms {
     /// The business that contacts are attached to while they belong to none.
     pub business: Option<BusinessId>,
 }
-
-/// The key under which the mirror keeps the business that a contact belongs to, where a job asks for it.
-///
-/// It is read from every answer about a contact, and written by a call of its own.
-pub const BUSINESS_KEY: &str = "businessId";
 
 /// What the planner makes of one record.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -20,8 +20,8 @@ mod walk;
 pub mod wanted;
 
 pub use diff::{
-    BUSINESS_KEY, Conflict, FieldSays, Planned, Remember, TagSays, Terms, Verdict, Wait,
-    field_says, plan_row, tag_says,
+    Conflict, FieldSays, Planned, Remember, TagSays, Terms, Verdict, Wait, field_says, plan_row,
+    tag_says,
 };
 pub use guard::{Finding as GuardFound, Tally, guards, held};
 pub use mark::{BadMove, Event, Mark};

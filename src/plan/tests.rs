@@ -6,7 +6,7 @@ mod tables;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
-use crate::model::{ContactId, FieldKey, Missing, Own, Record, RecordKey, Tag};
+use crate::model::{BUSINESS_KEY, ContactId, FieldKey, Missing, Own, Record, RecordKey, Tag};
 
 fn key(name: &str) -> FieldKey {
     FieldKey::try_from(name).unwrap()

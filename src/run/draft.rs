@@ -399,10 +399,7 @@ pub(super) fn terms(job: &Job, mirror_complete: bool) -> Terms {
     }
 }
 
-pub(super) fn wanted_of(
-    mapping: &Mapping,
-    listing: &Listing,
-) -> Result<Wanted, crate::plan::wanted::RowProblem> {
+pub(super) fn wanted_of(mapping: &Mapping, listing: &Listing) -> Result<Wanted, RowProblem> {
     let moment = match listing.presence {
         Presence::In if listing.transition > 0 => Moment::Return,
         Presence::In => Moment::Join,

@@ -400,7 +400,7 @@ async fn moves(
     course.findings = consent::guard(world, ask, &state, course, &allowed, roster, is_new).await?;
     let holding = held(&course.findings, world.job.strict);
     consent::hold(world, plan_no, &holding).await?;
-    course.announced = summary::announce(world, &hub, plan_no, ask.apply).await?;
+    course.announced = summary::announce(world, &hub, state.no, plan_no, ask.apply).await?;
     if !ask.apply {
         let shown: Vec<String> = course
             .findings
@@ -637,9 +637,13 @@ async fn reload(world: &World) -> Result<JobState, RunError> {
 }
 
 /// The kinds whose steps cost calls, for whoever counts them.
-pub(super) const CALLING: [StepKind; 4] = [
+pub(super) const CALLING: [StepKind; 8] = [
     StepKind::Create,
     StepKind::Update,
     StepKind::RemoveTags,
     StepKind::AddTags,
+    StepKind::Attach,
+    StepKind::Task,
+    StepKind::CompleteTask,
+    StepKind::Note,
 ];
