@@ -4,6 +4,7 @@
 
 mod agree;
 mod answers;
+mod api;
 mod auth;
 mod badinput;
 mod care;
