@@ -7,6 +7,7 @@ mod answers;
 mod auth;
 mod badinput;
 mod care;
+mod channels;
 mod check;
 mod crash;
 mod daemon;
