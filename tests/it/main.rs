@@ -8,6 +8,7 @@ mod api;
 mod auth;
 mod badinput;
 mod care;
+mod channels;
 mod check;
 mod crash;
 mod daemon;
