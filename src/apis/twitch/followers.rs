@@ -1,40 +1,20 @@
-//! Twitch: the token, the followers of a channel, and users.
+//! The followers of a channel.
 //!
-//! Source: Twitch API Reference (Get Channel Followers, Get Users) and Validating Tokens. Rows are read leniently, because deleted accounts
-//! leave blank ones behind.
+//! Source: Twitch API Reference, "Get Channel Followers". Rows are read leniently, because deleted accounts leave blank ones behind.
 
-use std::collections::BTreeMap;
-use std::time::Duration;
-
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::Odd;
-use super::loose::Loose;
+use super::PAGE_LIMIT;
+use super::wire::{Reply, cursor, key, moment, moment_text, person, put, rows};
+use crate::apis::Odd;
+use crate::apis::loose::Loose;
 use crate::model::{Record, RecordKey};
 use crate::net::{Call, Method, Unreadable};
 
 /// The scope that listing followers takes.
 pub const FOLLOWERS_SCOPE: &str = "moderator:read:followers";
-
-/// The most rows of one page, and the most ids of one look-up.
-pub const PAGE_LIMIT: usize = 100;
-
-/// What a token is good for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Token {
-    /// The client it was made for.
-    pub client_id: String,
-    /// The user who granted it; `None` for an app token.
-    pub user_id: Option<RecordKey>,
-    /// The user's present login.
-    pub login: Option<String>,
-    /// The granted scopes; empty when the token has none.
-    pub scopes: Vec<String>,
-    /// How long it is still good; `None` when it does not expire.
-    pub expires_in: Option<Duration>,
-}
 
 /// An answer to a request for followers.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,44 +52,6 @@ pub enum Follows {
     Following(Option<DateTime<Utc>>),
     /// No.
     NotFollowing,
-}
-
-/// A user that exists.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct User {
-    /// The id, which never changes.
-    pub id: RecordKey,
-    /// The present login, which may change and be given to somebody else; `None` when blank.
-    pub login: Option<String>,
-    /// The present display name; `None` when blank.
-    pub display_name: Option<String>,
-}
-
-/// Asks what the line's token is good for. Goes to the login host (`auth_url` of the account); Twitch wants it hourly and at start.
-pub fn validate() -> Call<Token> {
-    #[derive(Deserialize)]
-    struct Wire {
-        client_id: String,
-        login: Option<String>,
-        user_id: Option<String>,
-        scopes: Option<Vec<String>>,
-        expires_in: Option<u64>,
-    }
-    Call::new(Method::Get, "GET /validate", "/validate", |bytes| {
-        let wire: Wire = crate::net::json(bytes)?;
-        Ok(Token {
-            client_id: wire.client_id,
-            user_id: wire.user_id.and_then(|id| RecordKey::try_from(id).ok()),
-            // It is shown to people.
-            login: wire.login.filter(|login| is_login(login)),
-            scopes: wire.scopes.unwrap_or_default(),
-            expires_in: wire.expires_in.map(Duration::from_secs),
-        })
-    })
-}
-
-fn is_login(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
 }
 
 /// Reads one page of 100 followers, newest first. Needs [`FOLLOWERS_SCOPE`] as the broadcaster or a moderator.
@@ -161,52 +103,20 @@ pub fn follows(broadcaster: &RecordKey, user: &RecordKey) -> Call<Follows> {
     .with("user_id", user.as_str())
 }
 
-/// Looks users up by id, at most 100. Unknown, suspended and deleted ones are left out of the answer.
-pub fn users(ids: &[RecordKey]) -> Call<Vec<User>> {
-    ids.iter()
-        .fold(users_call(), |call, id| call.with("id", id.as_str()))
-}
-
-/// Looks users up by login, at most 100. Logins that nobody has are left out of the answer.
-pub fn users_by_login(logins: &[String]) -> Call<Vec<User>> {
-    logins
-        .iter()
-        .fold(users_call(), |call, login| call.with("login", &**login))
-}
-
-fn users_call() -> Call<Vec<User>> {
-    #[derive(Deserialize)]
-    struct Wire<'a> {
-        #[serde(borrow)]
-        id: Loose<'a>,
-        #[serde(default)]
-        login: Loose<'a>,
-        #[serde(default)]
-        display_name: Loose<'a>,
-    }
-    Call::new(Method::Get, "GET /users", "/users", |bytes| {
-        let Reply { data, .. } = crate::net::json(bytes)?;
-        let rows = rows(data)?;
-        Ok(rows
-            .iter()
-            .filter_map(|row| {
-                let wire = Wire::deserialize(row).ok()?;
-                Some(User {
-                    id: RecordKey::try_from(wire.id.text()?).ok()?,
-                    login: wire.login.text().map(str::to_owned),
-                    display_name: wire.display_name.text().map(str::to_owned),
-                })
-            })
-            .collect())
-    })
-}
-
-/// The envelope of every Helix answer.
-#[derive(Deserialize)]
-struct Reply {
-    data: Value,
-    total: Option<u64>,
-    pagination: Option<Value>,
+/// Asks how many followers a channel has; any user token may. `None` when the answer does not say.
+pub fn follower_total(broadcaster: &RecordKey) -> Call<Option<u64>> {
+    Call::new(
+        Method::Get,
+        "GET /channels/followers?first=1",
+        "/channels/followers",
+        |bytes| {
+            let Reply { data, total, .. } = crate::net::json(bytes)?;
+            rows(data)?;
+            Ok(total)
+        },
+    )
+    .with("broadcaster_id", broadcaster.as_str())
+    .with("first", "1")
 }
 
 #[derive(Default, Deserialize)]
@@ -276,11 +186,7 @@ fn page_of(
             page.odd.add("it has an unexpected shape");
             continue;
         };
-        let Some(key) = row
-            .user_id
-            .text()
-            .and_then(|id| RecordKey::try_from(id.trim()).ok())
-        else {
+        let Some(key) = key(&row.user_id) else {
             page.odd.add("it has no user_id");
             continue;
         };
@@ -294,53 +200,15 @@ fn page_of(
 }
 
 fn record(key: RecordKey, row: &Follower<'_>, followed_at: Option<DateTime<Utc>>) -> Record {
-    let mut attributes = BTreeMap::from([("user_id".to_owned(), key.as_str().to_owned())]);
-    // A blank login or name is "unknown", never a value to write (issue 717 of Twitch's tracker).
-    for (name, value) in [
-        ("user_login", &row.user_login),
-        ("user_name", &row.user_name),
-    ] {
-        if let Some(text) = value.text().map(str::trim).filter(|text| !text.is_empty()) {
-            attributes.insert(name.to_owned(), text.to_owned());
-        }
-    }
-    if let Some(moment) = followed_at {
-        let text = moment.to_rfc3339_opts(SecondsFormat::Secs, true);
-        attributes.insert("followed_at".to_owned(), text);
-    }
+    let mut attributes = person(&key, &row.user_login, &row.user_name);
+    put(&mut attributes, "followed_at", followed_at.map(moment_text));
     Record { key, attributes }
-}
-
-/// Returns the cursor from `{"cursor": …}` or a bare text; `{}`, `""` and nothing at all end the listing.
-fn cursor(pagination: Option<&Value>) -> Option<String> {
-    let pagination = pagination?;
-    let text = pagination
-        .as_str()
-        .or_else(|| pagination.get("cursor")?.as_str())?;
-    (!text.is_empty()).then(|| text.to_owned())
-}
-
-/// Returns the rows of an answer. `null` was seen where an empty list is documented (issue 30 of Twitch's tracker).
-fn rows(data: Value) -> Result<Vec<Value>, Unreadable> {
-    match data {
-        Value::Array(rows) => Ok(rows),
-        Value::Null => Ok(Vec::new()),
-        _ => Err(Unreadable::Shape("`data` is not a list".to_owned())),
-    }
-}
-
-fn moment(text: &str) -> Option<DateTime<Utc>> {
-    let moment = DateTime::parse_from_rfc3339(text).ok()?;
-    Some(moment.with_timezone(&Utc))
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::tests::id;
     use super::*;
-
-    fn id(text: &str) -> RecordKey {
-        RecordKey::try_from(text).unwrap()
-    }
 
     fn page(json: &str, after: Option<&str>) -> FollowersPage {
         match followers(&id("1"), after).read(json.as_bytes()).unwrap() {
@@ -472,37 +340,12 @@ mod tests {
     }
 
     #[test]
-    fn a_token_as_documented() {
-        let read = |json: &str| validate().read(json.as_bytes()).unwrap();
-        let token = read(
-            r#"{"client_id":"c","login":"l","scopes":["moderator:read:followers"],"user_id":"5","expires_in":5520838}"#,
-        );
-        assert_eq!(token.user_id, Some(id("5")));
-        assert_eq!(token.expires_in, Some(Duration::from_secs(5_520_838)));
-        // An app token of an old client, granted nothing.
-        let bare = read(r#"{"client_id":"c","scopes":null,"expires_in":null}"#);
-        assert_eq!((bare.user_id, bare.expires_in), (None, None));
-        assert!(bare.scopes.is_empty());
-    }
-
-    #[test]
-    fn users_that_are_gone_are_left_out() {
-        let call = users(&[id("1"), id("2")]);
-        assert_eq!(call.query, [("id", "1".to_owned()), ("id", "2".to_owned())]);
-        let seen = call
-            .read(br#"{"data":[{"id":"2","login":"two","display_name":"","view_count":null}]}"#)
-            .unwrap();
-        assert_eq!(
-            seen,
-            [User {
-                id: id("2"),
-                login: Some("two".to_owned()),
-                display_name: None
-            }]
-        );
-        assert_eq!(
-            users_by_login(&["two".to_owned()]).query,
-            [("login", "two".to_owned())]
-        );
+    fn the_count_of_followers_needs_no_list_of_them() {
+        let call = follower_total(&id("123"));
+        assert_eq!(call.query.last(), Some(&("first", "1".to_owned())));
+        let total = |json: &str| call.read(json.as_bytes());
+        assert_eq!(total(r#"{"total":8,"data":[]}"#), Ok(Some(8)));
+        assert_eq!(total(r#"{"data":null,"pagination":{}}"#), Ok(None));
+        assert!(total(r#"{"total":8}"#).is_err());
     }
 }
