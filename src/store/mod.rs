@@ -6,6 +6,7 @@
 
 pub mod agenda;
 pub mod backup;
+pub mod broadcasts;
 mod bucket;
 pub mod conditions;
 mod error;
