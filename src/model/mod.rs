@@ -14,10 +14,10 @@ mod secret;
 
 pub use change::{Change, EventKey, FieldChange, IfUnsure, StepKind};
 pub use clock::{Clock, is_ahead};
-pub use contact::{Contact, Reading, STANDARD_KEYS, StandardKey};
+pub use contact::{BUSINESS_KEY, Contact, Reading, STANDARD_KEYS, StandardKey};
 pub use ids::{
-    AccountName, BusinessId, ContactId, Digest, FieldKey, JobName, LocationId, Namespace, NotAnId,
-    NoteId, RecordKey, Tag, TaskId,
+    AccountName, BusinessId, CampaignId, ContactId, Digest, FieldKey, JobName, LocationId,
+    Namespace, NotAnId, NoteId, RecordKey, Tag, TaskId, UserId, WorkflowId,
 };
 pub use job::{
     Actions, AtMost, BitsPeriod, By, ChangeRule, Channel, ContactsReader, Destination, EventRule,

@@ -9,6 +9,7 @@ mod mentions;
 mod tests;
 
 use std::cell::OnceCell;
+use std::collections::BTreeSet;
 
 use chrono_tz::Tz;
 use minijinja::{AutoEscape, Environment, ErrorKind, UndefinedBehavior, Value};
@@ -150,6 +151,14 @@ impl Templates {
             None => Shape::Jinja { name },
         };
         Ok(Template { shape })
+    }
+
+    /// Returns the names that a template mentions, of attributes and of [`EXTRAS`]; none for one that does not parse.
+    pub fn mentions(&self, source: &str) -> BTreeSet<String> {
+        match self.engine.template_from_str(source) {
+            Ok(template) => template.undeclared_variables(false).into_iter().collect(),
+            Err(_) => BTreeSet::new(),
+        }
     }
 
     /// Prepares one record for [`render`](Templates::render); templates of one record share it.

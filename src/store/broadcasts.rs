@@ -202,12 +202,18 @@ pub fn of_moment(
 /// Returns from when on what tells of the end of a channel's last broadcast is final, in ms; `None` when none has ended.
 ///
 /// Until then another stream may turn out to be its continuation, and the end is taken back.
-pub fn settled_at(db: &Connection, job_no: i64, channel: &str) -> Result<Option<i64>, StoreError> {
+pub fn settled_at(
+    db: &Connection,
+    job_no: i64,
+    channel: &RecordKey,
+) -> Result<Option<i64>, StoreError> {
     Ok(db
         .prepare_cached(
             "SELECT seen_ms + ?3 FROM broadcast WHERE job_no = ?1 AND channel = ?2 AND ended_ms IS NOT NULL ORDER BY no DESC LIMIT 1",
         )?
-        .query_row(params![job_no, channel, SAME_WITHIN_MS], |row| row.get(0))
+        .query_row(params![job_no, channel.as_str(), SAME_WITHIN_MS], |row| {
+            row.get(0)
+        })
         .optional()?)
 }
 

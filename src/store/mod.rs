@@ -10,6 +10,7 @@ pub mod broadcasts;
 mod bucket;
 pub mod conditions;
 mod error;
+pub mod events;
 pub mod findings;
 pub mod freeing;
 pub mod health;

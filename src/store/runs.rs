@@ -297,6 +297,10 @@ pub fn note_walk(db: &Connection, job_no: i64, note: WalkNote) -> Result<(), Sto
         debt,
         gap_cut,
     } = note;
+    db.execute(
+        "UPDATE job SET first_walk_no = ?2 WHERE no = ?1 AND first_walk_no IS NULL",
+        params![job_no, walk_no],
+    )?;
     if gap_cut {
         // It read to the very end, so a normal pass may lean on it; only absence means nothing.
         db.execute(

@@ -44,7 +44,7 @@ fn a_broadcast_is_sampled_ended_and_taken_up_again() {
     sample(&db, &broadcast(&db), &sighting("7", 3, 30)).unwrap();
     absent(&db, broadcast(&db).no, START + 5 * MINUTE).unwrap();
     assert_eq!(broadcast(&db).absent_ms, Some(START + 5 * MINUTE));
-    assert_eq!(settled_at(&db, 1, "5").unwrap(), None);
+    assert_eq!(settled_at(&db, 1, &channel()).unwrap(), None);
     end(&db, broadcast(&db).no, Some(120), Some(25)).unwrap();
     let ended = broadcast(&db);
     assert_eq!(ended.ended_ms, Some(START + 3 * MINUTE));
@@ -60,7 +60,7 @@ fn a_broadcast_is_sampled_ended_and_taken_up_again() {
         ),
         (Some(100), Some(120), Some(25))
     );
-    assert_eq!(settled_at(&db, 1, "5").unwrap(), Some(START + 13 * MINUTE));
+    assert_eq!(settled_at(&db, 1, &channel()).unwrap(), Some(START + 13 * MINUTE));
     let blank = Sighting {
         title: None,
         game: None,
@@ -73,7 +73,7 @@ fn a_broadcast_is_sampled_ended_and_taken_up_again() {
     assert_eq!((again.absent_ms, again.new_followers), (None, None));
     assert_eq!(again.title.as_deref(), Some("title 3"));
     assert_eq!(again.seen_ms, START + 9 * MINUTE);
-    assert_eq!(settled_at(&db, 1, "5").unwrap(), None);
+    assert_eq!(settled_at(&db, 1, &channel()).unwrap(), None);
     // The next one; the same one twice is once.
     for _ in 0..2 {
         begin(&db, 1, &channel(), &sighting("9", 40, 1), None).unwrap();
