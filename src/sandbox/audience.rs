@@ -1,244 +1,141 @@
-//! The Twitch half of the world: accounts, and who follows the channel.
+//! The Twitch half of the world: accounts, and the channels with their people.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::base::{Account, Base};
-use super::settings::{BROADCASTER_ID, BROADCASTER_LOGIN};
+use super::settings::{BROADCASTER_ID, BROADCASTER_LOGIN, Crew, Settings};
 
-/// One row of the follower list.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum FollowRow {
-    Follower {
-        account: Account,
-        at: i64,
-    },
-    /// A deleted account that lingers without id and name.
-    Blank {
-        at: i64,
-    },
-    /// A row whose time cannot be read.
-    Unreadable {
-        account: Account,
-    },
-}
+mod accounts;
+mod channel;
+mod follows;
 
-/// Accounts and follows: the start of the world, except for what changed since.
+pub(crate) use accounts::Accounts;
+pub(crate) use channel::{Channel, Cheer, Live, Subscription, add};
+pub(crate) use follows::{FollowRow, Follows};
+
+/// Ids of streams begin here.
+const FIRST_STREAM: u64 = 40_000_000_000;
+
+/// Accounts and channels: the start of the world, except for what changed since.
 pub(crate) struct Audience {
     base: Arc<Base>,
-    /// Accounts that are new or have other names than at the start.
-    accounts: HashMap<String, Account>,
-    suspended: HashSet<String>,
-    deleted: HashSet<String>,
-    /// Follows since the start, oldest first.
-    joined: Vec<(String, i64)>,
-    /// The same by id.
-    joined_at: HashMap<String, i64>,
-    /// Followers of the start who left or are hidden, by index, ascending.
-    left: Vec<u64>,
-    /// Rows out of the ordinary, by their place in the list.
-    odd: BTreeMap<u64, FollowRow>,
-    /// Accounts hidden from the list because they are suspended: id → when they followed.
-    hidden: HashMap<String, i64>,
+    pub(crate) accounts: Accounts,
+    channels: BTreeMap<String, Channel>,
+    /// How many streams there were.
+    streams: u64,
 }
 
 impl Audience {
-    pub(crate) fn new(base: Arc<Base>) -> Audience {
-        let broadcaster = Account {
+    pub(crate) fn new(base: Arc<Base>, settings: &Settings) -> Audience {
+        let start = settings.start.timestamp_millis();
+        let mut audience = Audience {
+            accounts: Accounts::new(Arc::clone(&base)),
+            base,
+            channels: BTreeMap::new(),
+            streams: 0,
+        };
+        let own = Account {
             id: BROADCASTER_ID.to_string(),
             login: BROADCASTER_LOGIN.to_string(),
             name: "Sandbox_Channel".to_string(),
         };
-        Audience {
-            base,
-            accounts: HashMap::from([(broadcaster.id.clone(), broadcaster)]),
-            suspended: HashSet::new(),
-            deleted: HashSet::new(),
-            joined: Vec::new(),
-            joined_at: HashMap::new(),
-            left: Vec::new(),
-            odd: BTreeMap::new(),
-            hidden: HashMap::new(),
+        audience.open(own, settings.followers, &settings.crew, start);
+        for further in &settings.channels {
+            let account = Account {
+                id: further.id.clone(),
+                login: further.login.clone(),
+                name: further.name.clone(),
+            };
+            audience.open(account, further.followers, &further.crew, start);
         }
+        audience
     }
 
-    fn known(&self, id: &str) -> Option<Account> {
-        if let Some(account) = self.accounts.get(id) {
-            return Some(account.clone());
-        }
-        Some(self.base.account(self.base.account_index(id)?))
+    fn open(&mut self, account: Account, followers: u64, crew: &Crew, start: i64) {
+        let channel = Channel::new(Arc::clone(&self.base), followers, crew, start);
+        self.channels.insert(account.id.clone(), channel);
+        self.accounts.set(account);
     }
 
-    /// Returns an account as `GET /users` shows it; suspended and deleted ones are not shown.
-    pub(crate) fn account(&self, id: &str) -> Option<Account> {
-        if self.suspended.contains(id) || self.deleted.contains(id) {
-            return None;
-        }
-        self.known(id)
+    /// Returns a channel; an account that nothing was said of has none.
+    pub(crate) fn channel(&self, id: &str) -> Option<&Channel> {
+        self.channels.get(id)
     }
 
-    pub(crate) fn account_by_login(&self, login: &str) -> Option<Account> {
-        let login = login.to_lowercase();
-        let changed = self
-            .accounts
-            .values()
-            .find(|account| account.login == login);
-        let id = match changed {
-            Some(account) => account.id.clone(),
-            None => self.base.account_id(self.base.login_index(&login)?),
-        };
-        self.account(&id).filter(|account| account.login == login)
+    /// Returns the channel of an account, made empty if it is new; `None` when there is no such account.
+    pub(crate) fn channel_mut(&mut self, id: &str) -> Option<&mut Channel> {
+        self.accounts.known(id)?;
+        let base = &self.base;
+        let empty = || Channel::new(Arc::clone(base), 0, &Crew::default(), 0);
+        Some(self.channels.entry(id.to_string()).or_insert_with(empty))
     }
 
-    pub(crate) fn set_account(&mut self, account: Account) {
-        self.accounts.insert(account.id.clone(), account);
+    /// Returns the channel of the start.
+    pub(crate) fn main(&self) -> &Channel {
+        let main = self.channels.get(BROADCASTER_ID);
+        main.expect("the channel of the start is never taken away")
     }
 
-    /// Returns when this account followed, if it is listed.
-    pub(crate) fn followed_at(&self, id: &str) -> Option<i64> {
-        if let Some(at) = self.joined_at.get(id) {
-            return Some(*at);
-        }
-        let index = self.base.account_index(id)?;
-        self.left
-            .binary_search(&index)
-            .is_err()
-            .then(|| self.base.followed_at(index))
+    /// Returns the channel of the start.
+    pub(crate) fn main_mut(&mut self) -> &mut Channel {
+        let main = self.channels.get_mut(BROADCASTER_ID);
+        main.expect("the channel of the start is never taken away")
     }
 
-    /// Puts a follow at its place in time; the newest come first in the list.
-    pub(crate) fn follow(&mut self, id: &str, at: i64) {
-        self.unfollow(id);
-        // A base follower who comes back is listed among the new ones.
-        let place = self.joined.partition_point(|(_, known)| *known <= at);
-        self.joined.insert(place, (id.to_string(), at));
-        self.joined_at.insert(id.to_string(), at);
+    /// Returns all channels with their ids.
+    pub(crate) fn channels(&self) -> impl Iterator<Item = (&String, &Channel)> {
+        self.channels.iter()
     }
 
-    /// Takes a follow away; returns when it was made.
-    pub(crate) fn unfollow(&mut self, id: &str) -> Option<i64> {
-        self.hidden.remove(id);
-        self.take(id)
+    /// Returns the id of a new stream.
+    pub(crate) fn stream_id(&mut self) -> String {
+        self.streams += 1;
+        (FIRST_STREAM + self.streams).to_string()
     }
 
-    fn take(&mut self, id: &str) -> Option<i64> {
-        let at = self.followed_at(id)?;
-        if self.joined_at.remove(id).is_some() {
-            self.joined.retain(|(joined, _)| joined != id);
-        }
-        if let Some(index) = self.base.account_index(id)
-            && let Err(place) = self.left.binary_search(&index)
-        {
-            self.left.insert(place, index);
-        }
-        Some(at)
-    }
-
-    /// Takes away the followers of the start with these indexes, all at once.
-    pub(crate) fn purge(&mut self, indexes: impl Iterator<Item = u64>) {
-        self.left
-            .extend(indexes.filter(|index| *index < self.base.followers));
-        self.left.sort_unstable();
-        self.left.dedup();
+    /// Returns a row of the follower list of the channel of the start.
+    pub(crate) fn row(&self, place: u64) -> Option<FollowRow> {
+        self.main().follows.row(place, &self.accounts)
     }
 
     pub(crate) fn suspend(&mut self, id: &str) {
-        if let Some(at) = self.take(id) {
-            self.hidden.insert(id.to_string(), at);
+        self.accounts.suspend(id);
+        for channel in self.channels.values_mut() {
+            channel.follows.hide(id);
         }
-        self.suspended.insert(id.to_string());
     }
 
     pub(crate) fn reinstate(&mut self, id: &str) {
-        self.suspended.remove(id);
-        let Some(at) = self.hidden.remove(id) else {
-            return;
-        };
-        let index = self.base.account_index(id);
-        match index.filter(|index| self.base.followed_at(*index) == at) {
-            Some(index) => self.left.retain(|left| *left != index),
-            None => self.follow(id, at),
+        self.accounts.reinstate(id);
+        for channel in self.channels.values_mut() {
+            channel.follows.show(id);
         }
     }
 
     pub(crate) fn delete(&mut self, id: &str) {
-        self.unfollow(id);
-        self.deleted.insert(id.to_string());
-    }
-
-    /// Puts a row out of the ordinary at a place of the list, shifting what follows.
-    pub(crate) fn insert_odd(&mut self, place: u64, row: FollowRow) {
-        self.odd.insert(place, row);
-    }
-
-    pub(crate) fn clear_odd(&mut self) {
-        self.odd.clear();
-    }
-
-    /// Returns how many ordinary rows the list has.
-    pub(crate) fn listed(&self) -> u64 {
-        self.joined.len() as u64 + self.base.followers - self.left.len() as u64
-    }
-
-    /// Returns `total` as Twitch says it.
-    pub(crate) fn total(&self, ghosts: bool) -> u64 {
-        match ghosts {
-            true => self.listed() + self.base.followers.div_ceil(100) + self.hidden.len() as u64,
-            false => self.listed(),
+        self.accounts.delete(id);
+        for channel in self.channels.values_mut() {
+            channel.follows.unfollow(id);
         }
     }
 
-    /// Returns the length of the list, odd rows included.
-    pub(crate) fn rows(&self) -> u64 {
-        self.listed() + self.odd.len() as u64
-    }
-
-    /// Returns the row at this place of the list.
-    pub(crate) fn row(&self, place: u64) -> Option<FollowRow> {
-        if let Some(odd) = self.odd.get(&place) {
-            return Some(odd.clone());
+    /// Gives a login to a new account. Whoever still has it is deleted, as Twitch does before it gives one away again.
+    pub(crate) fn recycle(&mut self, account: Account) {
+        let holder = self.accounts.by_login(&account.login);
+        if let Some(holder) = holder.filter(|holder| holder.id != account.id) {
+            self.delete(&holder.id);
         }
-        let place = place - self.odd.range(..place).count() as u64;
-        let (account, at) = self.ordinary(place)?;
-        Some(FollowRow::Follower { account, at })
-    }
-
-    fn ordinary(&self, place: u64) -> Option<(Account, i64)> {
-        let joined = self.joined.len() as u64;
-        if place < joined {
-            let (id, at) = &self.joined[(joined - 1 - place) as usize];
-            return Some((self.known(id)?, *at));
-        }
-        // The index whose rank among those who stayed is `place`: skip as many as left before it.
-        let rank = place - joined;
-        let (mut low, mut high) = (0, self.left.len());
-        while low < high {
-            let middle = low + (high - low) / 2;
-            if self.left[middle] - middle as u64 <= rank {
-                low = middle + 1;
-            } else {
-                high = middle;
-            }
-        }
-        let index = rank + low as u64;
-        if index >= self.base.followers {
-            return None;
-        }
-        let account = match self.accounts.is_empty() {
-            true => self.base.account(index),
-            false => self.known(&self.base.account_id(index))?,
-        };
-        Some((account, self.base.followed_at(index)))
+        self.accounts.set(account);
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::settings::Settings;
     use super::*;
 
     fn ids(audience: &Audience) -> Vec<String> {
-        (0..audience.rows())
+        (0..audience.main().follows.rows())
             .map(|place| match audience.row(place) {
                 Some(FollowRow::Follower { account, .. }) => account.id,
                 other => format!("{other:?}"),
@@ -248,24 +145,71 @@ mod tests {
 
     #[test]
     fn the_list_is_what_a_plain_list_would_be() {
-        let base = Arc::new(Base::new(&Settings::default()));
-        let mut audience = Audience::new(Arc::clone(&base));
+        let settings = Settings::default();
+        let base = Arc::new(Base::new(&settings));
+        let mut audience = Audience::new(Arc::clone(&base), &settings);
         let mut plain: Vec<String> = (0..25).map(|index| base.account_id(index)).collect();
         for index in [3, 0, 24, 4, 5, 11] {
             let id = base.account_id(index);
-            audience.unfollow(&id);
+            audience.main_mut().follows.unfollow(&id);
             plain.retain(|known| *known != id);
             assert_eq!(ids(&audience), plain);
         }
         let back = base.account_id(4);
-        audience.follow(&back, base.followed_at(0) + 5_000);
+        let at = base.followed_at(0) + 5_000;
+        audience.main_mut().follows.follow(&back, at);
         plain.insert(0, back);
         assert_eq!(ids(&audience), plain);
         let hidden = base.account_id(7);
         audience.suspend(&hidden);
         assert!(!ids(&audience).contains(&hidden));
-        assert_eq!(audience.account(&hidden), None);
+        assert_eq!(audience.accounts.get(&hidden), None);
         audience.reinstate(&hidden);
         assert_eq!(ids(&audience), plain);
+    }
+
+    #[test]
+    fn a_share_is_purged_evenly_and_once() {
+        let settings = Settings::default();
+        let base = Arc::new(Base::new(&settings));
+        let mut audience = Audience::new(Arc::clone(&base), &settings);
+        for (id, at) in [("7", 1), ("8", 2), ("9", 3)] {
+            let account = Account {
+                id: id.to_string(),
+                login: format!("user{id}"),
+                name: String::new(),
+            };
+            audience.accounts.set(account);
+            let at = base.followed_at(0) + at;
+            audience.main_mut().follows.follow(id, at);
+        }
+        let before = ids(&audience);
+        assert_eq!(before.len(), 28);
+        let gone = audience.main_mut().follows.purge_share(25);
+        assert_eq!(gone.len(), 7);
+        let rest: Vec<String> = before
+            .iter()
+            .filter(|id| !gone.contains(id))
+            .cloned()
+            .collect();
+        assert_eq!(ids(&audience), rest);
+        audience.main_mut().follows.purge_share(100);
+        assert_eq!(ids(&audience), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_recycled_login_belongs_to_the_new_account_alone() {
+        let settings = Settings::default();
+        let base = Arc::new(Base::new(&settings));
+        let mut audience = Audience::new(Arc::clone(&base), &settings);
+        let old = base.account(3);
+        let new = Account {
+            id: "77".to_string(),
+            ..old.clone()
+        };
+        audience.recycle(new.clone());
+        assert_eq!(audience.accounts.by_login(&old.login), Some(new));
+        assert_eq!(audience.accounts.get(&old.id), None);
+        assert_eq!(audience.main().follows.followed_at(&old.id), None);
     }
 }

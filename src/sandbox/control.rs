@@ -1,7 +1,7 @@
 //! The control plane: the same world scripted over HTTP, for programs that run the sandbox as another process.
 //!
 //! `GET /control/state`, `GET /control/contacts_by_field?key=&value=`, and `POST` to `/control/advance` (`{"ms":…}`),
-//! `/control/change`, `/control/drift` (`{"page":…,"change":{…}}`), `/control/later`, `/control/fault`,
+//! `/control/change`, `/control/drift` (`{"page":…,"route":…,"change":{…}}`), `/control/later`, `/control/fault`,
 //! `/control/clear`, `/control/settle`; for logins `GET /control/devices`, `GET /control/issued` and those of `login`.
 
 use std::time::Duration;
@@ -63,6 +63,7 @@ fn act(world: &mut World, request: &Request, body: &Value) -> Option<Value> {
         }
         ("POST", "/drift") => {
             world.later.push(Later::Page {
+                route: followers_or(body).to_string(),
                 page: body.get("page")?.as_u64()?,
                 begun: false,
                 change: read_change(body.get("change")?)?,
@@ -87,6 +88,12 @@ fn act(world: &mut World, request: &Request, body: &Value) -> Option<Value> {
     }
 }
 
+/// Returns the route that a body names, or that of the followers.
+fn followers_or(body: &Value) -> &str {
+    let named = body.get("route").and_then(Value::as_str);
+    named.unwrap_or("GET /channels/followers")
+}
+
 /// Steers the logins: `/expire_tokens`, `/kill_refresh_tokens`, `/revoke_login` (`{"holder":…}`, all without),
 /// `/revoke_token` (`{"token":…}`), `/approve_device` (`{"user_code":…,"user_id":…}`), `/deny_device`
 /// (`{"user_code":…}`), `/user` (`{"id":…,"login":…,"name":…}`), `/moderator` (`{"user_id":…,"moderates":…}`) and
@@ -103,17 +110,18 @@ fn login(world: &mut World, path: &str, body: &Value) -> Option<()> {
             return world.approve(text("user_code")?, user).then_some(());
         }
         "/deny_device" => return world.deny(text("user_code")?).then_some(()),
-        "/user" => world.audience.set_account(Account {
+        "/user" => world.audience.accounts.set(Account {
             id: text("id")?.to_string(),
             login: text("login")?.to_string(),
             name: text("name")?.to_string(),
         }),
         "/moderator" => {
             let id = text("user_id")?.to_string();
-            match body.get("moderates")?.as_bool()? {
-                true => world.moderators.insert(id),
-                false => world.moderators.remove(&id),
+            let change = match body.get("moderates")?.as_bool()? {
+                true => Change::AddModerator { id },
+                false => Change::RemoveModerator { id },
             };
+            world.change(change).ok()?;
         }
         "/switch" => {
             for (name, value) in body.as_object()? {
@@ -187,7 +195,7 @@ fn state(world: &mut World) -> Value {
         "now": millis_text(now),
         "calls": counts,
         "too_many": world.calls.too_many,
-        "followers": world.audience.listed(),
+        "followers": world.audience.main().follows.listed(),
         "contacts": world.store.count(),
         "indexed": world.store.index_at(now).len(),
     })

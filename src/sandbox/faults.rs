@@ -85,6 +85,8 @@ pub enum FaultKind {
     MissingCursor,
     /// A page has no rows although it should; its cursor goes on.
     EmptyPage,
+    /// A page of Twitch lists its first row a second time.
+    DoubledRow,
     /// 401 with the text of a dead token.
     ExpiredToken,
     /// The token lacks the permission: 401, or Twitch's silent empty list.
@@ -104,6 +106,7 @@ pub(crate) enum PageQuirk {
     RepeatedCursor,
     MissingCursor,
     Empty,
+    Doubled,
 }
 
 /// The faults that still wait.
@@ -160,6 +163,7 @@ pub(crate) fn read(value: &Value) -> Option<Fault> {
         "repeated_cursor" => FaultKind::RepeatedCursor,
         "missing_cursor" => FaultKind::MissingCursor,
         "empty_page" => FaultKind::EmptyPage,
+        "doubled_row" => FaultKind::DoubledRow,
         "expired_token" => FaultKind::ExpiredToken,
         "missing_permission" => FaultKind::MissingPermission,
         "unprocessable_created" => FaultKind::Unprocessable422Created {

@@ -205,12 +205,18 @@ impl Sandbox {
 
     /// Takes all rows out of the ordinary away again.
     pub fn clear_odd_rows(&self) {
-        lock(&self.world).audience.clear_odd();
+        lock(&self.world).audience.main_mut().follows.clear_odd();
     }
 
     /// Lets a change happen between page `page` and the next one of the next follower walk.
     pub fn drift(&self, page: u64, change: Change) {
+        self.drift_on("GET /channels/followers", page, change);
+    }
+
+    /// Lets a change happen between page `page` and the next one of the next walk through a list of Twitch.
+    pub fn drift_on(&self, route: &str, page: u64, change: Change) {
         lock(&self.world).later.push(Later::Page {
+            route: route.to_string(),
             page,
             begun: false,
             change,
@@ -246,7 +252,8 @@ impl Sandbox {
     /// Returns the follower list as it stands, newest first, odd rows included.
     pub fn followers(&self) -> Vec<Follower> {
         let world = lock(&self.world);
-        let rows = (0..world.audience.rows()).filter_map(|place| world.audience.row(place));
+        let rows =
+            (0..world.audience.main().follows.rows()).filter_map(|place| world.audience.row(place));
         rows.map(|row| match row {
             FollowRow::Follower { account, at } => Follower {
                 id: account.id,

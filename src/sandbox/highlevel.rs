@@ -203,6 +203,11 @@ fn checked(
             fields::answer(world, row.route, other, request)
         }
         Route::TwitchFollowers
+        | Route::TwitchSubscriptions
+        | Route::TwitchVips
+        | Route::TwitchModerators
+        | Route::TwitchBits
+        | Route::TwitchStreams
         | Route::TwitchUsers
         | Route::TwitchValidate
         | Route::TwitchAuthorize

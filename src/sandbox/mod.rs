@@ -13,12 +13,14 @@ mod audience;
 mod base;
 mod calls;
 mod chance;
+mod channels;
 mod clock;
 mod control;
 mod faults;
 mod fields;
 mod filters;
 mod handle;
+mod happenings;
 mod highlevel;
 mod highlevel_login;
 mod index;
@@ -45,15 +47,17 @@ mod world;
 mod writes;
 
 pub use calls::SeenCall;
+pub use channels::ChannelHandle;
 pub use faults::{Fault, FaultKind};
 pub use handle::{Follower, Sandbox};
+pub use happenings::Happening;
 pub use logins::{Issued, IssuedKind};
 pub use script::Change;
 pub use settings::{
-    BROADCASTER_ID, BROADCASTER_LOGIN, BulkMax, COMPANY_ID, DeletedAnswer, HIGHLEVEL_CLIENT_ID,
-    HIGHLEVEL_CLIENT_SECRET, HIGHLEVEL_SCOPES, HIGHLEVEL_TOKEN, LOCATION_ID, ListNames,
-    SearchTotal, Settings, StaleAfter, Switches, TWITCH_CLIENT_ID, TWITCH_CLIENT_SECRET,
-    TWITCH_SCOPES, TWITCH_TOKEN, UserType,
+    BROADCASTER_ID, BROADCASTER_LOGIN, BulkMax, COMPANY_ID, ChannelSettings, Crew, DeletedAnswer,
+    HIGHLEVEL_CLIENT_ID, HIGHLEVEL_CLIENT_SECRET, HIGHLEVEL_SCOPES, HIGHLEVEL_TOKEN, LOCATION_ID,
+    Lingering, ListNames, SearchTotal, Settings, StaleAfter, Switches, TWITCH_CLIENT_ID,
+    TWITCH_CLIENT_SECRET, TWITCH_SCOPES, TWITCH_TOKEN, UserType, channel_token,
 };
 pub use tokens::{Holder, Token};
 

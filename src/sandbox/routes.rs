@@ -47,6 +47,11 @@ pub(crate) enum Route {
     ListTags,
     CreateTag,
     TwitchFollowers,
+    TwitchSubscriptions,
+    TwitchVips,
+    TwitchModerators,
+    TwitchBits,
+    TwitchStreams,
     TwitchUsers,
     TwitchValidate,
     TwitchAuthorize,
@@ -190,6 +195,23 @@ const HELIX: &[Row] = &[
         "GET /channels/followers",
         "moderator:read:followers",
     ),
+    row(
+        TwitchSubscriptions,
+        "GET /subscriptions",
+        "channel:read:subscriptions",
+    ),
+    row(
+        TwitchVips,
+        "GET /channels/vips",
+        "channel:read:vips or channel:manage:vips",
+    ),
+    row(
+        TwitchModerators,
+        "GET /moderation/moderators",
+        "moderation:read or channel:manage:moderators",
+    ),
+    row(TwitchBits, "GET /bits/leaderboard", "bits:read"),
+    row(TwitchStreams, "GET /streams", ""),
     row(TwitchUsers, "GET /users", ""),
 ];
 

@@ -5,9 +5,11 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::audience::FollowRow;
+use super::audience::{self, FollowRow};
 use super::base::Account;
+use super::happenings::Happening;
 use super::person::{KEYS, Key, Person};
+use super::settings::BROADCASTER_ID;
 use super::store::{Found, Gone};
 use super::world::World;
 use super::writes::{e164, fit};
@@ -53,6 +55,22 @@ pub enum Change {
     DeleteUser {
         /// The user id.
         id: String,
+    },
+    /// A new account takes a login; whoever still has it is deleted, as Twitch does before it gives one away again.
+    RecycleLogin {
+        /// The new account's user id.
+        id: String,
+        /// The login.
+        login: String,
+        /// The display name.
+        name: String,
+    },
+    /// Something happens on any channel: `{"do":"on","channel":"5","what":{"do":"subscribe","id":"7"}}`.
+    On {
+        /// The broadcaster's user id.
+        channel: String,
+        /// What happens there.
+        what: Happening,
     },
     /// Followers of the start with these indexes (`from..to`) vanish at once.
     Purge {
@@ -178,7 +196,7 @@ pub enum Change {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct NoSuchThing(pub(crate) String);
 
-fn missing<T>(kind: &str, name: &str) -> Result<T, NoSuchThing> {
+pub(crate) fn missing<T>(kind: &str, name: &str) -> Result<T, NoSuchThing> {
     Err(NoSuchThing(format!("no {kind} {name}")))
 }
 
@@ -190,8 +208,9 @@ pub(crate) enum Later {
         left: u64,
         change: Change,
     },
-    /// After this page of a follower walk that begins from now on.
+    /// After this page of a walk through a list that begins from now on.
     Page {
+        route: String,
         page: u64,
         begun: bool,
         change: Change,
@@ -204,7 +223,7 @@ impl World {
         if self.later.is_empty() {
             return;
         }
-        let pages = self.follower_pages;
+        let pages = self.pages.get(route).copied().unwrap_or(0);
         let mut due = Vec::new();
         let mut waiting = Vec::new();
         for mut later in std::mem::take(&mut self.later) {
@@ -217,7 +236,12 @@ impl World {
                     *left = left.saturating_sub(1);
                     *left == 0
                 }
-                Later::Page { page, begun, .. } if route == "GET /channels/followers" => {
+                Later::Page {
+                    route: wanted,
+                    page,
+                    begun,
+                    ..
+                } if wanted == route => {
                     *begun = *begun || pages == 1;
                     *begun && pages == *page
                 }
@@ -244,40 +268,46 @@ impl World {
         let now = self.clock.now();
         match change {
             Change::Follow { id, login, name } => {
-                self.audience.set_account(Account {
+                self.audience.accounts.set(Account {
                     id: id.clone(),
                     login,
                     name,
                 });
-                self.audience.follow(&id, now / 1000 * 1000);
+                self.happen(BROADCASTER_ID, Happening::Follow { id })?;
             }
             Change::Unfollow { id } => {
-                self.audience.unfollow(&id);
+                self.happen(BROADCASTER_ID, Happening::Unfollow { id })?;
             }
             Change::Rename { id, login, name } => {
-                self.audience.set_account(Account { id, login, name })
+                self.audience.accounts.set(Account { id, login, name })
             }
+            Change::RecycleLogin { id, login, name } => {
+                self.audience.recycle(Account { id, login, name })
+            }
+            Change::On { channel, what } => return self.happen(&channel, what),
             Change::Suspend { id } => self.audience.suspend(&id),
             Change::Reinstate { id } => self.audience.reinstate(&id),
             Change::DeleteUser { id } => self.audience.delete(&id),
-            Change::Purge { from, to } => self.audience.purge(from..to),
+            Change::Purge { from, to } => self.audience.main_mut().follows.purge(from..to),
             Change::BlankRow { place } => self
                 .audience
+                .main_mut()
+                .follows
                 .insert_odd(place, FollowRow::Blank { at: now }),
             Change::DuplicateRow { id, place } => {
-                let known = self.audience.account(&id);
-                let Some((account, at)) = known.zip(self.audience.followed_at(&id)) else {
+                let known = self.audience.accounts.get(&id);
+                let follows = &mut self.audience.main_mut().follows;
+                let Some((account, at)) = known.zip(follows.followed_at(&id)) else {
                     return missing("follower", &id);
                 };
-                self.audience
-                    .insert_odd(place, FollowRow::Follower { account, at });
+                follows.insert_odd(place, FollowRow::Follower { account, at });
             }
             Change::UnreadableRow { id, place } => {
-                let Some(account) = self.audience.account(&id) else {
+                let Some(account) = self.audience.accounts.get(&id) else {
                     return missing("account", &id);
                 };
-                self.audience
-                    .insert_odd(place, FollowRow::Unreadable { account });
+                let follows = &mut self.audience.main_mut().follows;
+                follows.insert_odd(place, FollowRow::Unreadable { account });
             }
             Change::AddContact {
                 first,
@@ -327,10 +357,12 @@ impl World {
             Change::RevokeLogin { holder } => self.end_logins(holder.as_deref()),
             Change::RevokeToken { token } => self.tokens.revoke(&token),
             Change::AddModerator { id } => {
-                self.moderators.insert(id);
+                let moderators = &mut self.audience.main_mut().moderators;
+                audience::add(moderators, id);
             }
             Change::RemoveModerator { id } => {
-                self.moderators.remove(&id);
+                let moderators = &mut self.audience.main_mut().moderators;
+                moderators.retain(|known| *known != id);
             }
         }
         Ok(None)

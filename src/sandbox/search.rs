@@ -505,7 +505,8 @@ pub(crate) fn list(world: &mut World, request: &Request, quirk: Option<PageQuirk
         }
         Some(PageQuirk::MissingCursor) => cursor = None,
         Some(PageQuirk::Empty) => rows.clear(),
-        None => {}
+        // Only Twitch does that.
+        Some(PageQuirk::Doubled) | None => {}
     }
     Ok(Answer::json(
         200,

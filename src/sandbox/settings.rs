@@ -42,8 +42,50 @@ pub const HIGHLEVEL_SCOPES: &[&str] = &[
 /// The scopes that HighLevel's agency logins may have besides.
 pub(crate) const AGENCY_SCOPES: &[&str] = &["oauth.readonly", "oauth.write"];
 
-/// The Twitch scopes that the token starts with.
-pub const TWITCH_SCOPES: &[&str] = &["moderator:read:followers"];
+/// The Twitch scopes that the tokens start with: one for every list of a channel's people.
+pub const TWITCH_SCOPES: &[&str] = &[
+    "moderator:read:followers",
+    "channel:read:subscriptions",
+    "channel:read:vips",
+    "moderation:read",
+    "bits:read",
+];
+
+/// Returns the Twitch user token that a further channel starts with; its user is that broadcaster.
+pub fn channel_token(id: &str) -> String {
+    format!("{TWITCH_TOKEN}-{id}")
+}
+
+/// How many people of each kind a channel has at the start, besides its followers.
+///
+/// They are the first accounts of the world, so that one person is many things; more than there are followers in the world is
+/// cut to that.
+#[derive(Clone, Debug, Default)]
+pub struct Crew {
+    /// Subscribers: mostly of the first tier, every fourth one a gift of the first account.
+    pub subscribers: u64,
+    /// VIPs.
+    pub vips: u64,
+    /// Moderators.
+    pub moderators: u64,
+    /// People who cheered an hour before the start: 100 bits the first, 200 the second, and so on.
+    pub cheerers: u64,
+}
+
+/// A further channel; its token is [`channel_token`].
+#[derive(Clone, Debug)]
+pub struct ChannelSettings {
+    /// The broadcaster's user id, digits; none that a follower of the start has.
+    pub id: String,
+    /// The login, lower case.
+    pub login: String,
+    /// The display name.
+    pub name: String,
+    /// How many follow it at the start: the first accounts of the world, who follow the main channel too.
+    pub followers: u64,
+    /// Who else belongs to it at the start.
+    pub crew: Crew,
+}
 
 /// Describes a sandbox before it starts.
 #[derive(Clone, Debug)]
@@ -64,6 +106,10 @@ pub struct Settings {
     pub location: String,
     /// How many followers the channel has at the start.
     pub followers: u64,
+    /// Who else belongs to the channel at the start.
+    pub crew: Crew,
+    /// Further channels.
+    pub channels: Vec<ChannelSettings>,
     /// How many contacts the location has at the start, twins included.
     pub contacts: u64,
     /// How many of the contacts picture a follower exactly; at most the lesser of the two counts.
@@ -115,6 +161,8 @@ impl Default for Settings {
             limits_in_virtual_time: false,
             location: LOCATION_ID.to_string(),
             followers: 25,
+            crew: Crew::default(),
+            channels: Vec::new(),
             contacts: 20,
             twins: 0,
             fields: false,
@@ -173,6 +221,17 @@ pub enum StaleAfter {
     FirstPage,
 }
 
+/// How the lists of subscribers, VIPs and moderators show deleted accounts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lingering {
+    /// They are left out.
+    No,
+    /// They keep their id and have neither login nor name.
+    Nameless,
+    /// They have not even an id.
+    Blank,
+}
+
 /// What HighLevel answers about a deleted contact.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DeletedAnswer {
@@ -224,10 +283,20 @@ pub struct Switches {
     pub retry_after: bool,
     /// Whether Twitch's last page carries a cursor that leads to an empty page.
     pub last_cursor: bool,
-    /// Every so many follower pages are empty although rows follow; 0 means never.
+    /// Every so many pages of a Twitch list are empty although rows follow; 0 means never.
     pub empty_pages: u64,
-    /// Whether every third follower page has one row less than asked.
+    /// Whether every third page of a Twitch list has one row less than asked.
     pub short_pages: bool,
+    /// Whether every page but the first repeats the last row of the page before.
+    pub sliding_rows: bool,
+    /// Whether subscribers, VIPs and moderators come in any order, the same from page to page.
+    pub shuffled: bool,
+    /// Whether the broadcaster stands among the own subscribers, without being counted.
+    pub own_subscription: bool,
+    /// Whether the broadcaster stands among the own moderators.
+    pub broadcaster_moderates: bool,
+    /// How lists of people show deleted accounts; the follower list has its own odd rows.
+    pub lingering: Lingering,
     /// The user who agrees on Twitch's pages.
     pub login_user: String,
     /// Whether the user says no on the vendors' pages.
@@ -277,6 +346,11 @@ impl Default for Switches {
             last_cursor: false,
             empty_pages: 0,
             short_pages: false,
+            sliding_rows: false,
+            shuffled: false,
+            own_subscription: true,
+            broadcaster_moderates: false,
+            lingering: Lingering::No,
             login_user: BROADCASTER_ID.to_string(),
             login_denied: false,
             withheld_scopes: Vec::new(),
@@ -330,6 +404,11 @@ impl Switches {
             last_cursor: chance.coin(),
             empty_pages: chance.pick(&[0, 0, 3]),
             short_pages: chance.coin(),
+            sliding_rows: chance.coin(),
+            shuffled: chance.coin(),
+            own_subscription: chance.coin(),
+            broadcaster_moderates: chance.coin(),
+            lingering: chance.pick(&[Lingering::No, Lingering::Nameless, Lingering::Blank]),
             pending_says_invalid: chance.coin(),
             slow_downs: chance.below(2),
             expiry_named: chance.coin(),

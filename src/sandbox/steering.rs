@@ -75,7 +75,7 @@ impl Sandbox {
 
     /// Adds a Twitch user who follows nobody, or gives one another name.
     pub fn add_user(&self, id: &str, login: &str, name: &str) {
-        lock(&self.world).audience.set_account(Account {
+        lock(&self.world).audience.accounts.set(Account {
             id: id.to_string(),
             login: login.to_string(),
             name: name.to_string(),

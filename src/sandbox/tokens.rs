@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 
-use super::settings::{BROADCASTER_ID, HIGHLEVEL_TOKEN, Settings, TWITCH_CLIENT_ID, TWITCH_TOKEN};
+use super::settings::{
+    BROADCASTER_ID, HIGHLEVEL_TOKEN, Settings, TWITCH_CLIENT_ID, TWITCH_TOKEN, channel_token,
+};
 
 /// Whose token it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,18 +64,20 @@ impl Tokens {
             expires_at_ms: None,
         };
         let life = settings.twitch_token_life;
-        let twitch = Token {
+        let twitch = |user: &str| Token {
             holder: Holder::TwitchUser {
                 client_id: TWITCH_CLIENT_ID.to_string(),
-                user_id: BROADCASTER_ID.to_string(),
+                user_id: user.to_string(),
             },
             scopes: settings.twitch_scopes.clone(),
             expires_at_ms: life.map(|life| now + life.as_millis() as i64),
         };
-        Tokens(HashMap::from([
-            (HIGHLEVEL_TOKEN.to_string(), highlevel),
-            (TWITCH_TOKEN.to_string(), twitch),
-        ]))
+        let further = settings.channels.iter();
+        let further = further.map(|channel| (channel_token(&channel.id), twitch(&channel.id)));
+        let mut tokens: HashMap<String, Token> = further.collect();
+        tokens.insert(HIGHLEVEL_TOKEN.to_string(), highlevel);
+        tokens.insert(TWITCH_TOKEN.to_string(), twitch(BROADCASTER_ID));
+        Tokens(tokens)
     }
 
     pub(crate) fn set(&mut self, text: &str, token: Token) {

@@ -39,8 +39,6 @@ pub(crate) struct World {
     pub(crate) audience: Audience,
     pub(crate) tokens: Tokens,
     pub(crate) logins: Logins,
-    /// Users who moderate the channel.
-    pub(crate) moderators: HashSet<String>,
     /// Account ids that make `GET /users` answer 500.
     pub(crate) poisoned: HashSet<String>,
     pub(crate) windows: Windows,
@@ -50,8 +48,8 @@ pub(crate) struct World {
     pub(crate) calls: Calls,
     pub(crate) later: Vec<Later>,
     pub(crate) last_total: LastTotal,
-    /// Pages of the current follower walk.
-    pub(crate) follower_pages: u64,
+    /// Pages of the current walk through each of Twitch's lists, by route.
+    pub(crate) pages: HashMap<&'static str, u64>,
     traces: u64,
 }
 
@@ -77,10 +75,9 @@ impl World {
             store: Store::new(Arc::clone(&base)),
             location,
             jottings: Jottings::new(base.ids),
-            audience: Audience::new(base),
+            audience: Audience::new(base, &settings),
             tokens: Tokens::new(&settings, now),
             logins: Logins::new(settings.seed, secrets),
-            moderators: HashSet::new(),
             poisoned: HashSet::new(),
             windows: Windows::new(settings.speed, settings.daily),
             buckets: HashMap::new(),
@@ -88,7 +85,7 @@ impl World {
             calls: Calls::new(settings.call_log),
             later: Vec::new(),
             last_total: LastTotal::default(),
-            follower_pages: 0,
+            pages: HashMap::new(),
             traces: 0,
             clock,
             settings,
@@ -168,6 +165,7 @@ impl World {
             Some(FaultKind::RepeatedCursor) => twist.quirk = Some(PageQuirk::RepeatedCursor),
             Some(FaultKind::MissingCursor) => twist.quirk = Some(PageQuirk::MissingCursor),
             Some(FaultKind::EmptyPage) => twist.quirk = Some(PageQuirk::Empty),
+            Some(FaultKind::DoubledRow) => twist.quirk = Some(PageQuirk::Doubled),
             Some(FaultKind::ExpiredToken) => twist.expired = true,
             Some(FaultKind::MissingPermission) => twist.unpermitted = true,
             Some(FaultKind::Unprocessable422Created { with_fields }) => {

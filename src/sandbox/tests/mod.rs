@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::wire::{parse_query, percent_encode};
 use super::*;
 
+mod channels;
 mod faults;
 mod highlevel;
 mod highlevel_login;

@@ -190,7 +190,7 @@ async fn tokens_are_validated_until_they_die() {
     };
     let body = validate().await.json();
     assert_eq!(body["user_id"], BROADCASTER_ID);
-    assert_eq!(body["scopes"], json!(["moderator:read:followers"]));
+    assert_eq!(body["scopes"], json!(TWITCH_SCOPES));
     bench.sandbox.advance(Duration::from_secs(14_400));
     assert_eq!(validate().await.json()["message"], "invalid access token");
 }
