@@ -100,7 +100,9 @@ pub(super) async fn at_end(
         .filter(|grown| *grown >= 0);
     let new = match counted {
         Counted::All => Some(came),
-        Counted::Partly => grown.map(|grown| grown.max(came)).or((came > 0).then_some(came)),
+        Counted::Partly => grown
+            .map(|grown| grown.max(came))
+            .or((came > 0).then_some(came)),
         Counted::Not => grown,
     };
     Ok(Audience { followers, new })
@@ -167,7 +169,11 @@ mod tests {
 
     #[test]
     fn only_those_who_came_during_the_broadcast_count_and_each_once() {
-        let ms = |text: &str| DateTime::parse_from_rfc3339(text).unwrap().timestamp_millis();
+        let ms = |text: &str| {
+            DateTime::parse_from_rfc3339(text)
+                .unwrap()
+                .timestamp_millis()
+        };
         let broadcast = Broadcast {
             started_ms: ms("2026-05-01T20:00:00Z"),
             seen_ms: ms("2026-05-01T22:00:00Z"),

@@ -17,7 +17,7 @@ use crate::store::jobs::JobState;
 use crate::store::rows::{self, Listing};
 use crate::store::runs::{WalkNote, note_walk};
 use crate::store::walks::{self, Reached, WalkOf};
-use crate::store::StoreError;
+use crate::store::{StoreError, events};
 
 use super::audience::{self, Audience};
 use super::error::RunError;
@@ -35,11 +35,11 @@ pub(super) async fn gather(
     state: &JobState,
     full: bool,
 ) -> Result<Gathered, RunError> {
-    let poll = poll(world, &seat.channels).await?;
+    let poll = poll(world, &seat.channels.ids).await?;
     let mut turns = Vec::new();
-    let mut remarks = Vec::new();
+    let mut remarks = seat.channels.remarks.clone();
     let mut ended = poll.ended;
-    for channel in &seat.channels {
+    for channel in &seat.channels.ids {
         // What was not looked into yet is polled again by the next run.
         if world.stop.is_asked() {
             ended = Ended::Cut(Cut::Stopped);
@@ -47,7 +47,7 @@ pub(super) async fn gather(
         }
         turns.push(turn(world, state, channel, poll.seen.get(channel), &mut remarks).await?);
     }
-    turns.extend(unwatched(world, state, &seat.channels)?);
+    turns.extend(unwatched(world, state, &seat.channels.ids)?);
     let listed = poll.listed;
     let note = Walked {
         full,
@@ -385,12 +385,12 @@ fn carry_out(db: &Connection, job_no: i64, turn: &Turn) -> Result<(), StoreError
 
 /// Takes the notes and tasks back that tell of an end that was none, as far as they are not sent.
 fn take_back(
-    _db: &Connection,
-    _job_no: i64,
-    _channel: &RecordKey,
-    _broadcast: &Broadcast,
+    db: &Connection,
+    job_no: i64,
+    channel: &RecordKey,
+    broadcast: &Broadcast,
 ) -> Result<(), StoreError> {
-    Ok(())
+    events::cancel(db, job_no, channel, &broadcast.stream_id)
 }
 
 /// Where a record is kept.
@@ -490,9 +490,7 @@ fn name_of(turn: &Turn, listing: Option<&Listing>) -> String {
 ///
 /// A blank is "unknown": the login and the name are kept from what is stored, the rest as long as it is the same broadcast.
 fn live_record(stream: &Stream, broadcast: &Broadcast, stored: Option<&Record>) -> Record {
-    let same = |record: &&Record| {
-        record.attributes.get("stream_id") == Some(&broadcast.stream_id)
-    };
+    let same = |record: &&Record| record.attributes.get("stream_id") == Some(&broadcast.stream_id);
     let of = |stored: Option<&Record>, name: &str| stored?.attributes.get(name).cloned();
     let of_channel = |name| of(stored, name);
     let of_broadcast = |name| of(stored.filter(same), name);
@@ -508,7 +506,10 @@ fn live_record(stream: &Stream, broadcast: &Broadcast, stored: Option<&Record>) 
             stream.name.clone().or_else(|| of_channel("channel_name")),
         ),
         ("stream_id", Some(broadcast.stream_id.clone())),
-        ("title", stream.title.clone().or_else(|| of_broadcast("title"))),
+        (
+            "title",
+            stream.title.clone().or_else(|| of_broadcast("title")),
+        ),
         ("game", stream.game.clone().or_else(|| of_broadcast("game"))),
         (
             "language",

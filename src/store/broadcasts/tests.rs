@@ -60,7 +60,10 @@ fn a_broadcast_is_sampled_ended_and_taken_up_again() {
         ),
         (Some(100), Some(120), Some(25))
     );
-    assert_eq!(settled_at(&db, 1, &channel()).unwrap(), Some(START + 13 * MINUTE));
+    assert_eq!(
+        settled_at(&db, 1, &channel()).unwrap(),
+        Some(START + 13 * MINUTE)
+    );
     let blank = Sighting {
         title: None,
         game: None,
