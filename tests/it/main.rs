@@ -36,6 +36,7 @@ mod scenes;
 mod schema;
 mod secrets;
 mod shared;
+mod streams;
 mod systemd;
 mod tags;
 mod telling;

@@ -261,10 +261,16 @@ impl Set {
             }
         }
         let first = self.rig.sandbox.followers();
-        for follower in first.iter().filter(|follower| !follower.id.starts_with("90")) {
+        for follower in first
+            .iter()
+            .filter(|follower| !follower.id.starts_with("90"))
+        {
             let (notes, tasks) = jotted(&self.rig, &follower.id);
             if !notes.is_empty() || !tasks.is_empty() {
-                wrong.push(format!("{} of the first listing has {notes:?}", follower.id));
+                wrong.push(format!(
+                    "{} of the first listing has {notes:?}",
+                    follower.id
+                ));
             }
         }
         wrong
