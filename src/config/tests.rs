@@ -1,7 +1,9 @@
 //! Wrong files and the exact lines that say so.
 
 mod accounts;
+mod channels;
 mod jobs;
+mod life;
 mod main_file;
 mod service;
 

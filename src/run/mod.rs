@@ -34,6 +34,7 @@ mod tag_steps;
 mod world;
 
 pub use error::RunError;
+pub use hub::definitions_name;
 pub use lease::Lease;
 pub use look::{Looked, finding_news, look};
 pub use rows::Again;

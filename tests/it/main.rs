@@ -10,6 +10,7 @@ mod care;
 mod check;
 mod crash;
 mod daemon;
+mod events;
 mod exits;
 mod floors;
 mod guards;

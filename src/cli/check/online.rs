@@ -114,6 +114,59 @@ pub(super) fn is_asked(config: &Config, chosen: Option<&AccountName>, name: &Acc
     }
 }
 
+/// Returns the words that tell how to log in.
+fn log_in(account: &Account, name: &AccountName, typed: &Typed) -> String {
+    format!("run `{}`", login_command(account, name, typed))
+}
+
+/// Returns how to give the token of an account a scope that it lacks.
+pub(in crate::cli) fn grant(
+    account: &Account,
+    name: &AccountName,
+    scope: &str,
+    typed: &Typed,
+) -> String {
+    let log_in = log_in(account, name, typed);
+    let of_app = format!(
+        "add the scope {scope} to the app in HighLevel's marketplace if it is not there, and {log_in}"
+    );
+    match account {
+        Account::HighLevel(hub) => match &hub.login {
+            HubLogin::Fixed(_) | HubLogin::Kept => format!(
+                "add the scope {scope} to the private integration in HighLevel (Settings, Private Integrations); the token stays the same"
+            ),
+            HubLogin::App(_) | HubLogin::Agency(_) => of_app,
+        },
+        Account::Agency(_) => of_app,
+        Account::Twitch(spoke) => match &spoke.login {
+            TwitchLogin::Fixed(source) => {
+                format!("make a new user token with the scope {scope} and put it into {source}")
+            }
+            TwitchLogin::Kept => log_in,
+        },
+    }
+}
+
+/// Returns how to put a good token in the place of a dead one.
+pub(in crate::cli) fn replace(account: &Account, name: &AccountName, typed: &Typed) -> String {
+    let log_in = log_in(account, name, typed);
+    match account {
+        Account::HighLevel(hub) => match &hub.login {
+            HubLogin::Fixed(source) => format!(
+                "make or rotate the private integration in HighLevel (Settings, Private Integrations) and put its token into {source}"
+            ),
+            HubLogin::Kept | HubLogin::App(_) | HubLogin::Agency(_) => log_in,
+        },
+        Account::Agency(_) => log_in,
+        Account::Twitch(spoke) => match &spoke.login {
+            TwitchLogin::Fixed(source) => format!(
+                "put a new user token into {source}, or take `token` out of ghl-sync.toml and {log_in}"
+            ),
+            TwitchLogin::Kept => log_in,
+        },
+    }
+}
+
 impl Asking<'_> {
     /// Returns what findings of this account are about.
     pub(super) fn about(&self) -> About {
@@ -135,55 +188,17 @@ impl Asking<'_> {
 
     /// Returns the words that tell how to log in.
     pub(super) fn log_in(&self) -> String {
-        format!(
-            "run `{}`",
-            login_command(self.account, self.name, self.typed)
-        )
+        log_in(self.account, self.name, self.typed)
     }
 
     /// Returns how to give the token a scope that it lacks.
     pub(super) fn grant(&self, scope: &str) -> String {
-        match self.account {
-            Account::HighLevel(hub) => match &hub.login {
-                HubLogin::Fixed(_) | HubLogin::Kept => format!(
-                    "add the scope {scope} to the private integration in HighLevel (Settings, Private Integrations); the token stays the same"
-                ),
-                HubLogin::App(_) | HubLogin::Agency(_) => format!(
-                    "add the scope {scope} to the app in HighLevel's marketplace if it is not there, and {}",
-                    self.log_in()
-                ),
-            },
-            Account::Agency(_) => format!(
-                "add the scope {scope} to the app in HighLevel's marketplace if it is not there, and {}",
-                self.log_in()
-            ),
-            Account::Twitch(spoke) => match &spoke.login {
-                TwitchLogin::Fixed(source) => {
-                    format!("make a new user token with the scope {scope} and put it into {source}")
-                }
-                TwitchLogin::Kept => self.log_in(),
-            },
-        }
+        grant(self.account, self.name, scope, self.typed)
     }
 
     /// Returns how to put a good token in the place of a dead one.
     pub(super) fn replace(&self) -> String {
-        match self.account {
-            Account::HighLevel(hub) => match &hub.login {
-                HubLogin::Fixed(source) => format!(
-                    "make or rotate the private integration in HighLevel (Settings, Private Integrations) and put its token into {source}"
-                ),
-                HubLogin::Kept | HubLogin::App(_) | HubLogin::Agency(_) => self.log_in(),
-            },
-            Account::Agency(_) => self.log_in(),
-            Account::Twitch(spoke) => match &spoke.login {
-                TwitchLogin::Fixed(source) => format!(
-                    "put a new user token into {source}, or take `token` out of ghl-sync.toml and {}",
-                    self.log_in()
-                ),
-                TwitchLogin::Kept => self.log_in(),
-            },
-        }
+        replace(self.account, self.name, self.typed)
     }
 
     /// Returns the stored login that the account's tokens come from.
