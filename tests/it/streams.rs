@@ -30,7 +30,7 @@ account = "main"
 by = ["link", "field:twitch_channel_id"]
 missing = "create"
 [fields]
-firstName = { value = "{{ channel_name or channel_login or 'twitch ' ~ channel_id }}", own = "fill" }
+lastName = { value = "{{ channel_name or channel_login or 'twitch ' ~ channel_id }}", own = "fill" }
 twitch_channel_id = "{{ channel_id }}"
 stream_title = "{{ title }}"
 stream_game = "{{ game }}"
@@ -153,10 +153,13 @@ async fn a_broadcast_from_its_beginning_to_its_end() {
 
 #[tokio::test]
 async fn a_pass_in_which_nothing_changed_is_one_call_to_twitch_and_one_to_highlevel() {
-    for live in [false, true] {
+    for live in [true, false] {
         let mut rig = watched(JOB).await;
-        if live {
-            channel(&rig).go_live("Chess night", "Chess");
+        channel(&rig).go_live("Chess night", "Chess");
+        poll_after(&mut rig, 2).await;
+        if !live {
+            channel(&rig).end_stream();
+            poll_after(&mut rig, 2).await;
             poll_after(&mut rig, 2).await;
         }
         poll_after(&mut rig, 16).await;

@@ -130,16 +130,16 @@ async fn an_answer_lost_at_a_note_or_task_of_a_broadcast_makes_no_second_one() {
         channel(&rig).go_live("Chess night", "Chess");
         for route in [TASKS, NOTES, COMPLETED] {
             rig.sandbox
-                .fault(Fault::new(kind.clone()).on(route).times(5));
+                .fault(Fault::new(kind.clone()).on(route).times(2));
         }
         rig.advance(minutes(2));
         let _ = rig.run(ask_all()).await;
-        for _ in 0..6 {
+        for _ in 0..12 {
             rig.advance(minutes(5));
             let _ = rig.run(ask_all()).await;
         }
         channel(&rig).end_stream();
-        for _ in 0..12 {
+        for _ in 0..16 {
             rig.advance(minutes(5));
             let _ = rig.run(ask_all()).await;
         }
