@@ -442,8 +442,9 @@ pub(super) fn match_values(mapping: &Mapping, listing: &Listing) -> Vec<(FieldKe
 
 pub(super) fn name_of(listing: &Listing) -> String {
     let attribute = |name: &str| listing.record.attributes.get(name).cloned();
-    attribute("user_name")
-        .or_else(|| attribute("user_login"))
+    ["user_name", "user_login", "channel_name", "channel_login"]
+        .into_iter()
+        .find_map(attribute)
         .unwrap_or_default()
 }
 
