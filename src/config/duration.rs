@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::reader::Table;
+pub use crate::plan::taskdue::duration_of;
 
 /// 60 minutes.
 pub(super) const HOUR: Duration = Duration::from_secs(60 * 60);
@@ -44,22 +45,6 @@ pub(super) fn read(table: &Table<'_>, key: &str, bounds: &Bounds) -> Option<Dura
     );
     table.report_at(text.at, key, message, None);
     None
-}
-
-/// Parses a whole number with its unit: s, m, h or d; `None` when it is none.
-pub fn duration_of(text: &str) -> Option<Duration> {
-    let unit = text.chars().next_back()?;
-    let number = text.strip_suffix(unit)?;
-    let seconds = match unit {
-        's' => 1,
-        'm' => 60,
-        'h' => 60 * 60,
-        'd' => 24 * 60 * 60,
-        _ => return None,
-    };
-    let is_number = !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit());
-    let count: u64 = number.parse().ok().filter(|_| is_number)?;
-    Some(Duration::from_secs(count.checked_mul(seconds)?))
 }
 
 /// Returns a duration in the largest unit that it is a whole number of.

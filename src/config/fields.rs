@@ -3,10 +3,10 @@
 use toml::de::DeValue;
 
 use super::reader::{Spot, Table};
+use super::trial::{Trial, Tried};
 use super::{job, keys};
-use crate::model::{FieldKey, FieldRule, Own, Record, STANDARD_KEYS, SourceKind};
+use crate::model::{FieldKey, FieldRule, Own, STANDARD_KEYS};
 use crate::plan::spelling;
-use crate::plan::template::{Template, Templates, clean};
 
 /// Who can own a field.
 const OWNERS: &[(&str, Own)] = &[
@@ -23,15 +23,20 @@ pub(super) struct MappedField {
     pub(super) at: usize,
     pub(super) rule: FieldRule,
     /// `None` when it does not compile, or when the source is unknown.
-    pub(super) compiled: Option<Template>,
+    pub(super) tried: Option<Tried>,
+}
+
+impl MappedField {
+    /// Returns whether its template has a value even for a record of which nothing but the key is known.
+    pub(super) fn is_never_empty(&self) -> bool {
+        self.tried
+            .as_ref()
+            .is_some_and(|tried| tried.bare.is_some())
+    }
 }
 
 /// Reads `[fields]` in the order of the file.
-pub(super) fn read(
-    root: &Table<'_>,
-    source: Option<SourceKind>,
-    mut templates: Option<&mut Templates>,
-) -> Vec<MappedField> {
+pub(super) fn read(root: &Table<'_>, mut trial: Option<&mut Trial>) -> Vec<MappedField> {
     let Some(table) = root.table("fields") else {
         return Vec::new();
     };
@@ -41,12 +46,9 @@ pub(super) fn read(
         let Some((template, own)) = line(&table, &key, &value) else {
             continue;
         };
-        let compiled = match (source, templates.as_deref_mut()) {
-            (Some(source), Some(templates)) => {
-                compile(&table, key.value, &template, source, templates)
-            }
-            _ => None,
-        };
+        let tried = trial
+            .as_deref_mut()
+            .and_then(|trial| trial.out(&table, key.value, &template, &[]));
         let Some(field_key) = field_key else { continue };
         let only_at_creation = field_key
             .standard()
@@ -70,35 +72,10 @@ pub(super) fn read(
         mapped.push(MappedField {
             at: key.at,
             rule,
-            compiled,
+            tried,
         });
     }
     mapped
-}
-
-/// Returns a record with every attribute of the source, by which templates are tried at load.
-pub(super) fn sample(source: SourceKind) -> Option<Record> {
-    let attributes = source.attributes().iter().map(|name| {
-        let value = match *name {
-            "user_id" => "123456789",
-            "followed_at" => "2024-05-24T22:22:08Z",
-            _ => "Sample",
-        };
-        ((*name).to_owned(), value.to_owned())
-    });
-    Some(Record {
-        key: "123456789".try_into().ok()?,
-        attributes: attributes.collect(),
-    })
-}
-
-/// Returns a record of which nothing but the key is known: the barest that a source can list.
-pub(super) fn bare(source: SourceKind) -> Option<Record> {
-    let mut record = sample(source)?;
-    record
-        .attributes
-        .retain(|name, _| name == source.key_attribute());
-    Some(record)
 }
 
 /// Returns template and owner of a line, `None` when there is no template.
@@ -212,50 +189,4 @@ fn not_writable(key: &str) -> Option<(&'static str, &'static str)> {
         | "phoneLabel" => ("neither create nor update takes it", ""),
         _ => return None,
     })
-}
-
-fn compile(
-    table: &Table<'_>,
-    key: &str,
-    template: &Spot<&str>,
-    source: SourceKind,
-    templates: &mut Templates,
-) -> Option<Template> {
-    let compiled = match templates.compile(template.value) {
-        Ok(compiled) => compiled,
-        Err(problems) => {
-            for problem in problems {
-                table.report_at(template.at, key, problem.message, problem.hint);
-            }
-            return None;
-        }
-    };
-    let tries = [
-        (sample(source), "fails on an ordinary record"),
-        (
-            bare(source),
-            "fails on a record that has nothing but its key",
-        ),
-    ];
-    for (record, when) in tries {
-        let Some(record) = record else { continue };
-        if let Err(said) = templates.render(&compiled, &templates.row(&record)) {
-            table.report_at(template.at, key, format!("{when}: {said}"), None);
-            return None;
-        }
-    }
-    Some(compiled)
-}
-
-/// Returns whether a template has a value even for a record of which nothing but the key is known.
-pub(super) fn is_never_empty(
-    field: &MappedField,
-    source: SourceKind,
-    templates: &Templates,
-) -> bool {
-    let (Some(compiled), Some(record)) = (&field.compiled, bare(source)) else {
-        return false;
-    };
-    let rendered = templates.render(compiled, &templates.row(&record));
-    rendered.is_ok_and(|raw| clean(raw).is_some())
 }

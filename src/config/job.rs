@@ -1,28 +1,21 @@
 //! Reading one job file.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
 use chrono_tz::Tz;
 
-use super::account::Account;
-use super::accounts::{Accounts, Service};
+use super::accounts::Accounts;
 use super::duration::{Bounds, DAY, HOUR};
 use super::fields::{self, MappedField};
+use super::origin::{self, Part};
 use super::reader::{Spot, Table};
 use super::source::{self, SecretSource};
-use super::{duration, keys, limits, matching, quiet, tags, values};
-use crate::model::{
-    AccountName, Channel, ContactsReader, Destination, Job, JobName, LocationId, SourceKind,
-};
-use crate::plan::template::Templates;
-
-/// The sources there are.
-const SOURCES: &[(&str, SourceKind)] = &[("twitch.followers", SourceKind::TwitchFollowers)];
-
-/// The destinations there are.
-const DESTINATIONS: &[(&str, Destination)] =
-    &[("highlevel.contacts", Destination::HighLevelContacts)];
+use super::target;
+use super::trial::Trial;
+use super::{duration, keys, limits, matching, on, quiet, suits, values};
+use crate::model::{AccountName, Channel, ContactsReader, Job, JobName, LocationId, SourceKind};
 
 /// The endpoints a full contacts pass can read.
 const READERS: &[(&str, ContactsReader)] = &[
@@ -35,12 +28,29 @@ const READERS: &[(&str, ContactsReader)] = &[
 pub(super) struct Sketch {
     pub(super) name: Option<Spot<JobName>>,
     pub(super) source: Option<SourceKind>,
+    /// The channels that it is read of, with their accounts.
+    pub(super) parts: Vec<Part>,
     pub(super) timezone: Tz,
     pub(super) location: Option<LocationId>,
     pub(super) fields: Vec<MappedField>,
     pub(super) ping: Option<SecretSource>,
-    /// The job, when its file has no problem.
-    pub(super) job: Option<Job>,
+    /// The jobs, when the file has no problem: one, or one a channel.
+    pub(super) jobs: Vec<Job>,
+}
+
+impl Sketch {
+    /// Returns whether both read the same channels, with whatever accounts.
+    pub(super) fn is_over_the_channels_of(&self, other: &Sketch) -> bool {
+        fn channel(part: &Part) -> (Option<&AccountName>, Option<&str>) {
+            match &part.channel {
+                Some(Channel::Login(login)) => (None, Some(login)),
+                Some(Channel::Id(id)) => (None, Some(id)),
+                Some(Channel::Own) | None => (Some(&part.account), None),
+            }
+        }
+        let own: BTreeSet<_> = self.parts.iter().map(channel).collect();
+        own == other.parts.iter().map(channel).collect()
+    }
 }
 
 /// Reads a job file and reports every problem in it.
@@ -49,7 +59,7 @@ pub(super) struct Sketch {
 pub(super) fn read(root: &Table<'_>, accounts: &Accounts, folder: &Path) -> Sketch {
     let before = root.file().count();
     root.expect_keys(keys::JOB, |_| None);
-    let name = root.required_id::<JobName>("name", "name = \"twitch-followers\"");
+    let name = name(root);
     let timezone = timezone(root);
     let schedule = line(root, "schedule", timezone);
     let full = line(root, "full", timezone);
@@ -62,128 +72,117 @@ pub(super) fn read(root: &Table<'_>, accounts: &Accounts, folder: &Path) -> Sket
     let recheck = root.flag("recheck", true);
     let create_fields = root.flag("create_fields", false);
     let strict = root.flag("strict", false);
+    let backfill = root.flag("backfill", false);
     let reader = root.word("contacts_reader", READERS);
-    let from = from(root, accounts);
-    let to = to(root, accounts);
+    let from = origin::read(root, accounts);
+    let to = target::read(root, accounts);
+    let scope = target::scope(root);
 
     // Without a source the attributes are unknown, so templates are not judged.
-    let mut templates = from.source.map(|source| Templates::new(source, timezone));
-    let mapped = fields::read(root, from.source, templates.as_mut());
-    let rules = matching::read(root, from.source, templates.as_ref(), &mapped);
-    let on = tags::read(root, from.source, templates.as_mut());
+    let label = from.parts.first().map_or("", |part| part.label.as_str());
+    let mut trial = from
+        .source
+        .map(|source| Trial::new(source, timezone, label));
+    let mapped = fields::read(root, trial.as_mut());
+    let rules = matching::read(root, from.source, &mapped);
+    let on = on::read(root, trial.as_mut());
     let limits = limits::read(root);
     let drift = limits::drift(root);
+    if let Some(source) = from.source {
+        suits::check(root, source);
+        suits::one_value(root, source, &from.parts, &mapped);
+    }
+    target::check(root, &to, scope.as_ref(), rules.missing, &on);
 
     let is_clean = root.file().count() == before;
-    let whole = || {
-        Some(Job {
-            name: name.clone()?.value,
-            schedule,
-            timezone,
-            jitter,
-            time_budget,
-            quiet,
-            full,
-            full_at_most_every,
-            source: from.source?,
-            from: from.account?,
-            channel: from.channel?,
-            destination: to.destination?,
-            to: to.account?,
-            location: to.location.clone()?,
-            match_by: rules.by,
-            missing: rules.missing,
-            recreate_deleted: rules.recreate_deleted,
-            fields: mapped.iter().map(|field| field.rule.clone()).collect(),
-            on,
-            limits,
-            drift,
-            recheck,
-            create_fields,
-            strict,
-            contacts_reader: reader.map_or(ContactsReader::List, |spot| spot.value),
-        })
-    };
-    let job = if is_clean { whole() } else { None };
+    let mut jobs = Vec::new();
+    if let Some((source, name, to)) = whole(is_clean, from.source, name.as_ref(), to.whole()) {
+        let is_several = from.parts.len() > 1;
+        for part in &from.parts {
+            let own_name = match is_several {
+                true => name.part(&part.suffix).ok(),
+                false => Some(name.clone()),
+            };
+            // An account that could not be read was reported where it stands.
+            let (Some(own_name), Some(channel)) = (own_name, &part.channel) else {
+                continue;
+            };
+            jobs.push(Job {
+                name: own_name,
+                part_of: is_several.then(|| name.clone()),
+                schedule: schedule.clone(),
+                timezone,
+                jitter,
+                time_budget,
+                quiet: quiet.clone(),
+                full: full.clone(),
+                full_at_most_every,
+                source,
+                from: part.account.clone(),
+                channel: channel.clone(),
+                channels: from.channels.clone(),
+                label: part.label.clone(),
+                period: from.period,
+                destination: to.destination,
+                to: to.account.clone(),
+                location: to.location.clone(),
+                match_by: rules.by.clone(),
+                missing: rules.missing,
+                recreate_deleted: rules.recreate_deleted,
+                fields: mapped.iter().map(|field| field.rule.clone()).collect(),
+                scope: scope.as_ref().map(|scope| scope.value.clone()),
+                business: to.business.clone(),
+                on: on.clone(),
+                backfill,
+                limits: limits.clone(),
+                drift,
+                recheck,
+                create_fields,
+                strict,
+                contacts_reader: reader
+                    .as_ref()
+                    .map_or(ContactsReader::List, |spot| spot.value),
+            });
+        }
+    }
     Sketch {
         name,
         source: from.source,
+        parts: from.parts,
         timezone,
-        location: to.location,
+        location: to.location.clone(),
         fields: mapped,
         ping,
-        job,
+        jobs,
     }
 }
 
-struct Origin {
+/// Returns what every job of a file has, when the file has no problem.
+fn whole<'n, T>(
+    is_clean: bool,
     source: Option<SourceKind>,
-    account: Option<AccountName>,
-    channel: Option<Channel>,
-}
-
-fn from(root: &Table<'_>, accounts: &Accounts) -> Origin {
-    let example = "[from] with source = \"twitch.followers\" and account = \"<name>\"";
-    let Some(table) = root.required_table("from", example) else {
-        return Origin {
-            source: None,
-            account: None,
-            channel: None,
-        };
-    };
-    table.expect_keys(keys::FROM, top_level);
-    let source = table.required_word("source", SOURCES);
-    let service = source.map(|source| match source {
-        SourceKind::TwitchFollowers => Service::Twitch,
-    });
-    let name = table.required_id::<AccountName>("account", "account = \"<a name of [accounts]>\"");
-    let account = name
-        .as_ref()
-        .and_then(|name| accounts.get(&table, "account", name, service));
-    let channel = account.and_then(|account| match account {
-        Account::Twitch(account) => Some(account.channel.clone()),
-        Account::HighLevel(_) | Account::Agency(_) => None,
-    });
-    Origin {
-        source,
-        account: name.map(|name| name.value),
-        channel,
+    name: Option<&'n Spot<JobName>>,
+    to: Option<T>,
+) -> Option<(SourceKind, &'n JobName, T)> {
+    match is_clean {
+        true => Some((source?, &name?.value, to?)),
+        false => None,
     }
 }
 
-struct Target {
-    destination: Option<Destination>,
-    account: Option<AccountName>,
-    location: Option<LocationId>,
-}
-
-fn to(root: &Table<'_>, accounts: &Accounts) -> Target {
-    let example = "[to] with destination = \"highlevel.contacts\" and account = \"<name>\"";
-    let Some(table) = root.required_table("to", example) else {
-        return Target {
-            destination: None,
-            account: None,
-            location: None,
-        };
-    };
-    table.expect_keys(keys::TO, top_level);
-    let destination = table.required_word("destination", DESTINATIONS);
-    let service = destination.map(|destination| match destination {
-        Destination::HighLevelContacts => Service::HighLevel,
-    });
-    let name = table.required_id::<AccountName>("account", "account = \"<a name of [accounts]>\"");
-    let account = name
-        .as_ref()
-        .and_then(|name| accounts.get(&table, "account", name, service));
-    let location = account.and_then(|account| match account {
-        Account::HighLevel(account) => Some(account.location.clone()),
-        Account::Agency(_) | Account::Twitch(_) => None,
-    });
-    Target {
-        destination,
-        account: name.map(|name| name.value),
-        location,
+/// Reads the name of the file's job, which has no dot: that is how its parts are named.
+fn name(root: &Table<'_>) -> Option<Spot<JobName>> {
+    let name = root.required_id::<JobName>("name", "name = \"twitch-followers\"")?;
+    if name.value.is_part() {
+        let message = format!(
+            "`{}` is not a job name: expected 1 to 64 of a-z, 0-9 and '-', not starting with '-'",
+            name.value
+        );
+        let hint = "a dot stands in the names of the parts of a job that lists several channels";
+        root.report_at(name.at, "name", message, Some(hint.to_owned()));
+        return None;
     }
+    Some(name)
 }
 
 /// Says where a key of the job itself belongs, for one that was found in a table.

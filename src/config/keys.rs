@@ -81,8 +81,10 @@ pub(super) const JOB: &[&str] = &[
     "create_fields",
     "strict",
     "contacts_reader",
+    "backfill",
     "from",
     "to",
+    "scope",
     "match",
     "fields",
     "on",
@@ -90,10 +92,13 @@ pub(super) const JOB: &[&str] = &[
 ];
 
 /// The keys of `[from]`.
-pub(super) const FROM: &[&str] = &["source", "account"];
+pub(super) const FROM: &[&str] = &["source", "account", "accounts", "channels", "period"];
 
 /// The keys of `[to]`.
-pub(super) const TO: &[&str] = &["destination", "account"];
+pub(super) const TO: &[&str] = &["destination", "account", "business"];
+
+/// The keys of `[scope]`.
+pub(super) const SCOPE: &[&str] = &["tag", "business"];
 
 /// The keys of `[match]`.
 pub(super) const MATCH: &[&str] = &["by", "missing", "recreate_deleted"];
@@ -102,16 +107,33 @@ pub(super) const MATCH: &[&str] = &["by", "missing", "recreate_deleted"];
 pub(super) const FIELD: &[&str] = &["value", "own"];
 
 /// The tables of `[on]`.
-pub(super) const ON: &[&str] = &["join", "leave", "return", "gone"];
+pub(super) const ON: &[&str] = &["join", "leave", "return", "gone", "change", "milestone"];
 
 /// The keys of `[on.join]`, `[on.leave]` and `[on.gone]`.
-pub(super) const MOMENT: &[&str] = &["add_tags", "remove_tags"];
+pub(super) const MOMENT: &[&str] = &["add_tags", "remove_tags", "note", "task", "complete_task"];
 
-/// The keys of `[on.return]`, which only adds.
-pub(super) const RETURN: &[&str] = &["add_tags"];
+/// The keys of `[on.return]`, which only adds tags.
+pub(super) const RETURN: &[&str] = &["add_tags", "note", "task", "complete_task"];
+
+/// The keys of `[[on.change]]`.
+pub(super) const CHANGE: &[&str] = &["of", "note", "task", "complete_task"];
+
+/// The keys of `[[on.milestone]]`.
+pub(super) const MILESTONE: &[&str] = &["of", "at", "note", "task", "complete_task"];
+
+/// The keys of a note that is a table.
+pub(super) const NOTE: &[&str] = &["body", "to", "when"];
+
+/// The keys of a task.
+pub(super) const TASK: &[&str] = &["title", "body", "due", "assigned", "to", "when"];
+
+/// The keys of `complete_task` when it is a table.
+pub(super) const COMPLETE: &[&str] = &["to", "when"];
 
 /// The keys of `[limits]`.
-pub(super) const LIMITS: &[&str] = &["create", "update", "tag", "leave", "return", "drift"];
+pub(super) const LIMITS: &[&str] = &[
+    "create", "update", "tag", "leave", "return", "note", "task", "drift",
+];
 
 /// The keys of one limit that is a table.
 pub(super) const LIMIT: &[&str] = &["run", "day", "percent", "atleast"];
@@ -122,6 +144,6 @@ pub(super) const SHARE: &[&str] = &["percent", "atleast"];
 /// All tables of keys, for the test that the documentation is whole.
 #[cfg(test)]
 pub(super) const ALL: &[&[&str]] = &[
-    MAIN, NOTIFY, METRICS, UPKEEP, HIGHLEVEL, AGENCY, TWITCH, JOB, FROM, TO, MATCH, FIELD, ON,
-    MOMENT, RETURN, LIMITS, LIMIT, SHARE,
+    MAIN, NOTIFY, METRICS, UPKEEP, HIGHLEVEL, AGENCY, TWITCH, JOB, FROM, TO, SCOPE, MATCH, FIELD,
+    ON, MOMENT, RETURN, CHANGE, MILESTONE, NOTE, TASK, COMPLETE, LIMITS, LIMIT, SHARE,
 ];

@@ -25,6 +25,8 @@ pub(super) fn read(root: &Table<'_>) -> Limits {
         tag,
         leave,
         returns,
+        note,
+        task,
     } = &mut limits;
     for (key, limit) in [
         ("create", create),
@@ -32,6 +34,8 @@ pub(super) fn read(root: &Table<'_>) -> Limits {
         ("tag", tag),
         ("leave", leave),
         ("return", returns),
+        ("note", note),
+        ("task", task),
     ] {
         if let Some(value) = table.value(key) {
             *limit = at_most(&table, key, &value, *limit);

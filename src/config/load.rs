@@ -113,11 +113,22 @@ pub fn load_partly(path: &Path) -> Result<(Config, Problems), Problems> {
         .collect();
     across::check(&sketches);
 
-    let pings: BTreeMap<JobName, SecretSource> = sketches
-        .iter()
-        .filter_map(|(_, sketch)| Some((sketch.name.clone()?.value, sketch.ping.clone()?)))
+    let mut pings: BTreeMap<JobName, SecretSource> = BTreeMap::new();
+    for (_, sketch) in &sketches {
+        let (Some(name), Some(ping)) = (&sketch.name, &sketch.ping) else {
+            continue;
+        };
+        // A file with a problem elsewhere has no jobs, and its ping is looked at all the same.
+        let parts: Vec<JobName> = match sketch.jobs.as_slice() {
+            [] => vec![name.value.clone()],
+            jobs => jobs.iter().map(|job| job.name.clone()).collect(),
+        };
+        pings.extend(parts.into_iter().map(|part| (part, ping.clone())));
+    }
+    let jobs: Vec<Vec<Job>> = sketches
+        .into_iter()
+        .map(|(_, sketch)| sketch.jobs)
         .collect();
-    let jobs: Vec<Option<Job>> = sketches.into_iter().map(|(_, sketch)| sketch.job).collect();
     let is_parsed = main_root.is_some();
     drop(main_root);
     drop(main_table);
@@ -132,7 +143,7 @@ pub fn load_partly(path: &Path) -> Result<(Config, Problems), Problems> {
         return Err(Problems(problems));
     }
     if problems.is_empty() {
-        let are_whole = jobs.iter().all(Option::is_some);
+        let are_whole = jobs.iter().all(|jobs| !jobs.is_empty());
         assert!(are_whole, "a job file without a problem is a job");
     }
     let jobs: BTreeMap<JobName, Job> = jobs

@@ -1,10 +1,9 @@
 //! Reading `[match]`, and what creating contacts needs so that nobody is created twice.
 
-use super::fields::{self, MappedField};
+use super::fields::MappedField;
 use super::reader::{Spot, Table, one_of};
 use super::{job, keys};
 use crate::model::{By, FieldKey, Missing, SourceKind};
-use crate::plan::template::Templates;
 use crate::plan::wanted::can_mark;
 
 /// What can happen to a record without a contact.
@@ -22,12 +21,7 @@ pub(super) struct Rules {
 }
 
 /// Reads `[match]`.
-pub(super) fn read(
-    root: &Table<'_>,
-    source: Option<SourceKind>,
-    templates: Option<&Templates>,
-    mapped: &[MappedField],
-) -> Rules {
+pub(super) fn read(root: &Table<'_>, source: Option<SourceKind>, mapped: &[MappedField]) -> Rules {
     let Some(table) = root.table("match") else {
         return Rules {
             by: vec![By::Link],
@@ -41,13 +35,13 @@ pub(super) fn read(
     let by_is_whole = table.file().count() == before;
     let missing = table.word("missing", MISSING);
     let recreate_deleted = table.flag("recreate_deleted", false);
-    if let (Some(create), Some(source), Some(templates)) = (&missing, source, templates)
+    if let (Some(create), Some(source)) = (&missing, source)
         && create.value == Missing::Create
     {
         if by_is_whole {
             check_marker(&table, create, source, &by, mapped);
         }
-        check_naming(&table, create, source, templates, mapped);
+        check_naming(&table, create, source, mapped);
     }
     Rules {
         by,
@@ -143,9 +137,9 @@ fn check_marker(
     let attribute = source.key_attribute();
     let is_key = |field: &&MappedField| {
         field
-            .compiled
+            .tried
             .as_ref()
-            .is_some_and(|template| template.is_attribute(attribute))
+            .is_some_and(|tried| tried.template.is_attribute(attribute))
             && field.rule.key.standard().is_none()
     };
     let is_matched = |field: &MappedField| by.contains(&By::Field(field.rule.key.clone()));
@@ -160,7 +154,7 @@ fn check_marker(
     // A field whose template was reported may be the marker that is meant.
     if mapped
         .iter()
-        .any(|field| field.compiled.is_none() && is_matched(field))
+        .any(|field| field.tried.is_none() && is_matched(field))
     {
         return;
     }
@@ -197,7 +191,6 @@ fn check_naming(
     table: &Table<'_>,
     create: &Spot<Missing>,
     source: SourceKind,
-    templates: &Templates,
     mapped: &[MappedField],
 ) {
     let names = || {
@@ -205,17 +198,21 @@ fn check_naming(
             .iter()
             .filter(|field| NAMING_KEYS.contains(&field.rule.key.as_str()))
     };
-    let is_reported = names().any(|field| field.compiled.is_none());
-    if is_reported || names().any(|field| fields::is_never_empty(field, source, templates)) {
+    let is_reported = names().any(|field| field.tried.is_none());
+    if is_reported || names().any(MappedField::is_never_empty) {
         return;
     }
     let attribute = source.key_attribute();
+    let whose = match source.is_of_channels() {
+        true => "channel",
+        false => "user",
+    };
     table.report_at(
         create.at,
         "missing",
         "\"create\" needs a firstName, lastName, email or phone that is never empty".to_owned(),
         Some(format!(
-            "in [fields]: firstName = {{ value = \"{{{{ user_name or user_login or 'twitch ' ~ {attribute} }}}}\", own = \"fill\" }}"
+            "in [fields]: firstName = {{ value = \"{{{{ {whose}_name or {whose}_login or 'twitch ' ~ {attribute} }}}}\", own = \"fill\" }}"
         )),
     );
 }

@@ -8,6 +8,7 @@ mod accounts;
 mod across;
 mod address;
 mod duration;
+mod events;
 mod fields;
 mod highlevel;
 mod job;
@@ -15,15 +16,20 @@ mod keys;
 mod limits;
 mod load;
 mod matching;
+mod on;
+mod origin;
 mod problem;
 mod quiet;
 mod reader;
 pub mod scopes;
 mod service;
 mod source;
+mod suits;
 mod tags;
+mod target;
 #[cfg(test)]
 mod tests;
+mod trial;
 mod twitch;
 pub mod values;
 
@@ -66,4 +72,17 @@ pub struct Config {
     pub accounts: BTreeMap<AccountName, Account>,
     /// The jobs by name.
     pub jobs: BTreeMap<JobName, Job>,
+}
+
+impl Config {
+    /// Returns the jobs that a name stands for: a job of that name, or all parts of the file that bears it; none for no such name.
+    pub fn named(&self, name: &JobName) -> Vec<&Job> {
+        match self.jobs.get(name) {
+            Some(job) => vec![job],
+            None => {
+                let is_part = |job: &&Job| job.part_of.as_ref() == Some(name);
+                self.jobs.values().filter(is_part).collect()
+            }
+        }
+    }
 }

@@ -186,6 +186,14 @@ impl<'t> Table<'t> {
         }
     }
 
+    /// Returns an id, `None` when it is absent or none.
+    pub(super) fn id<T: TryFrom<String, Error = NotAnId>>(&self, key: &str) -> Option<Spot<T>> {
+        match self.has(key) {
+            true => self.required_id(key, ""),
+            false => None,
+        }
+    }
+
     /// Returns a flag, or its default when it is absent or of another type.
     pub(super) fn flag(&self, key: &str, default: bool) -> bool {
         match self.value(key) {
@@ -256,6 +264,54 @@ impl<'t> Table<'t> {
             }
         }
         texts
+    }
+
+    /// Returns what stands under a key that may hold one thing or a list of them; none when it is absent.
+    pub(super) fn one_or_more(&self, key: &str) -> Vec<Spot<&'t DeValue<'t>>> {
+        match self.value(key) {
+            None => Vec::new(),
+            Some(Spot {
+                value: DeValue::Array(items),
+                ..
+            }) => items.iter().map(spot).collect(),
+            Some(one) => vec![one],
+        }
+    }
+
+    /// Returns the tables of `[[KEY]]`; what is not one is reported and left out.
+    pub(super) fn tables(&self, key: &str) -> Vec<Table<'t>> {
+        let Some(value) = self.value(key) else {
+            return Vec::new();
+        };
+        let shown = self.key(key);
+        let expected = format!("tables in double brackets, [[{shown}]]");
+        let DeValue::Array(items) = value.value else {
+            let _: Option<()> = self.wrong_type(key, value.at, &expected, value.value);
+            return Vec::new();
+        };
+        let mut tables = Vec::new();
+        for item in items.iter().map(spot) {
+            match self.inner(key, &item) {
+                Some(table) => tables.push(table),
+                None => {
+                    let _: Option<()> = self.wrong_type(key, item.at, &expected, item.value);
+                }
+            }
+        }
+        tables
+    }
+
+    /// Returns a value that stands under `key`, alone or in a list, as a table; `None` when it is none.
+    pub(super) fn inner(&self, key: &str, value: &Spot<&'t DeValue<'t>>) -> Option<Table<'t>> {
+        match value.value {
+            DeValue::Table(table) => Some(Table {
+                file: self.file,
+                table,
+                path: self.key(key),
+                at: Some(value.at),
+            }),
+            _ => None,
+        }
     }
 
     /// Returns a table, `None` when it is absent or of another type.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::Config;
 use super::account::{Account, HubLogin};
-use crate::model::{AccountName, SourceKind};
+use crate::model::AccountName;
 
 /// What every location needs. `locations.readonly` is for `check --online`. Source: HighLevel's scopes.
 const LOCATION: &[&str] = &[
@@ -67,9 +67,7 @@ fn of_channel(config: &Config, account: &AccountName) -> BTreeSet<&'static str> 
         .jobs
         .values()
         .filter(|job| job.from == *account)
-        .map(|job| match job.source {
-            SourceKind::TwitchFollowers => FOLLOWERS,
-        })
+        .filter_map(|job| job.source.scopes().first().copied())
         .collect();
     if scopes.is_empty() {
         // People log in before they write their first job, and that one reads followers.

@@ -5,7 +5,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::ids::{ContactId, FieldKey, Tag};
+use super::ids::{BusinessId, ContactId, FieldKey, Tag};
+use super::job::EventTarget;
 
 /// One step of a plan.
 ///
@@ -55,6 +56,59 @@ pub enum Change {
         /// Tags it has, each added by us.
         tags: BTreeSet<Tag>,
     },
+    /// Attach a contact that belongs to no business to one.
+    Attach {
+        /// The business.
+        business: BusinessId,
+    },
+    /// Make a task on a contact, once.
+    Task {
+        /// What it is for.
+        event: EventKey,
+        /// Whose contact.
+        to: EventTarget,
+        /// Its title.
+        title: String,
+        /// Its text.
+        body: Option<String>,
+        /// When it is due, as the template came out: a duration from when it is sent, a date or a moment.
+        due: String,
+        /// The HighLevel user it is assigned to.
+        assigned: Option<String>,
+    },
+    /// Mark the tasks as done that the job made for the record.
+    CompleteTask {
+        /// What it is for.
+        event: EventKey,
+        /// Whose contact.
+        to: EventTarget,
+    },
+    /// Write a note on a contact, once.
+    Note {
+        /// What it is for.
+        event: EventKey,
+        /// Whose contact.
+        to: EventTarget,
+        /// Its text.
+        body: String,
+    },
+}
+
+/// What a note or task is for: with job and record it is the key by which it comes once.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct EventKey {
+    /// The moment: `join`, `leave`, `return`, `gone`, `change NAME` or `milestone NAME`.
+    pub moment: String,
+    /// Which of them: what tells one from the next, such as the moment of the follow or the id of the stream.
+    pub occurrence: String,
+    /// The place of its rule among those of the moment, from 1.
+    pub place: u32,
+}
+
+impl fmt::Display for EventKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} ({})", self.moment, self.occurrence, self.place)
+    }
 }
 
 /// One field before and after.
@@ -95,11 +149,19 @@ pub enum StepKind {
     RemoveTags,
     /// [`Change::AddTags`].
     AddTags,
+    /// [`Change::Attach`].
+    Attach,
+    /// [`Change::Task`].
+    Task,
+    /// [`Change::CompleteTask`].
+    CompleteTask,
+    /// [`Change::Note`].
+    Note,
 }
 
 impl StepKind {
     /// All kinds in the order in which they are carried out.
-    pub const ALL: [StepKind; 7] = [
+    pub const ALL: [StepKind; 11] = [
         StepKind::Link,
         StepKind::Relink,
         StepKind::Tombstone,
@@ -107,6 +169,10 @@ impl StepKind {
         StepKind::Update,
         StepKind::RemoveTags,
         StepKind::AddTags,
+        StepKind::Attach,
+        StepKind::Task,
+        StepKind::CompleteTask,
+        StepKind::Note,
     ];
 
     /// Returns the word for the kind in the database, in reports and in logs.
@@ -119,6 +185,10 @@ impl StepKind {
             StepKind::Update => "update",
             StepKind::RemoveTags => "remove-tags",
             StepKind::AddTags => "add-tags",
+            StepKind::Attach => "attach",
+            StepKind::Task => "task",
+            StepKind::CompleteTask => "complete-task",
+            StepKind::Note => "note",
         }
     }
 
@@ -131,20 +201,44 @@ impl StepKind {
     pub fn calls(self) -> bool {
         match self {
             StepKind::Link | StepKind::Relink | StepKind::Tombstone => false,
-            StepKind::Create | StepKind::Update | StepKind::RemoveTags | StepKind::AddTags => true,
+            StepKind::Create
+            | StepKind::Update
+            | StepKind::RemoveTags
+            | StepKind::AddTags
+            | StepKind::Attach
+            | StepKind::Task
+            | StepKind::CompleteTask
+            | StepKind::Note => true,
         }
     }
 
     /// Returns what a restart may do when the answer to such a step was lost.
     pub fn if_unsure(self) -> IfUnsure {
         match self {
-            StepKind::Create => IfUnsure::LookFirst,
+            StepKind::Create | StepKind::Task | StepKind::Note => IfUnsure::LookFirst,
             StepKind::Link
             | StepKind::Relink
             | StepKind::Tombstone
             | StepKind::Update
             | StepKind::RemoveTags
-            | StepKind::AddTags => IfUnsure::SendAgain,
+            | StepKind::AddTags
+            | StepKind::Attach
+            | StepKind::CompleteTask => IfUnsure::SendAgain,
+        }
+    }
+
+    /// Returns whether such a step is an event: it comes once by its key, and does not hold up what else its record wants.
+    pub fn is_event(self) -> bool {
+        match self {
+            StepKind::Task | StepKind::CompleteTask | StepKind::Note => true,
+            StepKind::Link
+            | StepKind::Relink
+            | StepKind::Tombstone
+            | StepKind::Create
+            | StepKind::Update
+            | StepKind::RemoveTags
+            | StepKind::AddTags
+            | StepKind::Attach => false,
         }
     }
 }
@@ -166,6 +260,27 @@ impl Change {
             Change::Update { .. } => StepKind::Update,
             Change::AddTags { .. } => StepKind::AddTags,
             Change::RemoveTags { .. } => StepKind::RemoveTags,
+            Change::Attach { .. } => StepKind::Attach,
+            Change::Task { .. } => StepKind::Task,
+            Change::CompleteTask { .. } => StepKind::CompleteTask,
+            Change::Note { .. } => StepKind::Note,
+        }
+    }
+
+    /// Returns the key and the target of a note or task; `None` for every other change.
+    pub fn event(&self) -> Option<(&EventKey, EventTarget)> {
+        match self {
+            Change::Task { event, to, .. }
+            | Change::CompleteTask { event, to }
+            | Change::Note { event, to, .. } => Some((event, *to)),
+            Change::Link { .. }
+            | Change::Relink { .. }
+            | Change::Tombstone { .. }
+            | Change::Create { .. }
+            | Change::Update { .. }
+            | Change::AddTags { .. }
+            | Change::RemoveTags { .. }
+            | Change::Attach { .. } => None,
         }
     }
 

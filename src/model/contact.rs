@@ -127,7 +127,23 @@ pub const STANDARD_KEYS: &[StandardKey] = &[
     },
 ];
 
+/// The key under which a contact shows the id of its business.
+///
+/// It is read like a standard field and written by a call of its own (`POST /contacts/bulk/business`), so no job can map it. Source: the
+/// rows of list, search and get in HighLevel's OpenAPI file of contacts and in recorded traffic.
+pub const BUSINESS_KEY: &str = "businessId";
+
 impl FieldKey {
+    /// Returns the key of a contact's business, see [`BUSINESS_KEY`].
+    pub fn business() -> FieldKey {
+        FieldKey::try_from(BUSINESS_KEY).expect("the name of the key is a key")
+    }
+
+    /// Returns whether answers show the key beside the custom fields, under its own name.
+    pub fn is_shown_by_name(&self) -> bool {
+        self.standard().is_some() || self.as_str() == BUSINESS_KEY
+    }
+
     /// Returns the standard field of this key, or `None` for a custom field.
     pub fn standard(&self) -> Option<StandardKey> {
         STANDARD_KEYS

@@ -93,6 +93,12 @@ fn is_plain_name(raw: &str) -> bool {
         && bytes.all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
 }
 
+/// The account or the Twitch login by which the parts of a job are told apart.
+fn is_part(raw: &str) -> bool {
+    let is_of_it = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-_".contains(&b);
+    (1..=64).contains(&raw.len()) && raw.bytes().all(is_of_it)
+}
+
 fn is_opaque(raw: &str) -> bool {
     !raw.is_empty()
         && raw.len() <= 75
@@ -103,7 +109,12 @@ fn is_opaque(raw: &str) -> bool {
 
 id!(
     /// The `name` of a job; a job is its name, not the name of its file.
-    JobName, "job name", "1 to 64 of a-z, 0-9 and '-', not starting with '-'", is_plain_name
+    ///
+    /// A file that lists several channels is one job for each of them: `NAME.CHANNEL`, with a dot that no file's own name has.
+    JobName, "job name", "1 to 64 of a-z, 0-9 and '-', not starting with '-'", |raw| match raw.split_once('.') {
+        None => is_plain_name(raw),
+        Some((file, part)) => is_plain_name(file) && is_part(part),
+    }
 );
 id!(
     /// The name of an account in `ghl-sync.toml`.
@@ -122,8 +133,27 @@ id!(
     NoteId, "note id", "1 to 75 letters, digits, '-', '_', '.' or ':'", is_opaque
 );
 id!(
+    /// The id of a business of a HighLevel location, to which contacts can belong.
+    ///
+    /// At most 50 characters, which is what attaching contacts to it takes.
+    BusinessId, "business id", "1 to 50 letters, digits, '-', '_', '.' or ':'",
+    |raw| raw.len() <= 50 && is_opaque(raw)
+);
+id!(
     /// The id of a task on a HighLevel contact.
     TaskId, "task id", "1 to 75 letters, digits, '-', '_', '.' or ':'", is_opaque
+);
+id!(
+    /// The id of a HighLevel user: somebody who works in the CRM, to whom tasks are assigned and who may follow contacts.
+    UserId, "user id", "1 to 75 letters, digits, '-', '_', '.' or ':'", is_opaque
+);
+id!(
+    /// The id of a HighLevel workflow.
+    WorkflowId, "workflow id", "1 to 75 letters, digits, '-', '_', '.' or ':'", is_opaque
+);
+id!(
+    /// The id of a HighLevel campaign.
+    CampaignId, "campaign id", "1 to 75 letters, digits, '-', '_', '.' or ':'", is_opaque
 );
 id!(
     /// The stable key of a record within its namespace, for example a Twitch user id.
@@ -147,6 +177,20 @@ id!(
     }
 );
 
+impl JobName {
+    /// Returns the name of the part of this job that is about `part`, the name of an account or a Twitch login in lower case.
+    ///
+    /// Errors: this is a part itself, or `part` is neither.
+    pub fn part(&self, part: &str) -> Result<JobName, NotAnId> {
+        JobName::try_from(format!("{}.{part}", self.0))
+    }
+
+    /// Returns whether it is the name of one part of a job, which no file can bear.
+    pub fn is_part(&self) -> bool {
+        self.0.contains('.')
+    }
+}
+
 impl Tag {
     /// Makes a tag of what a person or a template wrote: trimmed and in lower case.
     ///
@@ -162,6 +206,9 @@ pub enum Namespace {
     /// A Twitch account, by its user id: followers, subscribers, VIPs, moderators, bits.
     #[serde(rename = "twitch.user")]
     TwitchUser,
+    /// A Twitch channel, by the user id of its broadcaster: streams.
+    #[serde(rename = "twitch.channel")]
+    TwitchChannel,
 }
 
 impl Namespace {
@@ -169,6 +216,7 @@ impl Namespace {
     pub fn as_str(self) -> &'static str {
         match self {
             Namespace::TwitchUser => "twitch.user",
+            Namespace::TwitchChannel => "twitch.channel",
         }
     }
 }
@@ -237,5 +285,18 @@ mod tests {
         for wrong in ["", "-x", "Has Space", "ü", "a/b"] {
             assert!(JobName::try_from(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_part_of_a_job_has_the_name_of_the_job_before_a_dot() {
+        let job = JobName::try_from("twitch-followers").unwrap();
+        let part = job.part("some_one").unwrap();
+        assert_eq!(part.as_str(), "twitch-followers.some_one");
+        assert!(part.is_part() && !job.is_part());
+        assert_eq!(JobName::try_from(part.as_str()), Ok(part.clone()));
+        for wrong in ["", "a.b", "A", "ü"] {
+            assert!(job.part(wrong).is_err(), "{wrong}");
+        }
+        assert!(part.part("again").is_err());
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use chrono::NaiveTime;
 use serde::{Deserialize, Serialize};
 
-use super::ids::{AccountName, FieldKey, JobName, LocationId, Namespace};
+use super::ids::{AccountName, BusinessId, FieldKey, JobName, LocationId, Namespace, Tag};
 
 /// What a job file says, after every check that needs no vendor.
 ///
@@ -15,6 +15,8 @@ use super::ids::{AccountName, FieldKey, JobName, LocationId, Namespace};
 pub struct Job {
     /// The job's identity: state in the database belongs to this name.
     pub name: JobName,
+    /// The job file's own name when it lists several channels and this is the part of one of them; `None` for a file that is one job.
+    pub part_of: Option<JobName>,
     /// Five-field cron line in `timezone`; `None` leaves it to the moments of `full`, to a timer, or to a person.
     pub schedule: Option<String>,
     /// The zone of `schedule`, `full` and the `date` filter.
@@ -35,6 +37,12 @@ pub struct Job {
     pub from: AccountName,
     /// The channel that the source lists, as the `from` account says.
     pub channel: Channel,
+    /// The channels whose streams are watched beside or instead of `channel`; empty watches `channel` alone, and for all other sources.
+    pub channels: Vec<Channel>,
+    /// What templates call the channel: its login as configured, else the name of the account.
+    pub label: String,
+    /// The period of a bits leaderboard; `None` for all other sources.
+    pub period: Option<BitsPeriod>,
     /// Where they go.
     pub destination: Destination,
     /// The account of the destination.
@@ -49,8 +57,14 @@ pub struct Job {
     pub recreate_deleted: bool,
     /// The mapping, in the order of the file.
     pub fields: Vec<FieldRule>,
-    /// Tags by moment of life.
+    /// The contacts that the job may touch; `None` is all of the location.
+    pub scope: Option<Scope>,
+    /// The business that contacts of records are attached to while they belong to none.
+    pub business: Option<BusinessId>,
+    /// What happens by moment of life.
     pub on: Lifecycle,
+    /// Whether what the first listing finds fires the notes and tasks of `on.join` too.
+    pub backfill: bool,
     /// Where guards stop the job.
     pub limits: Limits,
     /// How far a full walk of the source may be off the gap of the walk before and still count as complete; default the larger of 0.5 % and 5.
@@ -91,34 +105,222 @@ pub enum SourceKind {
     /// The followers of a Twitch channel.
     #[serde(rename = "twitch.followers")]
     TwitchFollowers,
+    /// The subscribers of a Twitch channel, without the broadcaster.
+    #[serde(rename = "twitch.subscribers")]
+    TwitchSubscribers,
+    /// The VIPs of a Twitch channel.
+    #[serde(rename = "twitch.vips")]
+    TwitchVips,
+    /// The moderators of a Twitch channel, without the broadcaster.
+    #[serde(rename = "twitch.moderators")]
+    TwitchModerators,
+    /// The first hundred of a Twitch channel's bits leaderboard.
+    #[serde(rename = "twitch.bits")]
+    TwitchBits,
+    /// Twitch channels that are in while they are live.
+    #[serde(rename = "twitch.streams")]
+    TwitchStreams,
+}
+
+/// What proves that a record which is no longer listed has left its source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LeaveProof {
+    /// Absent from a complete listing, and then from a look-up of its own or from a second listing ten minutes later.
+    LookUp,
+    /// Absent from two complete listings, and then from a look-up of a hundred at a time.
+    TwiceAndBatch,
+    /// Nothing: the listing is a ranking, and not to be in it says nothing.
+    Nothing,
+    /// Absent from two polls two minutes apart.
+    TwoPolls,
 }
 
 impl SourceKind {
+    /// All sources, as documentation lists them.
+    pub const ALL: [SourceKind; 6] = [
+        SourceKind::TwitchFollowers,
+        SourceKind::TwitchSubscribers,
+        SourceKind::TwitchVips,
+        SourceKind::TwitchModerators,
+        SourceKind::TwitchBits,
+        SourceKind::TwitchStreams,
+    ];
+
     /// Returns the word in job files.
     pub fn word(self) -> &'static str {
         match self {
             SourceKind::TwitchFollowers => "twitch.followers",
+            SourceKind::TwitchSubscribers => "twitch.subscribers",
+            SourceKind::TwitchVips => "twitch.vips",
+            SourceKind::TwitchModerators => "twitch.moderators",
+            SourceKind::TwitchBits => "twitch.bits",
+            SourceKind::TwitchStreams => "twitch.streams",
+        }
+    }
+
+    /// Returns what its records are, for people: the plural.
+    pub fn plural(self) -> &'static str {
+        match self {
+            SourceKind::TwitchFollowers => "followers",
+            SourceKind::TwitchSubscribers => "subscribers",
+            SourceKind::TwitchVips => "VIPs",
+            SourceKind::TwitchModerators => "moderators",
+            SourceKind::TwitchBits => "cheerers",
+            SourceKind::TwitchStreams => "live channels",
         }
     }
 
     /// Returns the namespace its record keys live in.
     pub fn namespace(self) -> Namespace {
         match self {
-            SourceKind::TwitchFollowers => Namespace::TwitchUser,
+            SourceKind::TwitchFollowers
+            | SourceKind::TwitchSubscribers
+            | SourceKind::TwitchVips
+            | SourceKind::TwitchModerators
+            | SourceKind::TwitchBits => Namespace::TwitchUser,
+            SourceKind::TwitchStreams => Namespace::TwitchChannel,
         }
     }
 
-    /// Returns the attributes that its records carry, the key first.
+    /// Returns the attributes that its records carry, the key first; `channel` is the job's own label.
     pub fn attributes(self) -> &'static [&'static str] {
         match self {
-            SourceKind::TwitchFollowers => &["user_id", "user_login", "user_name", "followed_at"],
+            SourceKind::TwitchFollowers => &[
+                "user_id",
+                "user_login",
+                "user_name",
+                "followed_at",
+                "stream_id",
+                "stream_title",
+                "stream_game",
+                "stream_started_at",
+                "channel",
+            ],
+            SourceKind::TwitchSubscribers => &[
+                "user_id",
+                "user_login",
+                "user_name",
+                "tier",
+                "plan",
+                "is_gift",
+                "gifter_id",
+                "gifter_login",
+                "gifter_name",
+                "since",
+                "months",
+                "channel",
+            ],
+            SourceKind::TwitchVips | SourceKind::TwitchModerators => {
+                &["user_id", "user_login", "user_name", "since", "channel"]
+            }
+            SourceKind::TwitchBits => &[
+                "user_id",
+                "user_login",
+                "user_name",
+                "rank",
+                "score",
+                "period_started_at",
+                "channel",
+            ],
+            SourceKind::TwitchStreams => &[
+                "channel_id",
+                "channel_login",
+                "channel_name",
+                "stream_id",
+                "title",
+                "game",
+                "language",
+                "started_at",
+                "ended_at",
+                "minutes",
+                "viewers_peak",
+                "viewers_average",
+                "new_followers",
+                "followers",
+                "channel",
+            ],
         }
     }
 
     /// Returns the attribute that is the record's key.
     pub fn key_attribute(self) -> &'static str {
         match self {
-            SourceKind::TwitchFollowers => "user_id",
+            SourceKind::TwitchFollowers
+            | SourceKind::TwitchSubscribers
+            | SourceKind::TwitchVips
+            | SourceKind::TwitchModerators
+            | SourceKind::TwitchBits => "user_id",
+            SourceKind::TwitchStreams => "channel_id",
+        }
+    }
+
+    /// Returns the attributes that hold whole numbers, which milestones can watch.
+    pub fn numbers(self) -> &'static [&'static str] {
+        match self {
+            SourceKind::TwitchFollowers | SourceKind::TwitchVips | SourceKind::TwitchModerators => {
+                &[]
+            }
+            SourceKind::TwitchSubscribers => &["months"],
+            SourceKind::TwitchBits => &["score"],
+            SourceKind::TwitchStreams => &["followers", "viewers_peak", "minutes"],
+        }
+    }
+
+    /// Returns the attribute that tells one join from the next, for notes and tasks that are to come once for each.
+    ///
+    /// `None`: joins are told apart by the number of the record's transition.
+    pub fn occurrence_attribute(self) -> Option<&'static str> {
+        match self {
+            SourceKind::TwitchFollowers => Some("followed_at"),
+            SourceKind::TwitchStreams => Some("stream_id"),
+            SourceKind::TwitchSubscribers
+            | SourceKind::TwitchVips
+            | SourceKind::TwitchModerators
+            | SourceKind::TwitchBits => None,
+        }
+    }
+
+    /// Returns whether a record is about a channel, which joins anew with every stream and whose fields are kept while it is out too.
+    pub fn is_of_channels(self) -> bool {
+        self.namespace() == Namespace::TwitchChannel
+    }
+
+    /// Returns what proves a leave.
+    pub fn leave_proof(self) -> LeaveProof {
+        match self {
+            SourceKind::TwitchFollowers => LeaveProof::LookUp,
+            SourceKind::TwitchSubscribers
+            | SourceKind::TwitchVips
+            | SourceKind::TwitchModerators => LeaveProof::TwiceAndBatch,
+            SourceKind::TwitchBits => LeaveProof::Nothing,
+            SourceKind::TwitchStreams => LeaveProof::TwoPolls,
+        }
+    }
+
+    /// Returns the scopes of Twitch of which the login needs one; none for what is public.
+    ///
+    /// Source: Twitch's API reference, the authorization of each endpoint.
+    pub fn scopes(self) -> &'static [&'static str] {
+        match self {
+            SourceKind::TwitchFollowers => &["moderator:read:followers"],
+            SourceKind::TwitchSubscribers => &["channel:read:subscriptions"],
+            SourceKind::TwitchVips => &["channel:read:vips", "channel:manage:vips"],
+            SourceKind::TwitchModerators => &["moderation:read", "channel:manage:moderators"],
+            SourceKind::TwitchBits => &["bits:read"],
+            SourceKind::TwitchStreams => &[],
+        }
+    }
+
+    /// Returns whether only the broadcaster's own login may list it.
+    ///
+    /// Source: Twitch's API reference; followers can be listed by a moderator, and streams are public.
+    pub fn is_broadcasters_own(self) -> bool {
+        match self {
+            SourceKind::TwitchSubscribers
+            | SourceKind::TwitchVips
+            | SourceKind::TwitchModerators
+            | SourceKind::TwitchBits => true,
+            SourceKind::TwitchFollowers | SourceKind::TwitchStreams => false,
         }
     }
 }
@@ -159,6 +361,16 @@ impl BitsPeriod {
             BitsPeriod::Year => "year",
         }
     }
+}
+
+/// The contacts that a job may touch.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Scope {
+    /// Those with this tag.
+    Tag(Tag),
+    /// Those that belong to this business.
+    Business(BusinessId),
 }
 
 /// The Twitch channel that an account stands for.
@@ -245,17 +457,21 @@ pub enum Own {
     Force,
 }
 
-/// Tags by moment of life; templates, rendered per record.
+/// What happens by moment of life; templates, rendered per record.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Lifecycle {
-    /// Wanted while the record is in.
+    /// Tags wanted while the record is in; notes and tasks when it joins.
     pub join: Actions,
-    /// Wanted while the record is out.
+    /// Tags wanted while the record is out; notes and tasks when it leaves.
     pub leave: Actions,
-    /// Added once more when it comes back.
+    /// Tags added once more when it comes back; notes and tasks when it does.
     pub returns: Actions,
-    /// Wanted when the source's account is suspended or deleted.
+    /// Tags wanted when the source's account is suspended or deleted; notes and tasks when it is.
     pub gone: Actions,
+    /// Notes and tasks when an attribute becomes another while the record is in.
+    pub changes: Vec<ChangeRule>,
+    /// Notes and tasks when a number reaches a threshold while the record is in.
+    pub milestones: Vec<Milestone>,
 }
 
 /// What one moment does.
@@ -265,6 +481,83 @@ pub struct Actions {
     pub add_tags: Vec<String>,
     /// Templates of tags to remove.
     pub remove_tags: Vec<String>,
+    /// Notes and tasks.
+    pub events: Vec<EventRule>,
+}
+
+/// What happens when one attribute of a record changes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ChangeRule {
+    /// The attribute.
+    pub of: String,
+    /// Notes and tasks; their templates know `before`, the value until then.
+    pub events: Vec<EventRule>,
+}
+
+/// What happens when a number of a record reaches one of several thresholds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Milestone {
+    /// The attribute, one of [`SourceKind::numbers`].
+    pub of: String,
+    /// The thresholds, rising, none twice.
+    pub at: Vec<u64>,
+    /// Notes and tasks; their templates know `milestone`, the highest threshold that was newly reached, and `before`.
+    pub events: Vec<EventRule>,
+}
+
+/// One note or task of a moment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct EventRule {
+    /// A template; when it comes out empty, `false`, `no` or `0`, nothing happens. `None` is always.
+    pub when: Option<String>,
+    /// Whose contact it is for.
+    pub to: EventTarget,
+    /// What happens.
+    pub what: EventWhat,
+}
+
+/// Whose contact a note or task is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum EventTarget {
+    /// The record's own.
+    Contact,
+    /// That of the job's channel, as a job over streams linked it.
+    Channel,
+}
+
+impl EventTarget {
+    /// Returns the word in job files.
+    pub fn word(self) -> &'static str {
+        match self {
+            EventTarget::Contact => "contact",
+            EventTarget::Channel => "channel",
+        }
+    }
+}
+
+/// What a note or task says; templates.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum EventWhat {
+    /// A note.
+    Note {
+        /// Its text.
+        body: String,
+    },
+    /// A task.
+    Task {
+        /// Its title.
+        title: String,
+        /// Its text, if any.
+        body: Option<String>,
+        /// When it is due: a duration from when it is made (`2d`), a date (`2026-12-24`) or a moment (RFC 3339).
+        due: String,
+        /// The HighLevel user it is assigned to, by id.
+        assigned: Option<String>,
+    },
+    /// The tasks that this job made for the record, and that are not done, are marked as done.
+    CompleteTask,
 }
 
 /// A rule that can hold a part of a plan back.
@@ -283,17 +576,23 @@ pub enum GuardKind {
     Leave,
     /// Records that came back.
     Return,
+    /// Records that notes are written for.
+    Note,
+    /// Records that tasks are made or completed for.
+    Task,
 }
 
 impl GuardKind {
     /// All guards, the first one first.
-    pub const ALL: [GuardKind; 6] = [
+    pub const ALL: [GuardKind; 8] = [
         GuardKind::First,
         GuardKind::Create,
         GuardKind::Update,
         GuardKind::Tag,
         GuardKind::Leave,
         GuardKind::Return,
+        GuardKind::Note,
+        GuardKind::Task,
     ];
 
     /// Returns the word for `--allow`, job files and reports.
@@ -305,6 +604,8 @@ impl GuardKind {
             GuardKind::Tag => "tag",
             GuardKind::Leave => "leave",
             GuardKind::Return => "return",
+            GuardKind::Note => "note",
+            GuardKind::Task => "task",
         }
     }
 
@@ -333,6 +634,10 @@ pub struct Limits {
     pub leave: AtMost,
     /// Records that return; default the larger of 5 % and 50, twice that a day.
     pub returns: AtMost,
+    /// Records that notes are written for; default 100 a run and 200 a day.
+    pub note: AtMost,
+    /// Records that tasks are made or completed for; default 100 a run and 200 a day.
+    pub task: AtMost,
 }
 
 /// A limit for one run and for 24 hours.
@@ -390,6 +695,10 @@ impl Default for Limits {
                 atleast: 100,
             },
         };
+        let events = AtMost {
+            run: Share::Count(100),
+            day: Share::Count(200),
+        };
         Limits {
             create: AtMost {
                 run: Share::Count(1_000),
@@ -399,6 +708,8 @@ impl Default for Limits {
             tag: share,
             leave: share,
             returns: share,
+            note: events,
+            task: events,
         }
     }
 }

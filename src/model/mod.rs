@@ -12,16 +12,17 @@ mod listing;
 mod record;
 mod secret;
 
-pub use change::{Change, FieldChange, IfUnsure, StepKind};
+pub use change::{Change, EventKey, FieldChange, IfUnsure, StepKind};
 pub use clock::{Clock, is_ahead};
-pub use contact::{Contact, Reading, STANDARD_KEYS, StandardKey};
+pub use contact::{BUSINESS_KEY, Contact, Reading, STANDARD_KEYS, StandardKey};
 pub use ids::{
-    AccountName, ContactId, Digest, FieldKey, JobName, LocationId, Namespace, NotAnId, NoteId,
-    RecordKey, Tag, TaskId,
+    AccountName, BusinessId, CampaignId, ContactId, Digest, FieldKey, JobName, LocationId,
+    Namespace, NotAnId, NoteId, RecordKey, Tag, TaskId, UserId, WorkflowId,
 };
 pub use job::{
-    Actions, AtMost, BitsPeriod, By, Channel, ContactsReader, Destination, FieldRule, GuardKind,
-    Job, Lifecycle, Limits, Missing, Own, Quiet, Share, SourceKind,
+    Actions, AtMost, BitsPeriod, By, ChangeRule, Channel, ContactsReader, Destination, EventRule,
+    EventTarget, EventWhat, FieldRule, GuardKind, Job, LeaveProof, Lifecycle, Limits, Milestone,
+    Missing, Own, Quiet, Scope, Share, SourceKind,
 };
 pub use listing::{Cut, Ended};
 pub use record::Record;

@@ -12,11 +12,11 @@ use crate::model::{IfUnsure, Secret};
 pub enum Method {
     /// Reads.
     Get,
-    /// Creates, and HighLevel's search.
+    /// Creates, and HighLevel's searches.
     Post,
     /// Changes.
     Put,
-    /// Removes. Only the write test of `check` does; no job removes anything but tags, which is a POST.
+    /// Removes. Only the write test of `check` and people with `api` do; no job removes anything but tags, which is a POST.
     Delete,
 }
 
@@ -164,11 +164,11 @@ impl<T> Call<T> {
         self
     }
 
-    /// Returns whether the call changes nothing: a GET, or HighLevel's search, which is a POST.
+    /// Returns whether the call changes nothing: a GET, or one of HighLevel's two searches, which are POSTs.
     pub fn is_read(&self) -> bool {
         match self.method {
             Method::Get => true,
-            Method::Post => self.path == "/contacts/search",
+            Method::Post => is_search(&self.path),
             Method::Put | Method::Delete => false,
         }
     }
@@ -197,6 +197,16 @@ impl<T> fmt::Debug for Call<T> {
     }
 }
 
+/// Returns whether a POST to the path searches: contacts, or the tasks of a location.
+///
+/// Judged by the path that is sent, not by the route's name: what a dry run lets through hangs on it.
+fn is_search(path: &str) -> bool {
+    let location = path
+        .strip_prefix("/locations/")
+        .and_then(|rest| rest.strip_suffix("/tasks/search"));
+    path == "/contacts/search" || location.is_some_and(|id| !id.is_empty() && !id.contains('/'))
+}
+
 /// Reads JSON into a wire struct; for use in the `read` of a call.
 pub(crate) fn json<W: DeserializeOwned>(bytes: &[u8]) -> Result<W, Unreadable> {
     Ok(serde_json::from_slice(bytes)?)
@@ -207,12 +217,28 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_get_and_the_search_are_reads() {
+    fn only_get_and_the_searches_are_reads() {
         let kind = |method, path: &str| Call::new(method, "", path, |_| Ok(())).kind();
         assert_eq!(kind(Method::Get, "/contacts/"), CallKind::Read);
         assert_eq!(kind(Method::Post, "/contacts/search"), CallKind::Read);
         assert_eq!(kind(Method::Post, "/contacts/"), CallKind::Write);
         assert_eq!(kind(Method::Post, "/contacts/x/search"), CallKind::Write);
+        let tasks = "/locations/AYg6/tasks/search";
+        assert_eq!(kind(Method::Post, tasks), CallKind::Read);
+        for write in [
+            "/locations/tasks/search",
+            "/locations//tasks/search",
+            "/locations/AYg6/x/tasks/search",
+            "/locations/AYg6/tasks/search/",
+            "/locations/AYg6/tasks",
+            "/contacts/AYg6/tasks/search",
+            "/contacts/locations/AYg6/tasks/search",
+            "/contacts/search/",
+        ] {
+            assert_eq!(kind(Method::Post, write), CallKind::Write, "{write}");
+        }
+        assert_eq!(kind(Method::Put, tasks), CallKind::Write);
+        assert_eq!(kind(Method::Delete, tasks), CallKind::Write);
         assert_eq!(kind(Method::Put, "/contacts/search"), CallKind::Write);
         assert_eq!(kind(Method::Delete, "/contacts/x"), CallKind::Write);
     }

@@ -2,14 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{Change, ContactId, FieldChange, FieldKey, GuardKind, Missing, Own, Tag};
+use crate::model::{
+    BUSINESS_KEY, BusinessId, Change, ContactId, FieldChange, FieldKey, GuardKind, Missing, Own,
+    Scope, Tag,
+};
 
 use super::matching::{Match, matching};
 use super::row::{Claim, Mirrored, Presence, Row, Wanted, WantedField};
 use super::same::{same, same_or_both_empty};
 
 /// The parts of a job and of the world that bear on every row alike.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Terms {
     /// What happens to a record without a contact.
     pub missing: Missing,
@@ -17,6 +20,12 @@ pub struct Terms {
     pub recreate_deleted: bool,
     /// Whether the mirror is good enough to say "there is no such contact".
     pub mirror_complete: bool,
+    /// Whether fields are kept while the record is out too, as those of a channel are.
+    pub fields_when_out: bool,
+    /// The contacts that may be touched; `None` is all.
+    pub scope: Option<Scope>,
+    /// The business that contacts are attached to while they belong to none.
+    pub business: Option<BusinessId>,
 }
 
 /// What the planner makes of one record.
@@ -96,6 +105,8 @@ pub enum Wait {
     Tombstone,
     /// There is no contact, and the job only enriches those that exist.
     Skipped,
+    /// The contact is not one of those that the job may touch.
+    OutOfScope,
     /// The vendor refused this record as it is.
     Refused,
 }
@@ -115,9 +126,9 @@ pub fn plan_row(row: &Row, wanted: &Wanted, terms: Terms, basis: &str) -> Verdic
         };
     }
     match matching(row) {
-        Match::Linked(contact) => for_contact(row, wanted, contact, None),
-        Match::Found { contact, by } => for_contact(row, wanted, contact, Some(by)),
-        Match::Returned(contact) => for_contact(row, wanted, contact, Some("seen again")),
+        Match::Linked(contact) => for_contact(row, wanted, &terms, contact, None),
+        Match::Found { contact, by } => for_contact(row, wanted, &terms, contact, Some(by)),
+        Match::Returned(contact) => for_contact(row, wanted, &terms, contact, Some("seen again")),
         Match::Lost { from, to: Some(to) } => {
             let change = Change::Relink {
                 from: from.id.clone(),
@@ -126,14 +137,14 @@ pub fn plan_row(row: &Row, wanted: &Wanted, terms: Terms, basis: &str) -> Verdic
             // What we wrote is there under another id; a value that is still ours is no person's edit.
             let mut heir = to.clone();
             heir.written.inherit(&from.written);
-            let mut verdict = for_contact(row, wanted, &heir, None);
+            let mut verdict = for_contact(row, wanted, &terms, &heir, None);
             verdict
                 .steps
                 .insert(0, only_remembered(change, to, "merged"));
             verdict
         }
         Match::Lost { from, to: None } if terms.recreate_deleted => {
-            absent(row, wanted, terms, Some(from))
+            absent(row, wanted, &terms, Some(from))
         }
         Match::Lost { from, to: None } => {
             let change = Change::Tombstone {
@@ -147,7 +158,7 @@ pub fn plan_row(row: &Row, wanted: &Wanted, terms: Terms, basis: &str) -> Verdic
             }
         }
         Match::Buried(contact) if terms.recreate_deleted => {
-            absent(row, wanted, terms, Some(contact))
+            absent(row, wanted, &terms, Some(contact))
         }
         Match::Buried(contact) => Verdict {
             waits: Some(Wait::Tombstone),
@@ -167,7 +178,7 @@ pub fn plan_row(row: &Row, wanted: &Wanted, terms: Terms, basis: &str) -> Verdic
                 ..Verdict::default()
             }
         }
-        Match::Nobody => absent(row, wanted, terms, None),
+        Match::Nobody => absent(row, wanted, &terms, None),
     }
 }
 
@@ -181,7 +192,7 @@ fn only_remembered(change: Change, contact: &Mirrored, reason: &str) -> Planned 
 }
 
 /// A record without a contact.
-fn absent(row: &Row, wanted: &Wanted, terms: Terms, deleted: Option<&Mirrored>) -> Verdict {
+fn absent(row: &Row, wanted: &Wanted, terms: &Terms, deleted: Option<&Mirrored>) -> Verdict {
     let waits = |wait| Verdict {
         waits: wait,
         ..Verdict::default()
@@ -202,13 +213,20 @@ fn absent(row: &Row, wanted: &Wanted, terms: Terms, deleted: Option<&Mirrored>) 
                 (Some(Presence::In), None) => "no contact",
                 (Some(Presence::Out | Presence::Gone), None) => "returned",
             };
+            let mut steps = vec![Planned {
+                change,
+                contact: None,
+                reason: reason.to_owned(),
+                guard: Some(GuardKind::Create),
+            }];
+            steps.extend(terms.business.clone().map(|business| Planned {
+                change: Change::Attach { business },
+                contact: None,
+                reason: reason.to_owned(),
+                guard: Some(GuardKind::Update),
+            }));
             Verdict {
-                steps: vec![Planned {
-                    change,
-                    contact: None,
-                    reason: reason.to_owned(),
-                    guard: Some(GuardKind::Create),
-                }],
+                steps,
                 ..Verdict::default()
             }
         }
@@ -216,11 +234,28 @@ fn absent(row: &Row, wanted: &Wanted, terms: Terms, deleted: Option<&Mirrored>) 
 }
 
 /// A record with a contact: linked already, or to be linked because `found_by` found it.
-fn for_contact(row: &Row, wanted: &Wanted, contact: &Mirrored, found_by: Option<&str>) -> Verdict {
+fn for_contact(
+    row: &Row,
+    wanted: &Wanted,
+    terms: &Terms,
+    contact: &Mirrored,
+    found_by: Option<&str>,
+) -> Verdict {
     let mut verdict = Verdict {
         contact_no: Some(contact.no),
         ..Verdict::default()
     };
+    match in_scope(contact, terms.scope.as_ref()) {
+        Some(true) => {}
+        Some(false) => {
+            verdict.waits = Some(Wait::OutOfScope);
+            return verdict;
+        }
+        None => {
+            verdict.waits = Some(Wait::NeedsRead);
+            return verdict;
+        }
+    }
     if let Some(by) = found_by {
         // A record that is out needs no contact; it is linked when it comes back.
         if row.presence != Presence::In {
@@ -237,8 +272,26 @@ fn for_contact(row: &Row, wanted: &Wanted, contact: &Mirrored, found_by: Option<
         ));
     }
     let mut unknown = false;
-    if row.presence == Presence::In {
+    if row.presence == Presence::In || terms.fields_when_out {
         unknown |= fields(wanted, contact, &mut verdict, reason(row, found_by));
+    }
+    if let Some(business) = terms
+        .business
+        .as_ref()
+        .filter(|_| row.presence == Presence::In)
+    {
+        match business_of(contact) {
+            None => unknown = true,
+            Some(Some(_)) => {}
+            Some(None) => verdict.steps.push(Planned {
+                change: Change::Attach {
+                    business: business.clone(),
+                },
+                contact: Some(contact.id.clone()),
+                reason: reason(row, found_by).to_owned(),
+                guard: Some(GuardKind::Update),
+            }),
+        }
     }
     let tags_matter = !wanted.tags.is_empty() || row.claims.iter().any(|claim| claim.mine);
     match &contact.tags {
@@ -256,6 +309,23 @@ fn for_contact(row: &Row, wanted: &Wanted, contact: &Mirrored, found_by: Option<
         verdict.waits = Some(Wait::NeedsRead);
     }
     verdict
+}
+
+/// Returns whether a contact is one of those that the job may touch; `None` when that is not known yet.
+fn in_scope(contact: &Mirrored, scope: Option<&Scope>) -> Option<bool> {
+    match scope {
+        None => Some(true),
+        Some(Scope::Tag(tag)) => Some(contact.tags.as_ref()?.contains(tag)),
+        Some(Scope::Business(business)) => {
+            Some(business_of(contact)?.as_deref() == Some(business.as_str()))
+        }
+    }
+}
+
+/// Returns the business that a contact belongs to: `Some(None)` is none, `None` is not known.
+fn business_of(contact: &Mirrored) -> Option<Option<String>> {
+    let key = FieldKey::try_from(BUSINESS_KEY).ok()?;
+    contact.seen.get(&key).cloned()
 }
 
 fn reason(row: &Row, found_by: Option<&str>) -> &'static str {

@@ -98,6 +98,8 @@ fn limit_of(limits: &Limits, guard: GuardKind) -> Option<AtMost> {
         GuardKind::Tag => Some(limits.tag),
         GuardKind::Leave => Some(limits.leave),
         GuardKind::Return => Some(limits.returns),
+        GuardKind::Note => Some(limits.note),
+        GuardKind::Task => Some(limits.task),
     }
 }
 

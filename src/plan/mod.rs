@@ -5,6 +5,7 @@
 pub mod agenda;
 mod diff;
 pub mod due;
+pub mod events;
 mod fingerprint;
 mod guard;
 mod mark;
@@ -13,6 +14,7 @@ mod order;
 mod row;
 mod same;
 pub mod spelling;
+pub mod taskdue;
 pub mod template;
 mod walk;
 pub mod wanted;

@@ -14,12 +14,17 @@ pub fn phase(kind: StepKind) -> i64 {
         StepKind::Update => 4,
         StepKind::RemoveTags => 5,
         StepKind::AddTags => 6,
+        StepKind::Attach => 7,
+        // A task is made before it can be completed, and the note that sums up comes last.
+        StepKind::Task => 8,
+        StepKind::CompleteTask => 9,
+        StepKind::Note => 10,
     }
 }
 
 /// Returns the parcel of a step: steps of one kind with the same parcel may share a call.
 ///
-/// Only tag changes share: those with exactly the same tags. Everything else is a parcel of its own, which the empty text says.
+/// Tag changes with exactly the same tags share, and contacts of one business do. Everything else is a parcel of its own, which the empty text says.
 pub fn parcel(change: &Change) -> String {
     match change {
         Change::AddTags { tags } | Change::RemoveTags { tags } => tags
@@ -27,11 +32,15 @@ pub fn parcel(change: &Change) -> String {
             .map(|tag| tag.as_str())
             .collect::<Vec<_>>()
             .join("\n"),
+        Change::Attach { business } => business.to_string(),
         Change::Link { .. }
         | Change::Relink { .. }
         | Change::Tombstone { .. }
         | Change::Create { .. }
-        | Change::Update { .. } => String::new(),
+        | Change::Update { .. }
+        | Change::Task { .. }
+        | Change::CompleteTask { .. }
+        | Change::Note { .. } => String::new(),
     }
 }
 

@@ -9,6 +9,7 @@ mod mentions;
 mod tests;
 
 use std::cell::OnceCell;
+use std::collections::BTreeSet;
 
 use chrono_tz::Tz;
 use minijinja::{AutoEscape, Environment, ErrorKind, UndefinedBehavior, Value};
@@ -42,7 +43,14 @@ pub struct Templates {
     attributes: &'static [&'static str],
     zone: Tz,
     compiled: usize,
+    label: String,
 }
+
+/// Names that the templates of `[[on.change]]` and `[[on.milestone]]` know besides: what was before, and the threshold.
+pub const EXTRAS: &[&str] = &["before", "milestone"];
+
+/// The name under which templates find what the job's channel is called.
+const LABEL: &str = "channel";
 
 /// One compiled template; renders only with the [`Templates`] that compiled it.
 #[derive(Debug)]
@@ -64,6 +72,7 @@ pub struct TemplateProblem {
 pub struct Row<'r> {
     record: &'r Record,
     attributes: &'static [&'static str],
+    label: &'r str,
     context: OnceCell<Value>,
 }
 
@@ -103,19 +112,37 @@ impl Templates {
             attributes: source.attributes(),
             zone,
             compiled: 0,
+            label: String::new(),
         }
+    }
+
+    /// Sets what the job's channel is called.
+    pub fn calling(mut self, label: &str) -> Templates {
+        label.clone_into(&mut self.label);
+        self
     }
 
     /// Compiles one template.
     ///
     /// Errors: the syntax, or else every unknown name, filter, test and date format in it.
     pub fn compile(&mut self, source: &str) -> Result<Template, Vec<TemplateProblem>> {
+        self.compile_with(source, &[])
+    }
+
+    /// Compiles a template that knows some of [`EXTRAS`] besides.
+    ///
+    /// Errors: as [`compile`](Templates::compile).
+    pub fn compile_with(
+        &mut self,
+        source: &str,
+        extras: &[&'static str],
+    ) -> Result<Template, Vec<TemplateProblem>> {
         let name = format!("t{}", self.compiled);
         self.engine
             .add_template_owned(name.clone(), source.to_owned())
             .map_err(|error| vec![syntax_problem(&error)])?;
         self.compiled += 1;
-        let problems = self.unknown_names(&name, source);
+        let problems = self.unknown_names(&name, source, extras);
         if !problems.is_empty() {
             return Err(problems);
         }
@@ -126,11 +153,20 @@ impl Templates {
         Ok(Template { shape })
     }
 
+    /// Returns the names that a template mentions, of attributes and of [`EXTRAS`]; none for one that does not parse.
+    pub fn mentions(&self, source: &str) -> BTreeSet<String> {
+        match self.engine.template_from_str(source) {
+            Ok(template) => template.undeclared_variables(false).into_iter().collect(),
+            Err(_) => BTreeSet::new(),
+        }
+    }
+
     /// Prepares one record for [`render`](Templates::render); templates of one record share it.
-    pub fn row<'r>(&self, record: &'r Record) -> Row<'r> {
+    pub fn row<'r>(&'r self, record: &'r Record) -> Row<'r> {
         Row {
             record,
             attributes: self.attributes,
+            label: &self.label,
             context: OnceCell::new(),
         }
     }
@@ -167,13 +203,20 @@ impl Templates {
             .map_err(|error| said(&error))
     }
 
-    fn unknown_names(&self, name: &str, source: &str) -> Vec<TemplateProblem> {
+    fn unknown_names(
+        &self,
+        name: &str,
+        source: &str,
+        extras: &[&'static str],
+    ) -> Vec<TemplateProblem> {
         let mut problems = Vec::new();
         if let Ok(template) = self.engine.get_template(name) {
             let mut names: Vec<String> = template.undeclared_variables(false).into_iter().collect();
             names.sort();
             for unknown in names {
-                if !self.attributes.contains(&unknown.as_str()) {
+                if !self.attributes.contains(&unknown.as_str())
+                    && !extras.contains(&unknown.as_str())
+                {
                     problems.push(unknown_attribute(&unknown, self.attributes));
                 }
             }
@@ -228,6 +271,7 @@ impl Row<'_> {
     fn attribute(&self, name: &str) -> &str {
         match self.record.attributes.get(name) {
             Some(value) if !is_blank(value) => value,
+            _ if name == LABEL => self.label,
             _ => "",
         }
     }
@@ -236,6 +280,7 @@ impl Row<'_> {
         Value::from_pairs(
             self.attributes
                 .iter()
+                .chain(EXTRAS)
                 .map(|name| (*name, self.attribute(name))),
         )
     }

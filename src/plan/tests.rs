@@ -6,7 +6,7 @@ mod tables;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
-use crate::model::{ContactId, FieldKey, Missing, Own, Record, RecordKey, Tag};
+use crate::model::{BUSINESS_KEY, ContactId, FieldKey, Missing, Own, Record, RecordKey, Tag};
 
 fn key(name: &str) -> FieldKey {
     FieldKey::try_from(name).unwrap()
@@ -65,4 +65,7 @@ const TERMS: Terms = Terms {
     missing: Missing::Create,
     recreate_deleted: false,
     mirror_complete: true,
+    fields_when_out: false,
+    scope: None,
+    business: None,
 };

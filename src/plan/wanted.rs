@@ -1,5 +1,6 @@
 //! What the mapping of a job makes of one record: fields, tags, and the values to match by.
 
+mod events;
 #[cfg(test)]
 mod tests;
 
@@ -8,7 +9,11 @@ use std::fmt;
 
 pub use super::fingerprint::mapping_hash;
 use super::template::{Row, Template, TemplateProblem, Templates, clean};
-use crate::model::{Actions, By, FieldKey, FieldRule, Job, Lifecycle, Own, Record, Tag};
+use crate::model::{
+    Actions, By, Change, FieldKey, FieldRule, Job, Lifecycle, Own, Record, SourceKind, Tag,
+};
+pub use events::Watched;
+use events::{Rules, Turn, Watch};
 
 /// The templates of one job, compiled once.
 #[derive(Debug)]
@@ -18,6 +23,8 @@ pub struct Mapping {
     on: Moments,
     match_by: Vec<By>,
     marker: Option<FieldKey>,
+    source: SourceKind,
+    watches: Vec<Watch>,
 }
 
 /// Where a record stands in its life, as far as tags care.
@@ -71,6 +78,7 @@ struct Moments {
 struct Compiled {
     add: Vec<Template>,
     remove: Vec<Template>,
+    events: Rules,
 }
 
 impl Mapping {
@@ -78,7 +86,7 @@ impl Mapping {
     ///
     /// Errors: the first template that does not compile, with its place; a job that was loaded from a file has none.
     pub fn new(job: &Job) -> Result<Mapping, RowProblem> {
-        let mut templates = Templates::new(job.source, job.timezone);
+        let mut templates = Templates::new(job.source, job.timezone).calling(&job.label);
         let mut fields = Vec::new();
         for rule in &job.fields {
             let place = format!("fields.{}", rule.key);
@@ -90,6 +98,8 @@ impl Mapping {
             leave,
             returns,
             gone,
+            changes,
+            milestones,
         } = &job.on;
         let on = Moments {
             join: compile_actions(&mut templates, "join", join)?,
@@ -97,6 +107,13 @@ impl Mapping {
             returns: compile_actions(&mut templates, "return", returns)?,
             gone: compile_actions(&mut templates, "gone", gone)?,
         };
+        let mut watches = Vec::new();
+        for rule in changes {
+            watches.push(Watch::of_change(&mut templates, rule)?);
+        }
+        for rule in milestones {
+            watches.push(Watch::of_milestone(&mut templates, rule)?);
+        }
         let key_attribute = job.source.key_attribute();
         let is_marker = |key: &FieldKey| {
             fields.iter().any(|(rule, template)| {
@@ -113,6 +130,8 @@ impl Mapping {
             on,
             match_by: job.match_by.clone(),
             marker,
+            source: job.source,
+            watches,
         })
     }
 
@@ -209,6 +228,144 @@ impl Mapping {
         self.marker.as_ref()
     }
 
+    /// Returns whether any moment calls for notes or tasks.
+    pub fn has_events(&self) -> bool {
+        let Moments {
+            join,
+            leave,
+            returns,
+            gone,
+        } = &self.on;
+        let moments = [join, leave, returns, gone];
+        !self.watches.is_empty() || moments.iter().any(|moment| !moment.events.is_empty())
+    }
+
+    /// Returns whether a note or task that came up before is still called for by the job.
+    pub fn still_calls_for(&self, change: &Change) -> bool {
+        let Some((event, _)) = change.event() else {
+            return false;
+        };
+        let Moments {
+            join,
+            leave,
+            returns,
+            gone,
+        } = &self.on;
+        let rules = match event.moment.as_str() {
+            "join" => Some(&join.events),
+            "leave" => Some(&leave.events),
+            "return" => Some(&returns.events),
+            "gone" => Some(&gone.events),
+            _ => None,
+        };
+        rules.is_some_and(|rules| rules.still_has(change))
+            || self.watches.iter().any(|watch| watch.calls_for(change))
+    }
+
+    /// Renders the notes and tasks of a transition, in the order of the job file.
+    ///
+    /// `transition` is its number; joins and returns are told apart by what the source says of them, where it does.
+    ///
+    /// Errors: a template that fails on this record.
+    pub fn events(
+        &self,
+        moment: Moment,
+        record: &Record,
+        transition: u32,
+    ) -> Result<Vec<Change>, RowProblem> {
+        let (rules, word) = match moment {
+            Moment::Join => (&self.on.join.events, "join"),
+            Moment::Leave => (&self.on.leave.events, "leave"),
+            Moment::Return => (&self.on.returns.events, "return"),
+            Moment::Gone => (&self.on.gone.events, "gone"),
+        };
+        if rules.is_empty() {
+            return Ok(Vec::new());
+        }
+        let occurrence = self.occurrence(moment, record, transition);
+        rules.render(&self.templates, record, word, &occurrence)
+    }
+
+    /// Returns what tells a moment from the next of its kind.
+    pub fn occurrence(&self, moment: Moment, record: &Record, transition: u32) -> String {
+        let number = || format!("t{transition}");
+        let said = self
+            .source
+            .occurrence_attribute()
+            .and_then(|name| record.attributes.get(name).cloned());
+        match moment {
+            Moment::Join | Moment::Return => said.unwrap_or_else(number),
+            // A broadcast begins and ends once; a person can leave many times.
+            Moment::Leave if self.source.is_of_channels() => said.unwrap_or_else(number),
+            Moment::Leave | Moment::Gone => number(),
+        }
+    }
+
+    /// Returns whether the job watches any attribute.
+    pub fn watches(&self) -> bool {
+        !self.watches.is_empty()
+    }
+
+    /// Returns the attributes that the job watches as they are now; `None` when it watches none.
+    pub fn watched(&self, record: &Record, before: Option<&Watched>) -> Option<Watched> {
+        if self.watches.is_empty() {
+            return None;
+        }
+        let mut now = before.cloned().unwrap_or_default();
+        for watch in &self.watches {
+            // What is unknown now stays what it was.
+            if let Some(value) = record.attributes.get(watch.of()) {
+                now.values.insert(watch.of().to_owned(), value.clone());
+            }
+        }
+        if before.is_some_and(|before| before.values != now.values) {
+            now.turns += 1;
+        }
+        Some(now)
+    }
+
+    /// Renders the notes and tasks that the step from `before` to `now` calls for. Without `before` a record is seen to join: milestones are
+    /// reached from nothing, and nothing has changed.
+    ///
+    /// Errors: a template that fails on this record.
+    pub fn turns(
+        &self,
+        record: &Record,
+        before: Option<&Watched>,
+        now: &Watched,
+        transition: u32,
+    ) -> Result<Vec<Change>, RowProblem> {
+        let mut changes = Vec::new();
+        for watch in &self.watches {
+            let was = before.and_then(|before| before.values.get(watch.of()));
+            let is = now.values.get(watch.of());
+            let Some(turn) = watch.fires(was.map(String::as_str), is.map(String::as_str)) else {
+                continue;
+            };
+            let occurrence = self.occurrence_of_turn(&turn, record, now, transition);
+            changes.extend(watch.render(&self.templates, record, &turn, &occurrence)?);
+        }
+        Ok(changes)
+    }
+
+    /// A threshold is reached once in a life, and once in a period where there are any; a change is told from the next by its number.
+    fn occurrence_of_turn(
+        &self,
+        turn: &Turn,
+        record: &Record,
+        now: &Watched,
+        transition: u32,
+    ) -> String {
+        match turn.milestone {
+            None => format!("c{}", now.turns),
+            Some(milestone) if self.source.is_of_channels() => milestone.to_string(),
+            Some(milestone) => match record.attributes.get("period_started_at") {
+                Some(period) => format!("{milestone} {period}"),
+                None => format!("{milestone} t{transition}"),
+            },
+        }
+    }
+
     fn value(
         &self,
         rule: &FieldRule,
@@ -262,7 +419,16 @@ pub(crate) fn can_mark(rule: &FieldRule) -> bool {
 }
 
 fn compile(templates: &mut Templates, place: &str, source: &str) -> Result<Template, RowProblem> {
-    templates.compile(source).map_err(|problems| {
+    compile_with(templates, place, source, &[])
+}
+
+fn compile_with(
+    templates: &mut Templates,
+    place: &str,
+    source: &str,
+    extras: &[&'static str],
+) -> Result<Template, RowProblem> {
+    templates.compile_with(source, extras).map_err(|problems| {
         let reasons: Vec<String> = problems
             .into_iter()
             .map(|TemplateProblem { message, hint: _ }| message)
@@ -282,8 +448,12 @@ fn compile_actions(
     let Actions {
         add_tags,
         remove_tags,
+        events,
     } = actions;
-    let mut compiled = Compiled::default();
+    let mut compiled = Compiled {
+        events: Rules::new(templates, moment, events, &[])?,
+        ..Compiled::default()
+    };
     for (word, sources, into) in [
         ("add_tags", add_tags, &mut compiled.add),
         ("remove_tags", remove_tags, &mut compiled.remove),

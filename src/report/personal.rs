@@ -61,6 +61,14 @@ pub fn hidden_row(mut row: ReportRow) -> ReportRow {
             }
         }
         Change::AddTags { tags } | Change::RemoveTags { tags } => *tags = hidden_tags(tags),
+        Change::Attach { .. } | Change::CompleteTask { .. } => {}
+        Change::Task { title, body, .. } => {
+            hide_in(title);
+            if let Some(body) = body {
+                hide_in(body);
+            }
+        }
+        Change::Note { body, .. } => hide_in(body),
     }
     row
 }

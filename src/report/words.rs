@@ -2,18 +2,22 @@
 
 use std::path::Path;
 
-use crate::model::{Change, FieldChange, GuardKind, StepKind};
+use crate::model::{Change, EventTarget, FieldChange, GuardKind, StepKind};
 
 use super::shape::{
     Calls, Counts, GuardFinding, Mode, Outcome, Per, Report, ReportRow, SourceSummary,
 };
 
 /// The order in which people care about kinds, which is not the order of execution.
-const BY_WEIGHT: [StepKind; 7] = [
+const BY_WEIGHT: [StepKind; 11] = [
     StepKind::Create,
     StepKind::Update,
     StepKind::AddTags,
     StepKind::RemoveTags,
+    StepKind::Attach,
+    StepKind::Task,
+    StepKind::CompleteTask,
+    StepKind::Note,
     StepKind::Link,
     StepKind::Relink,
     StepKind::Tombstone,
@@ -117,6 +121,15 @@ fn unfinished(report: &Report) -> Vec<String> {
     parts
 }
 
+/// Returns the deed of a note or task, for example "write 2 notes".
+fn event(mode: Mode, count: u64, (would, did): (&str, &str), what: &str) -> String {
+    let verb = match mode {
+        Mode::Would => would,
+        Mode::Did => did,
+    };
+    format!("{verb} {}", counted(count, what))
+}
+
 /// Returns a kind's deed with its number, for example "create 12 contacts"; only the first of a list says "contacts".
 fn deed(kind: StepKind, mode: Mode, count: u64, first: bool) -> String {
     let (would, did) = match kind {
@@ -127,6 +140,17 @@ fn deed(kind: StepKind, mode: Mode, count: u64, first: bool) -> String {
         StepKind::Update => ("update", "updated"),
         StepKind::RemoveTags => ("untag", "untagged"),
         StepKind::AddTags => ("tag", "tagged"),
+        StepKind::Attach => ("attach to a business", "attached to a business"),
+        StepKind::Task => return event(mode, count, ("make", "made"), "task"),
+        StepKind::CompleteTask => {
+            return event(
+                mode,
+                count,
+                ("complete tasks of", "completed tasks of"),
+                "record",
+            );
+        }
+        StepKind::Note => return event(mode, count, ("write", "written"), "note"),
     };
     let verb = match mode {
         Mode::Would => would,
@@ -313,6 +337,41 @@ pub(super) fn details(row: &ReportRow) -> Vec<Detail<'_>> {
                 tag: tag.as_str(),
             })
             .collect(),
+        Change::Attach { business } => vec![Detail::Says(format!("to business {business}"))],
+        Change::Task {
+            event: _,
+            to,
+            title,
+            body,
+            due,
+            assigned,
+        } => {
+            let mut says = vec![Detail::Says(format!("{}task: {title}", whose(*to)))];
+            says.extend(
+                body.iter()
+                    .map(|body| Detail::Says(format!("text: {body}"))),
+            );
+            let to_whom = assigned
+                .as_ref()
+                .map_or(String::new(), |user| format!(", assigned to {user}"));
+            says.push(Detail::Says(format!("due {due}{to_whom}")));
+            says
+        }
+        Change::CompleteTask { event: _, to } => vec![Detail::Says(format!(
+            "{}the tasks made for it are done",
+            whose(*to)
+        ))],
+        Change::Note { event: _, to, body } => {
+            vec![Detail::Says(format!("{}note: {body}", whose(*to)))]
+        }
+    }
+}
+
+/// Returns what stands before a note or task that is not for the record's own contact.
+fn whose(to: EventTarget) -> &'static str {
+    match to {
+        EventTarget::Contact => "",
+        EventTarget::Channel => "on the channel's contact, ",
     }
 }
 

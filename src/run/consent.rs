@@ -126,7 +126,13 @@ pub(super) async fn guard(
     let since_ms = world.now_ms() - DAY.num_milliseconds();
     let mut would = course.draft.tally.clone();
     if ask.limit.is_some() || course.approved.is_some() {
-        for kind in [GuardKind::Create, GuardKind::Update, GuardKind::Tag] {
+        for kind in [
+            GuardKind::Create,
+            GuardKind::Update,
+            GuardKind::Tag,
+            GuardKind::Note,
+            GuardKind::Task,
+        ] {
             would.set(
                 kind,
                 plans::count_guarded(&reader, course.draft.plan_no, kind)?,

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use rusqlite::Connection;
 use tokio::sync::mpsc;
 
-use crate::model::{By, Digest, FieldKey, GuardKind, Job, RecordKey};
-use crate::plan::wanted::{Mapping, Moment};
+use crate::model::{By, Digest, FieldKey, GuardKind, Job, RecordKey, StepKind};
+use crate::plan::events::Decided;
+use crate::plan::wanted::{Mapping, Moment, RowProblem};
 use crate::plan::{
     Conflict, PlanDigest, Planned, Presence, Remember, Row, Tally, Terms, Verdict, Wait, Wanted,
     WantedField, basis, match_key, parcel, plan_row, step_hash,
@@ -17,6 +18,7 @@ use crate::store::plans::{self, Step};
 use crate::store::rows::{self, Listing, Look, Outcome, Scope};
 use crate::store::{StoreError, jobs, links, mirror};
 
+use super::draft_events::{self, Stage};
 use super::error::RunError;
 use super::world::World;
 
@@ -24,6 +26,8 @@ use super::world::World;
 const CHUNK: usize = 1_000;
 /// Contacts with unknown keys that are remembered one by one; beyond it one walk is cheaper anyway.
 const NEEDS_AT_MOST: usize = 5_000;
+/// The field of a finding that is about notes and tasks.
+const EVENTS: &str = "events";
 /// News that a report tells one by one.
 const NEWS_AT_MOST: usize = 200;
 
@@ -73,6 +77,8 @@ pub(super) struct Desk {
     pub run_no: i64,
     /// Whether a person let the mapping through: only then is anything learned from it.
     pub may_learn: bool,
+    /// What the notes and tasks of every record alike hang on; `None` when the job has none.
+    pub stage: Option<Stage>,
 }
 
 /// What one chunk of rows leaves for the writer.
@@ -83,6 +89,7 @@ struct Chunk {
     remember: Vec<(i64, u32, Remember)>,
     findings: Vec<Finding>,
     clear: Vec<(RecordKey, FindingKind, Vec<String>)>,
+    events: Vec<draft_events::Learned>,
 }
 
 impl Chunk {
@@ -92,6 +99,7 @@ impl Chunk {
             + self.remember.len()
             + self.findings.len()
             + self.clear.len()
+            + self.events.len()
     }
 }
 
@@ -116,7 +124,7 @@ pub(super) async fn draft(world: &World, desk: Desk, keep: bool) -> Result<Draft
             .write(move |db| {
                 plans::add_steps(db, &chunk.steps)?;
                 if keep {
-                    learn(db, job_no, &chunk)
+                    learn(db, job_no, &chunk, now_ms)
                 } else {
                     Ok(())
                 }
@@ -148,7 +156,10 @@ pub(super) async fn discard(world: &World, plan_no: i64) -> Result<(), RunError>
     Ok(())
 }
 
-fn learn(db: &Connection, job_no: i64, chunk: &Chunk) -> Result<(), StoreError> {
+fn learn(db: &Connection, job_no: i64, chunk: &Chunk, now_ms: i64) -> Result<(), StoreError> {
+    for learned in &chunk.events {
+        learned.keep(db, job_no, now_ms)?;
+    }
     rows::note_outcomes(db, job_no, &chunk.outcomes)?;
     findings::note_findings(db, job_no, &chunk.findings)?;
     for (key, kind, standing) in &chunk.clear {
@@ -251,7 +262,22 @@ fn one(
     let hash = basis_of(listing, &row, &desk.digest);
     let terms = terms(&desk.job, desk.mirror_complete);
     let verdict = plan_row(&row, &wanted, terms, &hash);
-    count(listing, &verdict, draft);
+    let (events, problem) = match &desk.stage {
+        None => (Decided::default(), None),
+        Some(stage) => {
+            let (decided, learned, problem) =
+                draft_events::of_record(reader, desk, stage, listing, &row, &verdict)?;
+            if decided.wait_for_channel {
+                *draft
+                    .waits
+                    .entry("with notes or tasks that wait for the contact of the channel")
+                    .or_default() += 1;
+            }
+            chunk.events.extend(learned.filter(|_| desk.may_learn));
+            (decided, problem)
+        }
+    };
+    count(listing, &verdict, &events, draft);
     let Verdict {
         steps,
         remember,
@@ -265,6 +291,7 @@ fn one(
         listing,
         &conflicts,
         waits.as_ref(),
+        problem,
         draft,
         chunk,
     )?;
@@ -275,6 +302,8 @@ fn one(
         }
     }
     let open = !steps.is_empty()
+        || !events.steps.is_empty()
+        || events.waits
         || matches!(
             waits,
             Some(
@@ -306,12 +335,16 @@ fn one(
             .remember
             .extend(learned.map(|what| (no, listing.transition, what)));
     }
-    for Planned {
-        change,
-        contact,
-        reason,
-        guard,
-    } in steps
+    let steps = steps.into_iter().map(|step| (step, contact_no));
+    for (
+        Planned {
+            change,
+            contact,
+            reason,
+            guard,
+        },
+        contact_no,
+    ) in steps.chain(events.steps)
     {
         let hash_of_step = step_hash(&listing.record.key, contact.as_ref(), &change, &desk.digest);
         fold.add(&hash_of_step);
@@ -360,13 +393,13 @@ pub(super) fn terms(job: &Job, mirror_complete: bool) -> Terms {
         missing: job.missing,
         recreate_deleted: job.recreate_deleted,
         mirror_complete,
+        fields_when_out: job.source.is_of_channels(),
+        scope: job.scope.clone(),
+        business: job.business.clone(),
     }
 }
 
-pub(super) fn wanted_of(
-    mapping: &Mapping,
-    listing: &Listing,
-) -> Result<Wanted, crate::plan::wanted::RowProblem> {
+pub(super) fn wanted_of(mapping: &Mapping, listing: &Listing) -> Result<Wanted, RowProblem> {
     let moment = match listing.presence {
         Presence::In if listing.transition > 0 => Moment::Return,
         Presence::In => Moment::Join,
@@ -408,8 +441,19 @@ pub(super) fn name_of(listing: &Listing) -> String {
         .unwrap_or_default()
 }
 
-fn count(listing: &Listing, verdict: &Verdict, draft: &mut Draft) {
-    let guards: BTreeSet<GuardKind> = verdict.steps.iter().filter_map(|step| step.guard).collect();
+fn count(listing: &Listing, verdict: &Verdict, events: &Decided, draft: &mut Draft) {
+    let mut guards: BTreeSet<GuardKind> =
+        verdict.steps.iter().filter_map(|step| step.guard).collect();
+    // By their kind, also when a leave or a return counts them as well.
+    guards.extend(
+        events
+            .steps
+            .iter()
+            .map(|(step, _)| match step.change.kind() {
+                StepKind::Note => GuardKind::Note,
+                _ => GuardKind::Task,
+            }),
+    );
     for guard in &guards {
         if *guard != GuardKind::Leave && *guard != GuardKind::Return {
             draft.tally.count(*guard);
@@ -432,6 +476,7 @@ fn count(listing: &Listing, verdict: &Verdict, draft: &mut Draft) {
         Some(Wait::Ambiguous { .. }) => "ambiguous",
         Some(Wait::Tombstone) => "deleted by a person",
         Some(Wait::Skipped) => "without a contact",
+        Some(Wait::OutOfScope) => "out of the job's scope",
         Some(Wait::Refused) => "refused",
     };
     *draft.waits.entry(word).or_default() += 1;
@@ -444,6 +489,7 @@ fn settle_findings(
     listing: &Listing,
     conflicts: &[Conflict],
     waits: Option<&Wait>,
+    problem: Option<RowProblem>,
     draft: &mut Draft,
     chunk: &mut Chunk,
 ) -> Result<(), RunError> {
@@ -456,6 +502,18 @@ fn settle_findings(
         what,
         run_no: desk.run_no,
     };
+    let mut bad = Vec::new();
+    if let Some(problem) = problem {
+        let hash = basis(&listing.attributes, &desk.digest, EVENTS);
+        let found = finding(
+            FindingKind::BadRow,
+            EVENTS.to_owned(),
+            problem.to_string(),
+            hash,
+        );
+        tell(reader, desk, found, draft, chunk)?;
+        bad.push(EVENTS.to_owned());
+    }
     // An unsettled or refused row was not looked at, so nothing is known to have changed.
     if matches!(waits, Some(Wait::Unsettled | Wait::Refused)) {
         return Ok(());
@@ -492,9 +550,7 @@ fn settle_findings(
         chunk
             .clear
             .push((key.clone(), FindingKind::Refused, Vec::new()));
-        chunk
-            .clear
-            .push((key.clone(), FindingKind::BadRow, Vec::new()));
+        chunk.clear.push((key.clone(), FindingKind::BadRow, bad));
         if !matches!(waits, Some(Wait::Ambiguous { .. })) {
             chunk
                 .clear

@@ -11,8 +11,10 @@ use crate::store::mirror::{self};
 use crate::store::plans::{self};
 use crate::store::rows;
 
+use super::attach_steps::attach;
 use super::contact_steps::{create, update};
 use super::error::RunError;
+use super::event_steps::event;
 use super::hand::{AT_ONCE, Executed, Hand, Parcel, note};
 use super::seat;
 use super::tag_steps::together;
@@ -35,10 +37,15 @@ pub(super) async fn execute(
                 remember(hand, &reader, plan_no, kind).await?;
                 Executed::Through
             }
-            StepKind::Create | StepKind::Update => singly(hand, &reader, plan_no, kind).await?,
+            StepKind::Create
+            | StepKind::Update
+            | StepKind::Task
+            | StepKind::CompleteTask
+            | StepKind::Note => singly(hand, &reader, plan_no, kind).await?,
             StepKind::AddTags | StepKind::RemoveTags => {
                 together(hand, &reader, plan_no, kind, &mut tag_calls).await?
             }
+            StepKind::Attach => attach(hand, &reader, plan_no).await?,
         };
         match ended {
             Executed::Through => {}
@@ -110,7 +117,7 @@ async fn remember(
     }
 }
 
-/// Creates and updates: one call a step, several under way.
+/// Creates, updates, notes and tasks: one call a step, several under way.
 async fn singly(
     hand: &Hand,
     reader: &Connection,
@@ -142,7 +149,16 @@ async fn singly(
             under_way.spawn(async move {
                 let parcel = match kind {
                     StepKind::Create => create(&hand, &step, Purpose::Announced).await,
-                    _ => update(&hand, &step).await,
+                    StepKind::Task | StepKind::CompleteTask | StepKind::Note => {
+                        event(&hand, &step).await
+                    }
+                    StepKind::Link
+                    | StepKind::Relink
+                    | StepKind::Tombstone
+                    | StepKind::Update
+                    | StepKind::RemoveTags
+                    | StepKind::AddTags
+                    | StepKind::Attach => update(&hand, &step).await,
                 };
                 hand.world.watch.tick(Tick::Advance(1));
                 parcel

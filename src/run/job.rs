@@ -18,6 +18,7 @@ use crate::store::{Store, walks};
 use super::Done;
 use super::consent::{self, ApprovedOutcome};
 use super::draft::{self, Desk, Draft};
+use super::draft_events::Stage;
 use super::error::{RunError, scope_advice};
 use super::execute;
 use super::follow;
@@ -91,10 +92,19 @@ pub(super) async fn run_job(
         ask.holder.clone(),
         began.timestamp_millis(),
     );
+    let (whole, digest, namespace) = (
+        world.job.part_of.clone(),
+        world.digest.clone(),
+        world.job.source.namespace(),
+    );
     let (state, run_no) = world
         .store
         .write(move |db| {
+            if let Some(whole) = &whole {
+                jobs::adopt(db, &name, whole, &digest)?;
+            }
             let state = jobs::job_state(db, &name)?;
+            jobs::note_namespace(db, state.no, namespace)?;
             let run_no = runs::begin_run(db, state.no, mode, &holder, began_ms)?;
             follow::begin(db, run_no, began_ms)?;
             Ok((state, run_no))
@@ -337,6 +347,13 @@ async fn moves(
         mirror_complete: refreshed.complete,
         run_no: course.run_no,
         may_learn: !is_new || allowed.contains(&GuardKind::First),
+        stage: Stage::of(
+            world,
+            state.no,
+            state.first_walk_no,
+            hub.location_no,
+            &seat.broadcaster,
+        )?,
     };
     course.draft = draft::draft(world, desk.clone(), ask.apply).await?;
     let creates = course.draft.tally.of(GuardKind::Create);
@@ -383,7 +400,7 @@ async fn moves(
     course.findings = consent::guard(world, ask, &state, course, &allowed, roster, is_new).await?;
     let holding = held(&course.findings, world.job.strict);
     consent::hold(world, plan_no, &holding).await?;
-    course.announced = summary::announce(world, &hub, plan_no, ask.apply).await?;
+    course.announced = summary::announce(world, &hub, state.no, plan_no, ask.apply).await?;
     if !ask.apply {
         let shown: Vec<String> = course
             .findings
@@ -620,9 +637,13 @@ async fn reload(world: &World) -> Result<JobState, RunError> {
 }
 
 /// The kinds whose steps cost calls, for whoever counts them.
-pub(super) const CALLING: [StepKind; 4] = [
+pub(super) const CALLING: [StepKind; 8] = [
     StepKind::Create,
     StepKind::Update,
     StepKind::RemoveTags,
     StepKind::AddTags,
+    StepKind::Attach,
+    StepKind::Task,
+    StepKind::CompleteTask,
+    StepKind::Note,
 ];

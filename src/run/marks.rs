@@ -5,6 +5,7 @@ use rusqlite::Connection;
 use crate::model::{Change, ContactId, StepKind};
 use crate::net::{CallError, Purpose};
 use crate::plan::{Event, Mark};
+use crate::store::events;
 use crate::store::findings::{self, Finding, FindingKind};
 use crate::store::jobs;
 use crate::store::mirror::{self};
@@ -112,6 +113,8 @@ pub(super) async fn drop_step(hand: &Hand, step: &Step, why: &str) -> Result<Par
                 links::release_link(db, location_no, namespace, &step.key, job_no)?;
             }
             forget_claims(db, &step, job_no)?;
+            // A note or task that was surely not sent is due as before.
+            events::due_again(db, job_no, &step.key, &step.change)?;
             plans::move_step(db, &step, Event::Drop, Some(&why), now_ms)?;
             Ok(())
         })

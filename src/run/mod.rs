@@ -1,11 +1,14 @@
 //! Floor 5: one run of a job, in nine moves.
 
+mod attach_steps;
 mod bits;
 mod consent;
 mod contact_steps;
 mod contacts;
 mod draft;
+mod draft_events;
 mod error;
+mod event_steps;
 mod execute;
 mod follow;
 mod gather;

@@ -10,10 +10,11 @@ use crate::net::Purpose;
 use crate::plan::{Event, Mark};
 use crate::store::findings::{self, Finding, FindingKind};
 use crate::store::plans::{self, Step};
-use crate::store::{links, mirror};
+use crate::store::{events, links, mirror};
 
 use super::contact_steps::{create_again, created};
 use super::error::RunError;
+use super::event_steps::{self, Found};
 use super::hand::Hand;
 use super::hub::of_hub;
 
@@ -70,6 +71,9 @@ pub(super) async fn recover(hand: &Hand) -> Result<Recovered, RunError> {
                 plan_again(hand, step).await?;
                 recovered.planned_again += 1;
             }
+            _ if step.change.kind().is_event() => {
+                look_for_event(hand, &step, now_ms, &mut recovered).await?;
+            }
             (_, IfUnsure::LookFirst | IfUnsure::AskAPerson) => creates.push(step),
         }
     }
@@ -112,7 +116,7 @@ fn may_look(step: &Step, now_ms: i64) -> bool {
 
 /// A step that does no harm when sent twice: what it touched is unknown now, is read again, and is planned from what is true.
 async fn plan_again(hand: &Hand, step: Step) -> Result<(), RunError> {
-    let now_ms = hand.world.now_ms();
+    let (now_ms, job_no) = (hand.world.now_ms(), hand.job_no);
     hand.world
         .store
         .write(move |db| {
@@ -123,10 +127,15 @@ async fn plan_again(hand: &Hand, step: Step) -> Result<(), RunError> {
                     Change::Link { .. }
                     | Change::Relink { .. }
                     | Change::Tombstone { .. }
-                    | Change::Create { .. } => (Vec::new(), false),
+                    | Change::Create { .. }
+                    | Change::Task { .. }
+                    | Change::CompleteTask { .. }
+                    | Change::Note { .. } => (Vec::new(), false),
+                    Change::Attach { .. } => (vec![FieldKey::business()], false),
                 };
                 mirror::unsure(db, no, &fields, tags)?;
             }
+            events::due_again(db, job_no, &step.key, &step.change)?;
             plans::move_step(
                 db,
                 &step,
@@ -137,6 +146,49 @@ async fn plan_again(hand: &Hand, step: Step) -> Result<(), RunError> {
             Ok(())
         })
         .await?;
+    Ok(())
+}
+
+/// Looks for a note or task whose answer was lost, on its contact: found it is done; twice not there, ten minutes apart, it is due again.
+async fn look_for_event(
+    hand: &Hand,
+    step: &Step,
+    now_ms: i64,
+    recovered: &mut Recovered,
+) -> Result<(), RunError> {
+    if !may_look(step, now_ms) || hand.world.stop.is_asked() {
+        recovered.waiting += 1;
+        return Ok(());
+    }
+    match event_steps::look_for(hand, step).await? {
+        Found::Here(id) => {
+            event_steps::carried_out(hand, step, Some(id)).await?;
+            recovered.found += 1;
+        }
+        Found::Nowhere if step.looks == 0 => {
+            let step = step.clone();
+            hand.world
+                .store
+                .write(move |db| plans::note_look(db, &step, now_ms))
+                .await?;
+            recovered.waiting += 1;
+        }
+        Found::Nowhere => {
+            plan_again(hand, step.clone()).await?;
+            recovered.planned_again += 1;
+        }
+        Found::NoContact => {
+            let (job_no, step) = (hand.job_no, step.clone());
+            hand.world
+                .store
+                .write(move |db| {
+                    let why = "its contact is not there any more";
+                    events::drop_for_good(db, job_no, &step.key, &step.change, why)?;
+                    plans::move_step(db, &step, Event::Drop, Some(why), now_ms).map(drop)
+                })
+                .await?;
+        }
+    }
     Ok(())
 }
 

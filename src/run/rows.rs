@@ -145,7 +145,11 @@ fn as_it_was(mut step: Step, as_of_ms: Option<i64>) -> Step {
             | Change::Tombstone { .. }
             | Change::Update { .. }
             | Change::AddTags { .. }
-            | Change::RemoveTags { .. } => {}
+            | Change::RemoveTags { .. }
+            | Change::Attach { .. }
+            | Change::Task { .. }
+            | Change::CompleteTask { .. }
+            | Change::Note { .. } => {}
         }
     }
     step

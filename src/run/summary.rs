@@ -12,8 +12,9 @@ use crate::report::{
 };
 use crate::store::findings::{self, FindingKind};
 use crate::store::plans::{self};
-use crate::store::{Bucket, jobs, runs};
+use crate::store::{Bucket, events, jobs, runs};
 
+use super::attach_steps::attach_calls;
 use super::error::RunError;
 use super::hub::Hub;
 use super::job::{CALLING, Course};
@@ -53,6 +54,7 @@ impl Announced {
 pub(super) async fn announce(
     world: &World,
     hub: &Hub,
+    job_no: i64,
     plan_no: i64,
     apply: bool,
 ) -> Result<Announced, RunError> {
@@ -103,6 +105,21 @@ pub(super) async fn announce(
         "POST /contacts/bulk/tags/update/add",
         (both - removing).unsigned_abs(),
     );
+    let parcels = plans::parcel_sizes(&reader, plan_no, StepKind::Attach, marks)?;
+    route(
+        "POST /contacts/bulk/business",
+        attach_calls(&parcels).unsigned_abs(),
+    );
+    route("POST /contacts/{id}/tasks", count(StepKind::Task));
+    if count(StepKind::CompleteTask) > 0 {
+        let words: Vec<&str> = marks.iter().map(|mark| mark.word()).collect();
+        let words = serde_json::to_string(&words).expect("a list of words is always JSON");
+        route(
+            "PUT /contacts/{id}/tasks/{taskId}/completed",
+            events::completing_calls(&reader, job_no, plan_no, &words)?,
+        );
+    }
+    route("POST /contacts/{id}/notes", count(StepKind::Note));
     let calling = CALLING.iter().map(|kind| count(*kind)).sum::<u64>();
     if calling > 0 && !hub.lacking_here.is_empty() {
         let lacking = hub.lacking_here.len() as u64;

@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::config::{HighLevelAccount, TwitchAccount};
-use crate::model::{Clock, Digest, GuardKind, Job};
+use crate::model::{Clock, Digest, FieldKey, GuardKind, Job, Scope};
 use crate::net::Line;
 use crate::plan::wanted::Mapping;
 use crate::store::Store;
@@ -212,6 +212,12 @@ pub fn keeping_of<'a>(jobs: impl Iterator<Item = &'a Job>) -> Keeping {
                 keeping.fields.insert(key.clone());
                 keeping.match_fields.insert(key.clone());
             }
+        }
+        if job.business.is_some() || matches!(job.scope, Some(Scope::Business(_))) {
+            keeping.fields.insert(FieldKey::business());
+        }
+        if let Some(Scope::Tag(tag)) = &job.scope {
+            keeping.tag_prefixes.insert(tag.as_str().to_owned());
         }
         let moments = [&job.on.join, &job.on.leave, &job.on.returns, &job.on.gone];
         for template in moments

@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use crate::model::{Digest, JobName, LocationId};
+use crate::model::{Digest, JobName, LocationId, Namespace};
 
 use super::error::StoreError;
 
@@ -39,6 +39,8 @@ pub struct JobState {
     pub debt_passes: i64,
     /// The last moment of the `full` schedule that was served, in ms.
     pub last_full_due_ms: Option<i64>,
+    /// The first walk that ended: what walks up to it listed is no news.
+    pub first_walk_no: Option<i64>,
 }
 
 /// The last Complete walk of a job's source.
@@ -93,7 +95,7 @@ pub fn find_job(db: &Connection, name: &JobName) -> Result<Option<JobState>, Sto
     let state = db
         .prepare_cached(
             "SELECT no, approved, mapping, planned_tick, generation, last_walk_began_ms, complete_walk_no, complete_began_ms,
-                    complete_total, complete_gap, gap_cuts, added_since, debt, debt_passes, last_full_due_ms, roster_size, gap_cut_ms, channel
+                    complete_total, complete_gap, gap_cuts, added_since, debt, debt_passes, last_full_due_ms, roster_size, gap_cut_ms, channel, first_walk_no
              FROM job WHERE name = ?1",
         )?
         .query_row([name.as_str()], |row| {
@@ -122,10 +124,39 @@ pub fn find_job(db: &Connection, name: &JobName) -> Result<Option<JobState>, Sto
                 roster_size: row.get(15)?,
                 gap_cut_ms: row.get(16)?,
                 channel: row.get(17)?,
+                first_walk_no: row.get(18)?,
             })
         })
         .optional()?;
     Ok(state)
+}
+
+/// Notes the namespace of a job's records, so that what one listing tells of a person reaches the rosters of all.
+pub fn note_namespace(
+    db: &Connection,
+    job_no: i64,
+    namespace: Namespace,
+) -> Result<(), StoreError> {
+    db.prepare_cached("UPDATE job SET namespace = ?2 WHERE no = ?1 AND namespace IS NOT ?2")?
+        .execute(params![job_no, namespace.as_str()])?;
+    Ok(())
+}
+
+/// Lets a part of a job file take over what is remembered of the whole, when the whole was this part alone until now.
+///
+/// The digest of what it wants tells: it covers account, channel and mapping.
+pub fn adopt(
+    db: &Connection,
+    part: &JobName,
+    whole: &JobName,
+    mapping: &Digest,
+) -> Result<bool, StoreError> {
+    let changed = db
+        .prepare_cached(
+            "UPDATE job SET name = ?1 WHERE name = ?2 AND mapping = ?3 AND NOT EXISTS (SELECT 1 FROM job WHERE name = ?1)",
+        )?
+        .execute(params![part.as_str(), whole.as_str(), mapping.as_str()])?;
+    Ok(changed == 1)
 }
 
 /// Returns the state of a location, made when there is none.

@@ -6,9 +6,11 @@
 
 pub mod agenda;
 pub mod backup;
+pub mod broadcasts;
 mod bucket;
 pub mod conditions;
 mod error;
+pub mod events;
 pub mod findings;
 pub mod freeing;
 pub mod health;

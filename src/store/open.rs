@@ -19,6 +19,7 @@ const SCHEMAS: &[&str] = &[
     include_str!("schema/001.sql"),
     include_str!("schema/002.sql"),
     include_str!("schema/003.sql"),
+    include_str!("schema/004.sql"),
 ];
 
 /// The `user_version` of a file that this program writes.

@@ -260,6 +260,26 @@ pub fn hold(
         )?
         .execute(params![plan_no, after, to, now_ms])?;
     } else {
+        // Notes and tasks are held by the guard of their kind, whatever counted them first, and with the create that makes their contact.
+        let mut hold_events = db.prepare_cached(
+            "UPDATE step SET mark = 'held', why = ?5, marked_ms = ?4
+             WHERE plan_no = ?1 AND seq > ?2 AND seq <= ?3 AND mark = 'planned' AND kind IN (SELECT value FROM json_each(?6))
+               AND (?7 OR contact_no IS NULL)",
+        )?;
+        for guard in guards {
+            let (kinds, all) = match guard {
+                GuardKind::Note => (r#"["note"]"#, true),
+                GuardKind::Task => (r#"["task","complete-task"]"#, true),
+                GuardKind::Create => (r#"["attach","note","task","complete-task"]"#, false),
+                GuardKind::First
+                | GuardKind::Update
+                | GuardKind::Tag
+                | GuardKind::Leave
+                | GuardKind::Return => continue,
+            };
+            let why = format!("held by guard {guard}");
+            hold_events.execute(params![plan_no, after, to, now_ms, why, kinds, all])?;
+        }
         let mut hold = db.prepare_cached(
             "UPDATE step SET mark = 'held', why = ?5, marked_ms = ?4
              WHERE plan_no = ?1 AND seq > ?2 AND seq <= ?3 AND mark = 'planned' AND guard = ?6",
@@ -570,8 +590,9 @@ pub fn parcel_sizes(
 /// Counts the records that a guard's planned steps are for.
 pub fn count_guarded(db: &Connection, plan_no: i64, guard: GuardKind) -> Result<u64, StoreError> {
     let count: i64 = db.query_row(
-        "SELECT count(DISTINCT key) FROM step WHERE plan_no = ?1 AND guard = ?2 AND mark = 'planned'",
-        params![plan_no, guard.word()],
+        "SELECT count(DISTINCT key) FROM step WHERE plan_no = ?1 AND mark = 'planned'
+           AND (guard = ?2 OR kind IN (SELECT value FROM json_each(?3)))",
+        params![plan_no, guard.word(), kinds_of(guard)],
         |row| row.get(0),
     )?;
     Ok(count.unsigned_abs())
@@ -584,13 +605,41 @@ pub fn sent_since(
     guard: GuardKind,
     since_ms: i64,
 ) -> Result<u64, StoreError> {
+    // Notes and tasks may have been counted by the guard of a leave or a return as well.
+    let words = match guard {
+        GuardKind::Note => r#"["note","leave","return"]"#.to_owned(),
+        GuardKind::Task => r#"["task","leave","return"]"#.to_owned(),
+        GuardKind::First
+        | GuardKind::Create
+        | GuardKind::Update
+        | GuardKind::Tag
+        | GuardKind::Leave
+        | GuardKind::Return => format!("[\"{guard}\"]"),
+    };
     let count: i64 = db
         .prepare_cached(
             "SELECT count(DISTINCT s.key) FROM step s INDEXED BY step_day CROSS JOIN plan p ON p.no = s.plan_no
-             WHERE s.guard = ?2 AND s.sent_ms >= ?3 AND s.mark IN ('done', 'sent', 'unknown', 'asks') AND p.job_no = ?1",
+             WHERE s.guard IN (SELECT value FROM json_each(?2)) AND s.sent_ms >= ?3 AND s.mark IN ('done', 'sent', 'unknown', 'asks')
+               AND p.job_no = ?1 AND (?4 = '[]' OR s.kind IN (SELECT value FROM json_each(?4)))",
         )?
-        .query_row(params![job_no, guard.word(), since_ms], |row| row.get(0))?;
+        .query_row(params![job_no, words, since_ms, kinds_of(guard)], |row| {
+            row.get(0)
+        })?;
     Ok(count.unsigned_abs())
+}
+
+/// Returns the kinds of steps that a guard counts by their kind, JSON; none for those that count by the guard of the step.
+fn kinds_of(guard: GuardKind) -> &'static str {
+    match guard {
+        GuardKind::Note => r#"["note"]"#,
+        GuardKind::Task => r#"["task","complete-task"]"#,
+        GuardKind::First
+        | GuardKind::Create
+        | GuardKind::Update
+        | GuardKind::Tag
+        | GuardKind::Leave
+        | GuardKind::Return => "[]",
+    }
 }
 
 /// Deletes some steps that nobody needs any more: of stored plans older than `before_ms`, of stored plans that a newer one with the same digest replaces, and, of

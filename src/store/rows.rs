@@ -56,6 +56,8 @@ pub struct Listing {
     pub transition: u32,
     /// Whether the last plan left something to do.
     pub open: bool,
+    /// The walk that first listed it, or listed it again.
+    pub walk_no: i64,
 }
 
 /// Streams the next rows to look at after key `after`, in key order, at most `SNAPSHOT_ROWS`, to `each`; returns the last key looked at, `None` at the end.
@@ -165,6 +167,7 @@ fn listing(
         was: (walk_no <= generation || state != Presence::In).then_some(state),
         transition: row.get::<_, u32>(5)? + u32::from(pending.is_some()),
         open: row.get(7)?,
+        walk_no,
     }))
 }
 
@@ -198,7 +201,8 @@ pub fn row_of(
     let open_step: bool = db
         .prepare_cached(
             "SELECT EXISTS (SELECT 1 FROM step s JOIN plan p ON p.no = s.plan_no
-             WHERE s.key = ?2 AND s.mark IN ('sent', 'unknown', 'asks') AND p.job_no = ?1)",
+             WHERE s.key = ?2 AND s.mark IN ('sent', 'unknown', 'asks') AND p.job_no = ?1
+               AND s.kind NOT IN ('note', 'task', 'complete-task'))",
         )?
         .query_row(params![job_no, key], |row| row.get(0))?;
     // A create of another job for the same record is under way, or its answer was lost.

@@ -265,7 +265,9 @@ pub fn journal(db: &Connection, job_no: i64, journaled: &Journaled) -> Result<()
     )?;
     db.execute(
         "UPDATE job SET mapping = ?2, approved = CASE WHEN ?3 THEN ?2 ELSE approved END,
-           channel = CASE WHEN ?3 THEN ?6 ELSE channel END, planned_tick = ?4, generation = ?5 WHERE no = ?1",
+           channel = CASE WHEN ?3 THEN ?6 ELSE channel END, planned_tick = ?4,
+           -- What joins while a person is asked is still news when the answer comes.
+           generation = CASE WHEN ?3 THEN ?5 ELSE generation END WHERE no = ?1",
         params![job_no, mapping, approves, planned_tick, generation, channel],
     )?;
     Ok(())
@@ -295,6 +297,10 @@ pub fn note_walk(db: &Connection, job_no: i64, note: WalkNote) -> Result<(), Sto
         debt,
         gap_cut,
     } = note;
+    db.execute(
+        "UPDATE job SET first_walk_no = ?2 WHERE no = ?1 AND first_walk_no IS NULL",
+        params![job_no, walk_no],
+    )?;
     if gap_cut {
         // It read to the very end, so a normal pass may lean on it; only absence means nothing.
         db.execute(

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use ghl_sync::apis::highlevel::{self, Keys, Search, TagMove, TagOutcome};
+use ghl_sync::apis::highlevel::{self, Keys, NewTask, Search, TagMove, TagOutcome};
 use ghl_sync::apis::twitch::{self, Followers, Follows};
 use ghl_sync::model::{Clock, Contact, ContactId, FieldKey, LocationId, RecordKey, Tag};
 use ghl_sync::net::{
@@ -199,7 +199,11 @@ async fn a_note_and_a_task_live_through_every_call_and_go_with_their_contact() {
     assert_eq!(ask(&hub, highlevel::notes(&ann)).await, []);
 
     let due = world.sandbox.now();
-    let task = ask(&hub, highlevel::create_task(&ann, "Call her", due)).await;
+    let task = ask(
+        &hub,
+        highlevel::create_task(&ann, &NewTask::due("Call her", due)),
+    )
+    .await;
     assert_eq!(task.is_completed, Some(false));
     assert_eq!(task.due.map(|at| at.timestamp()), Some(due.timestamp()));
     let done = ask(&hub, highlevel::complete_task(&ann, &task.id)).await;

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::VERSION;
+use super::envelope::succeeded;
 use super::keys::Keys;
 use super::row::{Row, moment};
 use crate::apis::Odd;
@@ -49,6 +50,8 @@ pub enum CannotWrite {
     NoSuchField(FieldKey),
     /// The key can be set at creation alone.
     OnlyAtCreation(FieldKey),
+    /// The key is shown, and no write of a contact takes it.
+    Never(FieldKey),
     /// A new contact needs one of e-mail, phone, first name and last name.
     Nameless,
     /// There is nothing to write.
@@ -61,6 +64,9 @@ impl fmt::Display for CannotWrite {
             CannotWrite::NoSuchField(key) => write!(f, "the location has no field `{key}`"),
             CannotWrite::OnlyAtCreation(key) => {
                 write!(f, "`{key}` can only be set when a contact is created")
+            }
+            CannotWrite::Never(key) => {
+                write!(f, "`{key}` cannot be set by writing a contact")
             }
             CannotWrite::Nameless => f.write_str(
                 "a new contact needs one of `firstName`, `lastName`, `email` and `phone`",
@@ -187,25 +193,6 @@ pub fn delete(id: &ContactId) -> Call<()> {
         .version(VERSION)
 }
 
-/// Reads the answer of a call that shows nothing but whether it succeeded, in both spellings: `succeded` (v2), `succeeded` (v3).
-pub(super) fn succeeded(bytes: &[u8]) -> Result<(), Unreadable> {
-    #[derive(Deserialize)]
-    struct Reply {
-        succeded: Option<bool>,
-        succeeded: Option<bool>,
-    }
-    let reply: Reply = crate::net::json(bytes)?;
-    match reply.succeeded.or(reply.succeded) {
-        Some(true) => Ok(()),
-        Some(false) => Err(Unreadable::Shape(
-            "the reply says that it did not succeed".to_owned(),
-        )),
-        None => Err(Unreadable::Shape(
-            "the reply does not say whether it succeeded".to_owned(),
-        )),
-    }
-}
-
 /// Returns whether the key is one of those of which a contact must have one (a 422 that several clients report; no page says so).
 fn identifies(key: &FieldKey) -> bool {
     matches!(key.as_str(), "firstName" | "lastName" | "email" | "phone")
@@ -223,6 +210,8 @@ fn encode(
             body.insert(key.as_str().to_owned(), json!(value));
         } else if let Some(id) = keys.id(key) {
             custom.push(json!({"id": id, "field_value": value}));
+        } else if key.is_shown_by_name() {
+            return Err(CannotWrite::Never(key.clone()));
         } else {
             return Err(CannotWrite::NoSuchField(key.clone()));
         }
@@ -250,7 +239,11 @@ fn one(bytes: &[u8], reading: Reading, keys: &Keys) -> Result<Contact, Unreadabl
         .map_err(|why| Unreadable::Shape(format!("the contact cannot be used: {why}")))
 }
 
-fn list_page(bytes: &[u8], limit: u16, keys: &Keys) -> Result<Page<ListCursor>, Unreadable> {
+pub(super) fn list_page(
+    bytes: &[u8],
+    limit: u16,
+    keys: &Keys,
+) -> Result<Page<ListCursor>, Unreadable> {
     #[derive(Deserialize)]
     struct Reply<'a> {
         #[serde(borrow, default)]
@@ -551,6 +544,10 @@ mod tests {
         assert_eq!(
             update(&id, &BTreeMap::new(), &keys()).err(),
             Some(CannotWrite::Nothing)
+        );
+        assert_eq!(
+            update(&id, &fields(&[("businessId", "b")]), &keys()).err(),
+            Some(CannotWrite::Never(FieldKey::business()))
         );
     }
 

@@ -16,7 +16,8 @@ pub struct Keys {
 impl Keys {
     /// Sorts the keys that jobs name into standard ones and custom ones of this location; also returns those that the location lacks.
     ///
-    /// `defined` are the location's custom fields; ids differ between locations.
+    /// `defined` are the location's custom fields; ids differ between locations. The id of the contact's business counts as a standard key
+    /// here, because answers show it like one.
     pub fn of<'k>(
         managed: impl IntoIterator<Item = &'k FieldKey>,
         defined: &[CustomField],
@@ -28,7 +29,7 @@ impl Keys {
         let mut keys = Keys::default();
         let mut lacking = Vec::new();
         for key in managed {
-            if key.standard().is_some() {
+            if key.is_shown_by_name() {
                 if !keys.standard.contains(key) {
                     keys.standard.push(key.clone());
                 }
@@ -83,10 +84,11 @@ mod tests {
             key("firstName"),
             key("twitch_user_id"),
             key("firstName"),
+            FieldKey::business(),
             key("nowhere"),
         ];
         let (keys, lacking) = Keys::of(&managed, &defined);
-        assert_eq!(keys.standard(), [key("firstName")]);
+        assert_eq!(keys.standard(), [key("firstName"), FieldKey::business()]);
         assert_eq!(keys.id(&key("twitch_user_id")), Some("6dvN"));
         assert_eq!(keys.by_id("6dvN"), Some(&key("twitch_user_id")));
         assert_eq!(lacking, [key("nowhere")]);

@@ -1,11 +1,12 @@
 //! A location and its custom fields.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::VERSION;
+use super::envelope;
 use crate::apis::loose::Loose;
-use crate::model::{FieldKey, LocationId};
+use crate::model::{FieldKey, IfUnsure, LocationId};
 use crate::net::{Call, Method, Unreadable};
 
 /// One tenant's CRM, as far as it matters here.
@@ -84,6 +85,88 @@ pub fn location(id: &LocationId) -> Call<Location> {
                 .collect(),
         })
     })
+    .version(VERSION)
+}
+
+/// Reads a location as the vendor shows it, whole. Needs `locations.readonly`.
+pub fn location_raw(id: &LocationId) -> Call<Value> {
+    let path = format!("/locations/{id}");
+    Call::new(Method::Get, "GET /locations/{id}", path, |bytes| {
+        envelope::object(bytes, &["location"])
+    })
+    .version(VERSION)
+}
+
+/// What a custom field is made with: only what is set is sent.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct NewCustomField {
+    /// The name people see; HighLevel makes the key of it.
+    pub name: String,
+    /// The vendor's word for its type, for example `TEXT`, `NUMERICAL`, `DATE`, `SINGLE_OPTIONS`.
+    pub data_type: String,
+    /// The text that an empty form shows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub placeholder: Option<String>,
+    /// Its place among the fields.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub position: Option<u32>,
+    /// The file types that a file field takes, for example `.pdf`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accepted_format: Option<Vec<String>>,
+    /// Whether a file field takes several files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub is_multiple_file: Option<bool>,
+    /// How many files a file field takes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_number_of_files: Option<u32>,
+    /// The lines of a list of text boxes, in the vendor's form.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text_box_list_options: Option<Vec<Value>>,
+}
+
+/// Reads the definitions of all custom fields of contacts as the vendor shows them. Needs `locations/customFields.readonly`.
+pub fn custom_fields_raw(id: &LocationId) -> Call<Vec<Value>> {
+    let path = format!("/locations/{id}/customFields");
+    Call::new(
+        Method::Get,
+        "GET /locations/{id}/customFields",
+        path,
+        |bytes| envelope::list(bytes, "customFields"),
+    )
+    .with("model", "contact")
+    .version(VERSION)
+}
+
+/// Reads the definition of one custom field as the vendor shows it. Needs `locations/customFields.readonly`.
+///
+/// `field` is its id, or its key with the model in front, for example `contact.twitch_user_id`.
+pub fn custom_field_raw(id: &LocationId, field: &str) -> Call<Value> {
+    let path = format!("/locations/{id}/customFields/{field}");
+    Call::new(
+        Method::Get,
+        "GET /locations/{id}/customFields/{fieldId}",
+        path,
+        |bytes| envelope::object(bytes, &["customField"]),
+    )
+    .version(VERSION)
+}
+
+/// Makes a custom field of contacts, of any type. Needs `locations/customFields.write`.
+///
+/// A second call makes a second field, so a lost answer is looked for by name.
+pub fn create_custom_field_raw(id: &LocationId, field: &NewCustomField) -> Call<Value> {
+    let mut body = json!(field);
+    body["model"] = json!("contact");
+    let path = format!("/locations/{id}/customFields");
+    Call::new(
+        Method::Post,
+        "POST /locations/{id}/customFields",
+        path,
+        |bytes| envelope::object(bytes, &["customField"]),
+    )
+    .body(body)
+    .if_unsure(IfUnsure::LookFirst)
     .version(VERSION)
 }
 
@@ -222,6 +305,35 @@ mod tests {
                 data_type: "TEXT".to_owned(),
             }]
         );
+    }
+
+    #[test]
+    fn a_definition_is_read_whole_by_id_or_key_and_made_of_any_type() {
+        let one = custom_field_raw(&here(), "contact.twitch_user_id");
+        assert_eq!(
+            one.path,
+            "/locations/AYg6/customFields/contact.twitch_user_id"
+        );
+        let reply =
+            br#"{"customField":{"id":"hSl3","fieldKey":"contact.x","picklistOptions":["a"]}}"#;
+        assert_eq!(one.read(reply).unwrap()["picklistOptions"], json!(["a"]));
+        let field: NewCustomField = serde_json::from_value(
+            json!({"name": "Level", "dataType": "SINGLE_OPTIONS", "maxNumberOfFiles": 2}),
+        )
+        .unwrap();
+        let call = create_custom_field_raw(&here(), &field);
+        assert_eq!(
+            call.body,
+            Some(
+                json!({"name": "Level", "dataType": "SINGLE_OPTIONS", "maxNumberOfFiles": 2, "model": "contact"})
+            )
+        );
+        assert_eq!(call.if_unsure, IfUnsure::LookFirst);
+        let all = custom_fields_raw(&here());
+        assert_eq!(all.read(br#"{"customFields":[{}, 7]}"#).unwrap().len(), 2);
+        let place = location_raw(&here());
+        let seen = place.read(br#"{"location":{"id":"AYg6","timezone":"UTC"}}"#);
+        assert_eq!(seen.unwrap()["timezone"], "UTC");
     }
 
     #[test]

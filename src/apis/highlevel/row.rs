@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::keys::Keys;
 use crate::apis::loose::Loose;
-use crate::model::{Contact, ContactId, FieldKey, Reading, Tag};
+use crate::model::{BUSINESS_KEY, Contact, ContactId, FieldKey, Reading, Tag};
 use crate::plan::date_of_birth;
 
 /// A contact in any answer; every key may be missing and of any type.
@@ -37,6 +37,7 @@ pub(super) struct Row<'a> {
     assigned_to: Loose<'a>,
     company_name: Loose<'a>,
     gender: Loose<'a>,
+    business_id: Loose<'a>,
     tags: Option<Vec<Loose<'a>>>,
     custom_fields: Option<Vec<CustomValue<'a>>>,
     pub(super) date_added: Loose<'a>,
@@ -123,6 +124,7 @@ impl Row<'_> {
             "assignedTo" => &self.assigned_to,
             "companyName" => &self.company_name,
             "gender" => &self.gender,
+            BUSINESS_KEY => &self.business_id,
             _ => &Loose::Absent,
         }
     }

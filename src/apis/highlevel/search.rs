@@ -31,6 +31,17 @@ impl SearchCursor {
         let value: Value = serde_json::from_str(text).ok()?;
         value.is_array().then_some(SearchCursor(value))
     }
+
+    /// Takes the cursor that a row of the vendor's carries.
+    pub(super) fn of_row(row: &Value) -> Option<SearchCursor> {
+        let cursor = row.get("searchAfter").filter(|after| after.is_array())?;
+        Some(SearchCursor(cursor.clone()))
+    }
+
+    /// Returns the cursor as the vendor wrote it.
+    pub(super) fn value(&self) -> &Value {
+        &self.0
+    }
 }
 
 /// What to search for and in which order; the page is asked for with [`Search::call`].

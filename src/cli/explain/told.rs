@@ -487,6 +487,7 @@ fn waits(wait: &Wait) -> String {
         Wait::Tombstone => {
             "a person deleted the contact, so it is not made again (`recreate_deleted = true` would)".to_owned()
         }
+        Wait::OutOfScope => "its contact is not one of those that [scope] lets the job touch".to_owned(),
         Wait::Skipped => "there is no contact, and the job only enriches those that exist".to_owned(),
         Wait::Refused => {
             "HighLevel refused the record as it is; it is tried again when something of it changes".to_owned()
@@ -566,5 +567,9 @@ fn call(kind: StepKind) -> Option<&'static str> {
         StepKind::Update => Some("PUT /contacts/{id}"),
         StepKind::RemoveTags => Some("POST /contacts/bulk/tags/update/remove"),
         StepKind::AddTags => Some("POST /contacts/bulk/tags/update/add"),
+        StepKind::Attach => Some("POST /contacts/bulk/business"),
+        StepKind::Task => Some("POST /contacts/{id}/tasks"),
+        StepKind::CompleteTask => Some("PUT /contacts/{id}/tasks/{taskId}/completed"),
+        StepKind::Note => Some("POST /contacts/{id}/notes"),
     }
 }

@@ -144,7 +144,9 @@ fn held_words(report: &Report) -> String {
             | GuardKind::Update
             | GuardKind::Tag
             | GuardKind::Leave
-            | GuardKind::Return => format!(
+            | GuardKind::Return
+            | GuardKind::Note
+            | GuardKind::Task => format!(
                 "guard {} counts {}, allowed are {}",
                 finding.guard,
                 number(finding.count),

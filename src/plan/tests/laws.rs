@@ -145,15 +145,27 @@ fn wanted() -> impl Strategy<Value = Wanted> {
 }
 
 fn terms() -> impl Strategy<Value = Terms> {
-    (any::<(bool, bool, bool)>()).prop_map(|(create, recreate_deleted, mirror_complete)| Terms {
-        missing: if create {
-            Missing::Create
-        } else {
-            Missing::Skip
+    let business = || crate::model::BusinessId::try_from("shop").unwrap();
+    (any::<[bool; 5]>()).prop_map(
+        move |[
+            create,
+            recreate_deleted,
+            mirror_complete,
+            fields_when_out,
+            attach,
+        ]| Terms {
+            missing: if create {
+                Missing::Create
+            } else {
+                Missing::Skip
+            },
+            recreate_deleted,
+            mirror_complete,
+            fields_when_out,
+            scope: None,
+            business: attach.then(business),
         },
-        recreate_deleted,
-        mirror_complete,
-    })
+    )
 }
 
 /// Reads a contact: what was unknown is known, here as empty.
@@ -161,6 +173,7 @@ fn read(contact: &mut Mirrored) {
     for (name, _) in KEYS {
         contact.seen.entry(key(name)).or_insert(None);
     }
+    contact.seen.entry(key(BUSINESS_KEY)).or_insert(None);
     contact.tags.get_or_insert_default();
 }
 
@@ -257,6 +270,18 @@ fn carry_out(row: &mut Row, verdict: Verdict) {
                     claim(row, &tag);
                 }
             }
+            Change::Attach { business } => {
+                let seen = &mut linked(row).seen;
+                let before = seen.insert(key(BUSINESS_KEY), Some(business.to_string()));
+                assert_eq!(
+                    before.flatten(),
+                    None,
+                    "a contact was taken from its business"
+                );
+            }
+            Change::Task { .. } | Change::CompleteTask { .. } | Change::Note { .. } => {
+                panic!("notes and tasks are decided elsewhere")
+            }
             Change::RemoveTags { tags } => {
                 for tag in tags {
                     let known = linked(row).tags.as_mut().unwrap();
@@ -320,10 +345,10 @@ proptest! {
     fn a_plan_that_was_carried_out_leaves_nothing_to_plan(row in row(), wanted in wanted(), terms in terms()) {
         let mut row = row;
         read_all(&mut row);
-        let first = plan_row(&row, &wanted, terms, "");
+        let first = plan_row(&row, &wanted, terms.clone(), "");
         prop_assert!(first.waits != Some(Wait::NeedsRead), "everything was read");
         carry_out(&mut row, first);
-        let second = plan_row(&row, &wanted, terms, "");
+        let second = plan_row(&row, &wanted, terms.clone(), "");
         prop_assert_eq!(&second.steps, &[]);
         prop_assert_eq!(&second.remember, &[]);
     }
@@ -333,7 +358,7 @@ proptest! {
         let mut row = row;
         read_all(&mut row);
         let before = row.clone();
-        let verdict = plan_row(&row, &wanted, terms, "");
+        let verdict = plan_row(&row, &wanted, terms.clone(), "");
         let conflicts: BTreeSet<FieldKey> = verdict.conflicts.iter().map(|conflict| conflict.key.clone()).collect();
         carry_out(&mut row, verdict);
         let Linked::To(contact) = &row.link else { return Ok(()) };
@@ -372,7 +397,7 @@ proptest! {
 
     #[test]
     fn a_tag_without_a_claim_of_ours_is_never_removed(row in row(), wanted in wanted(), terms in terms()) {
-        for step in plan_row(&row, &wanted, terms, "").steps {
+        for step in plan_row(&row, &wanted, terms.clone(), "").steps {
             match &step.change {
                 Change::RemoveTags { tags } => {
                     for tag in tags {
@@ -390,7 +415,7 @@ proptest! {
 
     #[test]
     fn unknown_is_neither_empty_nor_different(row in row(), wanted in wanted(), terms in terms()) {
-        let verdict = plan_row(&row, &wanted, terms, "");
+        let verdict = plan_row(&row, &wanted, terms.clone(), "");
         let Some(no) = verdict.contact_no else { return Ok(()) };
         let mut contacts = row.found.iter().flat_map(|found| &found.contacts).map(|candidate| &candidate.contact);
         let contact = match &row.link {
@@ -414,7 +439,7 @@ proptest! {
         let digest = |row: &Row| {
             let mapping = Digest::of_bytes(&[0; 32]);
             let mut fold = PlanDigest::default();
-            let steps = plan_row(row, &wanted, terms, "").steps;
+            let steps = plan_row(row, &wanted, terms.clone(), "").steps;
             for step in &steps {
                 fold.add(&step_hash(&row.record.key, step.contact.as_ref(), &step.change, &mapping));
             }
@@ -433,9 +458,10 @@ proptest! {
         if row.presence == Presence::In {
             row.presence = Presence::Out;
         }
-        for step in plan_row(&row, &wanted, terms, "").steps {
+        for step in plan_row(&row, &wanted, terms.clone(), "").steps {
             let kind = step.change.kind();
-            prop_assert!(!matches!(kind, StepKind::Create | StepKind::Update | StepKind::Link));
+            let is_kept = terms.fields_when_out && kind == StepKind::Update;
+            prop_assert!(is_kept || !matches!(kind, StepKind::Create | StepKind::Update | StepKind::Link));
         }
     }
 }

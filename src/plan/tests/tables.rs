@@ -351,6 +351,8 @@ fn every_guard_has_its_own_limit_for_a_run_and_for_a_day() {
         tag: at_most(30, 300),
         leave: at_most(40, 400),
         returns: at_most(50, 500),
+        note: at_most(60, 600),
+        task: at_most(70, 700),
     };
     let table = [
         (GuardKind::Create, 10),
@@ -358,6 +360,8 @@ fn every_guard_has_its_own_limit_for_a_run_and_for_a_day() {
         (GuardKind::Tag, 30),
         (GuardKind::Leave, 40),
         (GuardKind::Return, 50),
+        (GuardKind::Note, 60),
+        (GuardKind::Task, 70),
     ];
     let nobody = BTreeSet::new();
     for (guard, run) in table {
@@ -381,7 +385,14 @@ fn every_guard_has_its_own_limit_for_a_run_and_for_a_day() {
             let only = found.first().map(|found| found.guard).into_iter().collect();
             assert_eq!(held(&found, false), only, "one guard holds its own part");
             let strict = held(&found, true).len();
-            assert_eq!(strict, if found.is_empty() { 0 } else { 6 });
+            assert_eq!(
+                strict,
+                if found.is_empty() {
+                    0
+                } else {
+                    GuardKind::ALL.len()
+                }
+            );
             let allowed = guards(&limits, &would, &before, 0, false, &BTreeSet::from([guard]));
             assert_eq!(allowed.len(), found.len(), "an allowed guard is still told");
             assert_eq!(held(&allowed, true), nobody);

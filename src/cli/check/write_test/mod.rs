@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 
-use crate::apis::highlevel::{self, Keys, TagMove, TagOutcome};
+use crate::apis::highlevel::{self, Keys, NewTask, TagMove, TagOutcome};
 use crate::config::{Account, HighLevelAccount};
 use crate::model::{AccountName, Contact, ContactId, FieldKey, LocationId, Tag};
 use crate::net::{Answer, Call, CallError, Line, Purpose, Reach, Tally};
@@ -295,7 +295,7 @@ impl Test<'_, '_> {
         let due = self.shell.clock.now() + TimeDelta::days(1);
         let task = match self
             .step(
-                &highlevel::create_task(id, WORDS, due),
+                &highlevel::create_task(id, &NewTask::due(WORDS, due)),
                 "the contact was given a task",
             )
             .await

@@ -1,0 +1,251 @@
+//! The notes and tasks of a plan: what is looked up for them, and what is remembered of them.
+
+use rusqlite::Connection;
+
+use crate::model::{Change, ContactId, EventKey, Namespace, RecordKey};
+use crate::plan::events::{Decided, Scene, decide};
+use crate::plan::wanted::{Moment, RowProblem, Watched};
+use crate::plan::{Presence, Row, Verdict};
+use crate::store::rows::Listing;
+use crate::store::{StoreError, events, links, mirror};
+
+use super::draft::Desk;
+use super::error::RunError;
+use super::world::World;
+
+/// What the notes and tasks of every record alike hang on.
+#[derive(Clone, Debug)]
+pub(super) struct Stage {
+    /// Rows of walks up to this one are the first listing; `None` when no walk has ended.
+    first_walk_no: Option<i64>,
+    /// The contact of the job's channel, where it is known.
+    channel: Option<(i64, ContactId)>,
+    /// Whether any event was ever remembered for the job.
+    has_past: bool,
+    /// The present moment in ms.
+    now_ms: i64,
+}
+
+impl Stage {
+    /// Looks up what the plan of a job with notes and tasks needs; `None` for a job that has none and never had.
+    ///
+    /// `channel` is the user id of the job's channel.
+    ///
+    /// Errors: the state cannot be read.
+    pub(super) fn of(
+        world: &World,
+        job_no: i64,
+        first_walk_no: Option<i64>,
+        location_no: i64,
+        channel: &RecordKey,
+    ) -> Result<Option<Stage>, RunError> {
+        let reader = world.store.reader()?;
+        let has_past = events::has_any(&reader, job_no)?;
+        if !has_past && !world.mapping.has_events() {
+            return Ok(None);
+        }
+        Ok(Some(Stage {
+            first_walk_no,
+            channel: channel_contact(&reader, location_no, channel)?,
+            has_past,
+            now_ms: world.now_ms(),
+        }))
+    }
+}
+
+/// Returns the contact that a channel is linked to, as a job over streams or a person linked it; `None` when it has none that is there.
+pub(super) fn channel_contact(
+    db: &Connection,
+    location_no: i64,
+    channel: &RecordKey,
+) -> Result<Option<(i64, ContactId)>, StoreError> {
+    let linked = links::linked_contact(db, location_no, Namespace::TwitchChannel, channel)?;
+    let Some(no) = linked else { return Ok(None) };
+    let contact = mirror::mirrored(db, no)?;
+    Ok((!contact.gone).then_some((no, contact.id)))
+}
+
+/// What a plan leaves behind of the events of one record.
+#[derive(Debug)]
+pub(super) struct Learned {
+    key: RecordKey,
+    transition: u32,
+    remember: Vec<(Change, Option<i64>)>,
+    forget: Vec<EventKey>,
+    drop: Vec<(Change, &'static str)>,
+    watched: Option<Watched>,
+}
+
+impl Learned {
+    /// Keeps it; what was kept before stays as it is.
+    pub(super) fn keep(&self, db: &Connection, job_no: i64, now_ms: i64) -> Result<(), StoreError> {
+        let Learned {
+            key,
+            transition,
+            remember,
+            forget,
+            drop,
+            watched,
+        } = self;
+        for event in forget {
+            events::forget(db, job_no, key, event)?;
+        }
+        for (change, why) in drop {
+            events::drop_for_good(db, job_no, key, change, why)?;
+        }
+        for (change, not_before_ms) in remember {
+            events::remember(db, job_no, key, change, *transition, *not_before_ms, now_ms)?;
+        }
+        if let Some(watched) = watched {
+            events::watch(db, job_no, key, watched)?;
+        }
+        Ok(())
+    }
+
+    fn is_nothing(&self) -> bool {
+        self.remember.is_empty()
+            && self.forget.is_empty()
+            && self.drop.is_empty()
+            && self.watched.is_none()
+    }
+}
+
+/// Decides about the notes and tasks of one record.
+///
+/// The problem is a template that fails on the record: then its transition calls for nothing.
+///
+/// Errors: the state cannot be read.
+pub(super) fn of_record(
+    db: &Connection,
+    desk: &Desk,
+    stage: &Stage,
+    listing: &Listing,
+    row: &Row,
+    verdict: &Verdict,
+) -> Result<(Decided, Option<Learned>, Option<RowProblem>), RunError> {
+    let key = &listing.record.key;
+    let past = if stage.has_past {
+        events::of_record(db, desk.job_no, key)?
+    } else {
+        Vec::new()
+    };
+    let before = match desk.mapping.watches() {
+        true => events::watched(db, desk.job_no, key)?,
+        false => None,
+    };
+    let now = desk
+        .mapping
+        .watched(&listing.record, before.as_ref())
+        .filter(|_| is_watched(desk, listing));
+    let (fired, problem) = match fired(desk, stage, listing, &past, before.as_ref(), now.as_ref()) {
+        Ok(fired) => (fired, None),
+        Err(problem) => (Vec::new(), Some(problem)),
+    };
+    let scene = Scene {
+        past: past.iter().map(|kept| kept.past.clone()).collect(),
+        fired,
+        leave_not_before_ms: leave_not_before(db, desk, key)?,
+        channel: stage.channel.clone(),
+        now_ms: stage.now_ms,
+    };
+    let decided = decide(row, verdict, scene, |change| {
+        desk.mapping.still_calls_for(change)
+    });
+    let change_of = |event: &EventKey| {
+        past.iter()
+            .map(|kept| &kept.past.change)
+            .find(|change| change.event().is_some_and(|(key, _)| key == event))
+    };
+    let learned = Learned {
+        key: key.clone(),
+        transition: listing.transition,
+        remember: decided.remember.clone(),
+        forget: decided.forget.clone(),
+        drop: decided
+            .drop
+            .iter()
+            .filter_map(|(event, why)| Some((change_of(event)?.clone(), *why)))
+            .collect(),
+        watched: now.filter(|now| before.as_ref() != Some(now)),
+    };
+    let learned = Some(learned).filter(|learned| !learned.is_nothing());
+    Ok((decided, learned, problem))
+}
+
+/// What a record says is watched while it is in; a channel is there while it is not live, too.
+fn is_watched(desk: &Desk, listing: &Listing) -> bool {
+    listing.presence == Presence::In || desk.job.source.is_of_channels()
+}
+
+/// What the leave of a channel calls for waits until it is sure that the broadcast does not go on.
+fn leave_not_before(
+    db: &Connection,
+    desk: &Desk,
+    key: &RecordKey,
+) -> Result<Option<i64>, StoreError> {
+    if !desk.job.source.is_of_channels() {
+        return Ok(None);
+    }
+    crate::store::broadcasts::settled_at(db, desk.job_no, key)
+}
+
+/// Returns what the record's transition, and the step of what is watched, call for.
+fn fired(
+    desk: &Desk,
+    stage: &Stage,
+    listing: &Listing,
+    past: &[events::Kept],
+    before: Option<&Watched>,
+    now: Option<&Watched>,
+) -> Result<Vec<Change>, RowProblem> {
+    let Listing {
+        record,
+        presence,
+        was,
+        transition,
+        walk_no,
+        ..
+    } = listing;
+    let is_first = stage.first_walk_no.is_none_or(|first| *walk_no <= first);
+    let is_news = !is_first || desk.job.backfill;
+    let is_of_channels = desk.job.source.is_of_channels();
+    let moment = match (was, presence) {
+        (None, Presence::In) if is_news => Some(Moment::Join),
+        (None, Presence::In | Presence::Out | Presence::Gone) => None,
+        // Every broadcast is another one.
+        (Some(Presence::Out | Presence::Gone), Presence::In) if is_of_channels => {
+            Some(Moment::Join)
+        }
+        (Some(Presence::Out | Presence::Gone), Presence::In) => Some(Moment::Return),
+        (Some(Presence::In), Presence::Out) => Some(Moment::Leave),
+        (Some(Presence::In), Presence::Gone) => Some(Moment::Gone),
+        (Some(Presence::In), Presence::In)
+        | (Some(Presence::Out | Presence::Gone), Presence::Out | Presence::Gone) => None,
+    };
+    let mapping = &desk.mapping;
+    let mut changes = Vec::new();
+    if let Some(moment) = moment {
+        let occurrence = mapping.occurrence(moment, record, *transition);
+        // The same follow was told before: the listing had lacked it for a while.
+        let is_told = moment == Moment::Return
+            && !occurrence.starts_with('t')
+            && past.iter().any(|kept| {
+                let event = kept.past.change.event();
+                event.is_some_and(|(event, _)| {
+                    matches!(event.moment.as_str(), "join" | "return")
+                        && event.occurrence == occurrence
+                })
+            });
+        if !is_told {
+            changes.extend(mapping.events(moment, record, *transition)?);
+        }
+    }
+    if let Some(now) = now {
+        // Without a look before, a record that was seen to join has reached everything from nothing; one of the first listing begins here.
+        let begins_here = before.is_none() && moment != Some(Moment::Join);
+        if !begins_here {
+            changes.extend(mapping.turns(record, before, now, *transition)?);
+        }
+    }
+    Ok(changes)
+}
