@@ -17,9 +17,6 @@ use super::world::World;
 const VALIDATION_MS: i64 = 60 * 60 * 1000;
 /// How long the user id of a login is kept.
 const CHANNEL_MS: i64 = 24 * 60 * 60 * 1000;
-/// The scope that lists followers.
-const FOLLOWERS_SCOPE: &str = "moderator:read:followers";
-
 /// Which channel, seen by whom.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Seat {
@@ -45,9 +42,10 @@ pub(super) async fn seat(world: &World) -> Result<Seat, RunError> {
     let now_ms = world.now_ms();
     let validation = validation(world).await?;
     let Some(viewer) = validation.user_id else {
-        return Err(setup(
-            "the token is an app token, which cannot list followers; use a user token".to_owned(),
-        ));
+        return Err(setup(format!(
+            "the token is an app token, which cannot list {}; use a user token",
+            world.job.source.plural()
+        )));
     };
     let broadcaster = match &world.spoke.channel {
         Channel::Own => viewer.clone(),
@@ -59,10 +57,30 @@ pub(super) async fn seat(world: &World) -> Result<Seat, RunError> {
             ))
         })?,
     };
+    if world.job.source.is_broadcasters_own() && viewer != broadcaster {
+        return Err(setup(not_the_broadcaster(world)));
+    }
     Ok(Seat {
         broadcaster,
         viewer,
     })
+}
+
+/// Says whose login is needed for a listing that Twitch shows to the broadcaster alone.
+fn not_the_broadcaster(world: &World) -> String {
+    let whose = match &world.spoke.channel {
+        Channel::Own => "the broadcaster".to_owned(),
+        Channel::Login(login) => format!("the broadcaster `{login}`"),
+        Channel::Id(id) => format!("the broadcaster with the id {id}"),
+    };
+    let how = match world.spoke_line.token_kind().command() {
+        None => format!("use a token of {whose}"),
+        Some(command) => format!("log in as {whose} with `{command}`"),
+    };
+    format!(
+        "only the broadcaster's own login may list {}, and this one is another user's; {how}",
+        world.job.source.plural()
+    )
 }
 
 /// Validates the token again when an hour has passed in a long run. Source: Twitch, Validating Tokens, which wants it at start and hourly.
@@ -131,8 +149,11 @@ async fn validation(world: &World) -> Result<Validation, RunError> {
             validation.client_id, world.spoke.client_id
         )));
     }
-    let has_scope = |scope: &String| scope == FOLLOWERS_SCOPE;
-    if !validation.scopes.iter().any(has_scope) {
+    let wanted = world.job.source.scopes();
+    let is_granted = |scope: &&str| validation.scopes.iter().any(|granted| granted == scope);
+    if let Some(scope) = wanted.first()
+        && !wanted.iter().any(|scope| is_granted(scope))
+    {
         let kind = world.spoke_line.token_kind();
         let how = match kind.command() {
             None => format!(
@@ -141,11 +162,10 @@ async fn validation(world: &World) -> Result<Validation, RunError> {
             ),
             Some(command) => format!("run `{command}`"),
         };
-        return Err(setup(format!(
-            "the token lacks the scope {FOLLOWERS_SCOPE}; {how}"
-        )));
+        return Err(setup(format!("the token lacks the scope {scope}; {how}")));
     }
-    // Kept only when it is good: a person who mends the token should not have to wait an hour.
+    // Kept for all jobs of the account, each of which looks for its own scope, and only when it is good: a person who mends the token should
+    // not have to wait an hour.
     if fresh {
         let text = serde_json::to_string(&validation).expect("a validation is always JSON");
         world
