@@ -1,5 +1,6 @@
 //! The arguments of every command, and the help that is made of them.
 
+mod api;
 mod auth;
 mod history;
 mod init;
@@ -21,6 +22,7 @@ use crate::model::{
 
 use super::exit::Exit;
 
+pub use api::Api;
 pub use auth::{Auth, AuthDo, AuthOf, AuthWhat, HubAuth, ShowAuth, TwitchAuth};
 pub use history::{HistoryCommand, Prune};
 pub use init::{HubWay, Init};
@@ -96,6 +98,10 @@ pub enum Command {
     Keep(Settle),
     /// Settle conflicts of a record: take the value of the mapping
     Take(Settle),
+    /// Use HighLevel's Contacts API from the shell: contacts, tasks, notes, tags and what surrounds them
+    ///
+    /// JSON goes in and out as HighLevel writes it: a list has a line for each object, one object is laid out on a terminal. The calls share the jobs' login, rate limit and budget; names of custom fields take one call more, once a day. It tells the jobs nothing: their next run reads what was changed here, as it reads what people change. Exit codes: 0 done, 1 refused or stopped, 4 wrong words, token or scope, 6 no answer or no calls left.
+    Api(Box<Api>),
     /// Show the whole thing against a built-in sandbox, without any account
     Demo(Demo),
     /// Put the units of systemd in place, with the path of this program in them
@@ -369,7 +375,7 @@ fn job(word: &str) -> Result<JobName, NotAnId> {
     JobName::try_from(word)
 }
 
-fn account(word: &str) -> Result<AccountName, NotAnId> {
+pub(super) fn account(word: &str) -> Result<AccountName, NotAnId> {
     AccountName::try_from(word)
 }
 

@@ -16,8 +16,8 @@ use super::progress::Progress;
 use super::shell::Shell;
 use super::typed::Typed;
 use super::{
-    auth, care, check, daemon, demo, explain, history, init, manual, notify, runs, sandbox, settle,
-    show, status, units,
+    api, auth, care, check, daemon, demo, explain, history, init, manual, notify, runs, sandbox,
+    settle, show, status, units,
 };
 
 /// The threads that calls are made on; planning and the state have their own.
@@ -69,6 +69,7 @@ fn on_a_runtime(args: &Args, progress: &Progress) -> Exit {
     shell.words = std::env::args_os().collect();
     if io::stdout().is_terminal() {
         shell.width = columns();
+        shell.is_terminal = true;
     }
     let exit = runtime.block_on(async {
         match &args.command {
@@ -98,7 +99,7 @@ fn on_a_runtime(args: &Args, progress: &Progress) -> Exit {
                 );
             }
             Command::Check(check) if check.online => interrupt::end_at_once(progress.clone()),
-            // The first five listen themselves, with what they leave in mind; the others are over in a moment.
+            // The first five and `api` listen themselves, with what they leave in mind; the others are over in a moment.
             Command::Init(_)
             | Command::Auth(_)
             | Command::Daemon
@@ -116,6 +117,7 @@ fn on_a_runtime(args: &Args, progress: &Progress) -> Exit {
             | Command::Retry(_)
             | Command::Keep(_)
             | Command::Take(_)
+            | Command::Api(_)
             | Command::InstallUnits(_)
             | Command::Completions(_)
             | Command::Man(_) => {}
@@ -166,6 +168,7 @@ async fn carry_out(args: &Args, shell: &mut Shell) -> Result<Exit, CliError> {
         Command::Retry(retry) => settle::retry(shell, path, retry).await,
         Command::Keep(settle) => settle::keep(shell, path, settle).await,
         Command::Take(settle) => settle::take(shell, path, settle).await,
+        Command::Api(args) => api::api(shell, path, args).await,
         Command::Demo(demo) => demo::demo(shell, demo).await,
         Command::InstallUnits(install) => units::install(shell, path, install),
         Command::Completions(completions) => manual::completions(shell, completions),

@@ -23,6 +23,13 @@ pub enum CliError {
         /// What to do about it.
         hint: Option<String>,
     },
+    /// HighLevel refused a call that was made by hand.
+    Refused {
+        /// What was refused, and why.
+        what: String,
+        /// What to do about it.
+        hint: Option<String>,
+    },
     /// A vendor could not be reached, or its answer was lost.
     OutOfTouch {
         /// What happened, and what to do.
@@ -73,7 +80,10 @@ impl CliError {
             CliError::Config(_) | CliError::Usage { .. } => Exit::BadConfig,
             CliError::OutOfTouch { .. } => Exit::OutOfTouch,
             CliError::Run(error) => exit::of_run_error(error),
-            CliError::Stopped { .. } | CliError::Care { .. } | CliError::Io { .. } => Exit::Failed,
+            CliError::Refused { .. }
+            | CliError::Stopped { .. }
+            | CliError::Care { .. }
+            | CliError::Io { .. } => Exit::Failed,
         }
     }
 
@@ -93,7 +103,7 @@ impl CliError {
                         .to_owned()
                 })
             }
-            CliError::Usage { hint, .. } => hint.clone(),
+            CliError::Usage { hint, .. } | CliError::Refused { hint, .. } => hint.clone(),
             CliError::Run(RunError::State(StoreError::Foreign { owner, .. })) => {
                 Some(as_owner(owner, typed))
             }
@@ -138,7 +148,9 @@ impl fmt::Display for CliError {
                 let noun = if count == 1 { "problem" } else { "problems" };
                 write!(f, "{count} {noun} in the configuration\n{problems}")
             }
-            CliError::Usage { what, .. } | CliError::OutOfTouch { what } => f.write_str(what),
+            CliError::Usage { what, .. }
+            | CliError::Refused { what, .. }
+            | CliError::OutOfTouch { what } => f.write_str(what),
             CliError::Stopped { left } => write!(f, "stopped by you: {left}"),
             CliError::Care { what } => write!(f, "the state's upkeep: {what}"),
             CliError::Run(error) => error.fmt(f),
@@ -152,6 +164,7 @@ impl std::error::Error for CliError {
         match self {
             CliError::Config(problems) => Some(problems),
             CliError::Usage { .. }
+            | CliError::Refused { .. }
             | CliError::OutOfTouch { .. }
             | CliError::Stopped { .. }
             | CliError::Care { .. } => None,

@@ -243,16 +243,22 @@ impl Worlds {
 
     /// Returns the names of the other jobs that write through the same bucket as the jobs of this account.
     pub(super) fn others_in_bucket(&self, job: &Job, account: &HighLevelAccount) -> Vec<String> {
+        let mut names = self.jobs_in_bucket(account);
+        names.retain(|name| *name != job.name.as_str());
+        names
+    }
+
+    /// Returns the names of the jobs that write through the same bucket as this account.
+    pub(super) fn jobs_in_bucket(&self, account: &HighLevelAccount) -> Vec<String> {
         let bucket = self.of_hub(account).bucket;
         let config = self.config();
         let is_there = |other: &&Job| match config.accounts.get(&other.to) {
             Some(Account::HighLevel(account)) => self.of_hub(account).bucket == bucket,
             Some(Account::Agency(_) | Account::Twitch(_)) | None => false,
         };
-        let others = config.jobs.values().filter(|other| other.name != job.name);
-        others
-            .filter(is_there)
-            .map(|other| other.name.to_string())
+        let jobs = config.jobs.values();
+        jobs.filter(is_there)
+            .map(|job| job.name.to_string())
             .collect()
     }
 }

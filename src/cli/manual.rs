@@ -140,6 +140,41 @@ const EXAMPLES: &[(&str, &str, &str)] = &[
         "writes what the job wants in the next run",
     ),
     (
+        "api",
+        "ghl-sync api contacts list --limit 5",
+        "shows the newest contacts, a JSON line each",
+    ),
+    (
+        "api",
+        "ghl-sync api contacts create --first-name Ann --email ann@example.com --tag vip",
+        "creates a contact and shows it, its id included",
+    ),
+    (
+        "api",
+        "ghl-sync api tags add C0ntactId vip",
+        "adds a tag to the contact",
+    ),
+    (
+        "api",
+        "ghl-sync api notes create C0ntactId --body-file minutes.txt",
+        "makes a note of a file's text",
+    ),
+    (
+        "api",
+        "ghl-sync api tasks create C0ntactId --title Call --due 2d",
+        "makes a task that is due in two days",
+    ),
+    (
+        "api",
+        "ghl-sync api tasks complete C0ntactId TaskId",
+        "marks the task as done",
+    ),
+    (
+        "api",
+        "ghl-sync api contacts delete C0ntactId --dry-run",
+        "shows the call that would delete the contact, and sends nothing",
+    ),
+    (
         "install-units",
         "ghl-sync install-units --dry-run",
         "says which units of systemd would be put where",

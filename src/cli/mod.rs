@@ -1,5 +1,6 @@
 //! Floor 6: the command line: arguments in, exit code out.
 
+mod api;
 pub mod args;
 mod ask;
 mod auth;

@@ -24,6 +24,8 @@ pub struct Shell {
     pub stop: Stop,
     /// The columns of stdout; `None` for no terminal, where lines are not wrapped.
     pub width: Option<u16>,
+    /// Whether stdout is a terminal.
+    pub is_terminal: bool,
     /// The words of the command line, the program first; empty where there is none.
     pub(super) words: Vec<OsString>,
     /// Whether it only waits for another process: whoever stops it then stops nothing that was begun.
@@ -42,6 +44,7 @@ impl Shell {
             clock,
             stop: Stop::default(),
             width: None,
+            is_terminal: false,
             words: Vec::new(),
             waits: Arc::default(),
             typed: Typed::default(),
@@ -76,6 +79,11 @@ impl Shell {
                 source,
             }),
         }
+    }
+
+    /// Returns whether whoever read stdout has seen enough.
+    pub(super) fn is_closed(&self) -> bool {
+        self.is_closed
     }
 
     /// Writes one line, or several, to stdout.

@@ -1,7 +1,10 @@
 //! Wrong files and the exact lines that say so.
 
 mod accounts;
+mod channels;
+mod digest;
 mod jobs;
+mod life;
 mod main_file;
 mod service;
 

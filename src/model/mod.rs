@@ -16,9 +16,10 @@ pub use change::{Change, EventKey, FieldChange, IfUnsure, StepKind};
 pub use clock::{Clock, is_ahead};
 pub use contact::{BUSINESS_KEY, Contact, Reading, STANDARD_KEYS, StandardKey};
 pub use ids::{
-    AccountName, BusinessId, CampaignId, ContactId, Digest, FieldKey, JobName, LocationId,
-    Namespace, NotAnId, NoteId, RecordKey, Tag, TaskId, UserId, WorkflowId,
+    AccountName, BusinessId, ContactId, Digest, FieldKey, JobName, LocationId, Namespace, NotAnId,
+    NoteId, RecordKey, Tag, TaskId,
 };
+pub use ids::{CampaignId, UserId, WorkflowId};
 pub use job::{
     Actions, AtMost, BitsPeriod, By, ChangeRule, Channel, ContactsReader, Destination, EventRule,
     EventTarget, EventWhat, FieldRule, GuardKind, Job, LeaveProof, Lifecycle, Limits, Milestone,

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::call::CallKind;
 use super::hints::Hints;
-use super::said::said;
+use super::said::{said, said_all};
 use super::tally::Vendor;
 use crate::model::ContactId;
 
@@ -258,15 +258,15 @@ fn as_status(value: &Value) -> Option<u16> {
 /// Returns what the body says, masked: `message` as text or list, else `error` as text or with a `message` of its own.
 fn message(body: &Value) -> String {
     let text = match body.get("message") {
-        Some(Value::String(text)) => text.clone(),
+        Some(Value::String(text)) => said(text),
         Some(Value::Array(list)) => {
             let lines: Vec<&str> = list.iter().filter_map(Value::as_str).collect();
-            lines.join("; ")
+            said_all(&lines)
         }
         _ => String::new(),
     };
-    if !text.trim().is_empty() {
-        return said(&text);
+    if !text.is_empty() {
+        return text;
     }
     // Token endpoints may say more in `error_description` than in `error` (RFC 6749, section 5.2).
     let error = body.get("error");

@@ -5,6 +5,9 @@ use crate::report::plain;
 /// The longest text kept of what a vendor said, in characters.
 const LONGEST: usize = 200;
 
+/// The longest text kept of a list of what a vendor said, in bytes.
+const LONGEST_LIST: usize = 1_000;
+
 /// A word of this many characters is taken for a token.
 const TOKEN_LENGTH: usize = 40;
 
@@ -25,6 +28,25 @@ pub fn said(text: &str) -> String {
     let mut cut: String = masked.chars().take(LONGEST - 1).collect();
     cut.push('…');
     cut
+}
+
+/// Returns several things that a vendor said, each as [`said`] shows it, with `; ` between them: as many as go into some 1,000 characters.
+///
+/// HighLevel names everything that is wrong with a body at once, and whoever sent it wants to mend all of it.
+pub(super) fn said_all(texts: &[&str]) -> String {
+    let mut all = String::new();
+    for (at, text) in texts.iter().enumerate() {
+        let text = said(text);
+        if !all.is_empty() && all.len() + text.len() > LONGEST_LIST {
+            all.push_str(&format!("; and {} more", texts.len() - at));
+            break;
+        }
+        if !all.is_empty() {
+            all.push_str("; ");
+        }
+        all.push_str(&text);
+    }
+    all
 }
 
 fn is_private(word: &str) -> bool {
@@ -94,6 +116,20 @@ mod tests {
         ] {
             assert_eq!(said(seen), shown);
         }
+    }
+
+    #[test]
+    fn a_list_is_whole_as_long_as_it_is_not_endless() {
+        let lines: Vec<String> = (0..12)
+            .map(|no| format!("property somethingLong{no} should not exist"))
+            .collect();
+        let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+        assert_eq!(said_all(&lines), lines.join("; "));
+        let many = said_all(&lines.repeat(9));
+        assert!(many.len() < LONGEST_LIST + 20, "{}", many.len());
+        assert!(many.ends_with(" more"), "{many}");
+        assert_eq!(said_all(&["a@example.com is odd"]), "*** is odd");
+        assert_eq!(said_all(&[]), "");
     }
 
     #[test]

@@ -19,7 +19,7 @@ use std::io;
 pub use json::{json, json_line};
 pub use markdown::{escaped, markdown};
 pub use personal::{hidden, hidden_row, hidden_value};
-pub use plain::{plain, wrapped};
+pub use plain::{plain, safe_json, wrapped};
 pub use shape::{
     Calls, Cost, Counts, GuardFinding, HubSummary, Mode, News, NewsKind, Outcome, Pass, Per,
     Report, ReportRow, RowMark, SCHEMA, SourceSummary,

@@ -22,6 +22,20 @@ pub fn plain(text: &str) -> String {
     shown
 }
 
+/// Returns JSON text with the same characters written out as JSON escapes them, so that it means the same; its line breaks stay.
+pub fn safe_json(json: &str) -> String {
+    let mut shown = String::with_capacity(json.len());
+    for c in json.chars() {
+        // Outside of its texts JSON has none of them but line breaks, and inside it has no line break. None is beyond U+FFFF.
+        if c != '\n' && is_unsafe(c) {
+            write!(shown, "\\u{:04x}", u32::from(c)).expect("writing to a string cannot fail");
+        } else {
+            shown.push(c);
+        }
+    }
+    shown
+}
+
 /// Returns whether a terminal, or a reader's eye, would be led astray by the character.
 pub(super) fn is_unsafe(c: char) -> bool {
     c.is_control()

@@ -13,6 +13,7 @@ use crate::store::jobs::JobState;
 
 use super::error::RunError;
 use super::seat::Seat;
+use super::streams;
 use super::world::World;
 use fold::fold;
 use page::Listing;
@@ -55,14 +56,10 @@ pub(super) async fn gather(
     full: bool,
 ) -> Result<Gathered, RunError> {
     let Some(listing) = Listing::of(world.job.source) else {
-        // Streams are no listing of people: they are polled.
-        return Err(RunError::Setup {
-            job: world.job.name.clone(),
-            account: Some(world.spoke.name.clone()),
-            what: "streams cannot be read yet".to_owned(),
-        });
+        // They are no listing: they are polled.
+        return streams::gather(world, seat, state, full).await;
     };
-    let mut walk = Walking::begin(world, listing, state, full).await?;
+    let mut walk = Walking::begin(world, seat, listing, state, full).await?;
     let ended = walk.read_to_the_end(world, seat, state).await?;
     walk.flush(world).await?;
     let Some(walk_no) = walk.no() else {

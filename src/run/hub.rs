@@ -194,8 +194,8 @@ pub(super) async fn hub(world: &World, fresh: bool) -> Result<Hub, RunError> {
     Ok(hub_of(world, state.no, &wanted, defined))
 }
 
-/// Returns the name under which the definitions of a location's fields are kept.
-pub(super) fn definitions_name(location: &LocationId) -> String {
+/// Returns the name under which the definitions of a location's fields are kept, as a list of ids and keys.
+pub fn definitions_name(location: &LocationId) -> String {
     format!("highlevel.fields:{location}")
 }
 

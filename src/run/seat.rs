@@ -10,13 +10,15 @@ use crate::model::{Channel, RecordKey};
 use crate::net::{CallError, Purpose};
 use crate::store::jobs::{self};
 
+use super::channels::{Channels, channels};
 use super::error::RunError;
 use super::world::World;
 
 /// How long a token validation is kept. Source: "every hour" (Twitch, Validating Tokens).
 const VALIDATION_MS: i64 = 60 * 60 * 1000;
 /// How long the user id of a login is kept.
-const CHANNEL_MS: i64 = 24 * 60 * 60 * 1000;
+pub(super) const CHANNEL_MS: i64 = 24 * 60 * 60 * 1000;
+
 /// Which channel, seen by whom.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Seat {
@@ -24,6 +26,19 @@ pub(super) struct Seat {
     pub broadcaster: RecordKey,
     /// The user id of the token.
     pub viewer: RecordKey,
+    /// The channels of a job over streams, `broadcaster` first; none for all other sources.
+    pub channels: Channels,
+}
+
+impl Seat {
+    /// Returns whose listing it is, by the source's own ids.
+    pub(super) fn whose(&self) -> String {
+        let ids: Vec<&str> = self.channels.ids.iter().map(RecordKey::as_str).collect();
+        match ids.as_slice() {
+            [] => self.broadcaster.to_string(),
+            ids => ids.join(","),
+        }
+    }
 }
 
 /// What is kept of a token validation.
@@ -47,13 +62,25 @@ pub(super) async fn seat(world: &World) -> Result<Seat, RunError> {
             world.job.source.plural()
         )));
     };
-    let broadcaster = match &world.spoke.channel {
+    if world.job.source.is_of_channels() {
+        let channels = channels(world, &viewer).await?;
+        return Ok(Seat {
+            broadcaster: channels.ids.first().unwrap_or(&viewer).clone(),
+            viewer,
+            channels,
+        });
+    }
+    let broadcaster = match &world.job.channel {
         Channel::Own => viewer.clone(),
         Channel::Id(id) => RecordKey::try_from(id.clone())
             .map_err(|error| setup(format!("`channel_id`: {error}")))?,
         Channel::Login(login) => channel_id(world, login, now_ms).await?.ok_or_else(|| {
+            let place = match world.job.channel == world.spoke.channel {
+                true => "`channel` in ghl-sync.toml",
+                false => "`channels` in the job's file",
+            };
             setup(format!(
-                "there is no Twitch channel `{login}`; check `channel` in ghl-sync.toml"
+                "there is no Twitch channel `{login}`; check {place}"
             ))
         })?,
     };
@@ -63,12 +90,13 @@ pub(super) async fn seat(world: &World) -> Result<Seat, RunError> {
     Ok(Seat {
         broadcaster,
         viewer,
+        channels: Channels::default(),
     })
 }
 
 /// Says whose login is needed for a listing that Twitch shows to the broadcaster alone.
 fn not_the_broadcaster(world: &World) -> String {
-    let whose = match &world.spoke.channel {
+    let whose = match &world.job.channel {
         Channel::Own => "the broadcaster".to_owned(),
         Channel::Login(login) => format!("the broadcaster `{login}`"),
         Channel::Id(id) => format!("the broadcaster with the id {id}"),

@@ -331,6 +331,26 @@ impl Sandbox {
         self.change(Change::MergeContacts { loser, winner });
     }
 
+    /// Adds a business by hand. Returns its id.
+    pub fn add_business(&self, name: &str) -> String {
+        let name = name.to_string();
+        self.change(Change::AddBusiness { name })
+            .expect("adding a business always makes one")
+    }
+
+    /// Returns all businesses, oldest first.
+    pub fn businesses(&self) -> Vec<Value> {
+        lock(&self.world).office.businesses.clone()
+    }
+
+    /// Returns the campaigns and workflows that a contact is in: `campaign ID`, `workflow ID`.
+    pub fn enrolments(&self, id: &str) -> Vec<String> {
+        let world = lock(&self.world);
+        let number = world.store.base.ids.decode(id);
+        let enrolled = number.and_then(|number| world.office.enrolled.get(&number));
+        enrolled.into_iter().flatten().cloned().collect()
+    }
+
     /// Defines a custom field by hand; the key has no prefix. Returns its id.
     pub fn add_field(&self, key: &str, name: &str, data_type: &str) -> String {
         let (key, name, data_type) = (key.to_string(), name.to_string(), data_type.to_string());

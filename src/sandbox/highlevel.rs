@@ -9,6 +9,7 @@ use super::fields;
 use super::highlevel_login;
 use super::jottings;
 use super::json::Json;
+use super::office;
 use super::person::{Dialect, Full, Person, write_full};
 use super::routes::{Route, Row, Vendor};
 use super::search;
@@ -133,6 +134,7 @@ fn checked(
         Route::Update => update(world, id, request, dialect),
         Route::Delete => {
             let person = living(world, id)?;
+            world.office.enrolled.remove(&person.number);
             world.remove(person.number, Gone::Deleted);
             succeeded(world, dialect)
         }
@@ -165,25 +167,30 @@ fn checked(
             jottings::search_tasks(world, request)
         }
         Route::Appointments => {
-            living(world, id)?;
-            let trace = world.trace();
-            Ok(Answer::value(
-                200,
-                &json!({ "events": [], "traceId": trace }),
-            ))
+            let person = living(world, id)?;
+            office::appointments(world, &person)
+        }
+        // Each spelling is known to its own version alone.
+        Route::LeaveAllCampaigns if dialect == Dialect::V3 => {
+            refuse(404, &format!("Cannot {} {}", request.method, request.path))
+        }
+        Route::LeaveAllCampaignsV3 if dialect == Dialect::V2 => {
+            refuse(404, &format!("Cannot {} {}", request.method, request.path))
         }
         Route::JoinCampaign
         | Route::LeaveCampaign
         | Route::LeaveAllCampaigns
+        | Route::LeaveAllCampaignsV3
         | Route::JoinWorkflow
         | Route::LeaveWorkflow => {
-            living(world, id)?;
-            succeeded(world, dialect).map(|mut answer| {
-                if row.route == Route::JoinCampaign {
-                    answer.status = 201;
-                }
-                answer
-            })
+            let person = living(world, id)?;
+            office::enrol(world, row.route, &person, other, request, dialect)
+        }
+        Route::ListUsers | Route::ListWorkflows | Route::ListCampaigns => {
+            office::lists(world, row.route, request, dialect)
+        }
+        Route::ListBusinesses | Route::CreateBusiness | Route::GetBusiness => {
+            office::businesses(world, row.route, id, request)
         }
         Route::BulkBusiness => tags::bulk_business(world, request),
         Route::BusinessContacts => {

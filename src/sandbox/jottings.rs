@@ -8,10 +8,11 @@ use super::chance::Ids;
 use super::clock::{millis_text, read_time};
 use super::filters::unknown_keys;
 use super::highlevel::succeeded;
-use super::person::{Dialect, Person};
+use super::person::{Dialect, Key, Person};
 use super::routes::Route;
 use super::wire::{Answer, Outcome, Request, refuse};
 use super::world::World;
+use super::writes::read_texts;
 
 const NOTE_KIND: u64 = 3 << 48;
 const TASK_KIND: u64 = 4 << 48;
@@ -70,7 +71,7 @@ pub(crate) fn answer(
                 "relations": [],
             });
             overlay(&mut note, body);
-            note["bodyText"] = note["body"].clone();
+            dress(world, &mut note);
             world
                 .jottings
                 .notes
@@ -93,19 +94,22 @@ pub(crate) fn answer(
             shown(world, 201, "task", task)
         }
         Route::GetNote => {
-            let note = find(world.jottings.notes.get_mut(&owner), id)?.clone();
+            let note = find(world.jottings.notes.get_mut(&owner), "Note", id)?.clone();
             shown(world, 200, "note", note)
         }
         Route::GetTask => {
-            let task = find(world.jottings.tasks.get_mut(&owner), id)?.clone();
+            let task = find(world.jottings.tasks.get_mut(&owner), "Task", id)?.clone();
             shown(world, 200, "task", task)
         }
         Route::UpdateNote => {
             let body = read_note(&request.object(), false)?;
-            let note = find(world.jottings.notes.get_mut(&owner), id)?;
-            overlay(note, body);
-            note["bodyText"] = note["body"].clone();
-            let note = note.clone();
+            let rewritten = body.contains_key("body");
+            let mut note = find(world.jottings.notes.get_mut(&owner), "Note", id)?.clone();
+            overlay(&mut note, body);
+            if rewritten {
+                dress(world, &mut note);
+            }
+            *find(world.jottings.notes.get_mut(&owner), "Note", id)? = note.clone();
             shown(world, 200, "note", note)
         }
         Route::UpdateTask | Route::CompleteTask => {
@@ -114,17 +118,17 @@ pub(crate) fn answer(
                 only_completed(&object)?;
             }
             let body = read_task(&object, false)?;
-            let task = find(world.jottings.tasks.get_mut(&owner), id)?;
+            let task = find(world.jottings.tasks.get_mut(&owner), "Task", id)?;
             overlay(task, body);
             let task = task.clone();
             shown(world, 200, "task", task)
         }
         Route::DeleteNote | Route::DeleteTask => {
-            let all = match route {
-                Route::DeleteNote => world.jottings.notes.get_mut(&owner),
-                _ => world.jottings.tasks.get_mut(&owner),
+            let (all, what) = match route {
+                Route::DeleteNote => (world.jottings.notes.get_mut(&owner), "Note"),
+                _ => (world.jottings.tasks.get_mut(&owner), "Task"),
             };
-            find(all, id)?;
+            find(all, what, id)?;
             let all = match route {
                 Route::DeleteNote => world.jottings.notes.entry(owner),
                 _ => world.jottings.tasks.entry(owner),
@@ -153,10 +157,21 @@ fn shown(world: &mut World, status: u16, what: &str, jotting: Value) -> Outcome 
     Ok(Answer::value(status, &body))
 }
 
-fn find<'a>(all: Option<&'a mut Vec<Jotting>>, id: &str) -> Outcome<&'a mut Jotting> {
+fn find<'a>(all: Option<&'a mut Vec<Jotting>>, what: &str, id: &str) -> Outcome<&'a mut Jotting> {
     match all.and_then(|all| all.iter_mut().find(|known| known["id"] == id)) {
         Some(found) => Ok(found),
-        None => refuse(400, &format!("No record with id {id} found")),
+        None => refuse(400, &format!("{what} with id {id} not found")),
+    }
+}
+
+/// Sets `bodyText` of a note just written, and turns its `body` into HTML where the switch says so.
+fn dress(world: &World, note: &mut Value) {
+    note["bodyText"] = note["body"].clone();
+    if world.settings.switches.notes_as_html
+        && let Some(text) = note["body"].as_str()
+    {
+        let escaped = text.replace('&', "&amp;").replace('<', "&lt;");
+        note["body"] = Value::from(format!("<p>{}</p>", escaped.replace('\n', "<br>")));
     }
 }
 
@@ -243,7 +258,29 @@ pub(crate) fn search_tasks(world: &mut World, request: &Request) -> Outcome {
         "businessId",
     ];
     unknown_keys(&body, &known, &mut problems);
+    for key in ["contactId", "assignedTo"] {
+        if let Some(value) = body.get(key) {
+            read_texts(key, value, &mut problems);
+        }
+    }
+    for key in ["limit", "skip"] {
+        if body.get(key).is_some_and(|value| !value.is_u64()) {
+            problems.push(format!("{key} must be a number"));
+        }
+    }
+    check(&body, "completed", "a boolean value", false, &mut problems);
+    check(&body, "query", "a string", false, &mut problems);
+    check(&body, "businessId", "a string", false, &mut problems);
     settle(&body, problems)?;
+    let of_business: Option<Vec<String>> = body.get("businessId").map(|wanted| {
+        let mut ids = Vec::new();
+        world.store.each_changed(|person| {
+            if person.get(Key::BusinessId) == wanted.as_str() {
+                ids.push(person.id.to_string());
+            }
+        });
+        ids
+    });
     let among = |key: &str, value: &Value| match body.get(key).and_then(Value::as_array) {
         Some(wanted) => wanted.contains(value),
         None => true,
@@ -262,6 +299,10 @@ pub(crate) fn search_tasks(world: &mut World, request: &Request) -> Outcome {
         .flatten()
         .filter(|task| {
             among("contactId", &task["contactId"]) && among("assignedTo", &task["assignedTo"])
+        })
+        .filter(|task| {
+            let own = |id: &String| task["contactId"] == id.as_str();
+            of_business.as_ref().is_none_or(|ids| ids.iter().any(own))
         })
         .filter(|task| {
             body.get("completed")

@@ -29,6 +29,7 @@ mod json;
 mod limits;
 mod location;
 mod logins;
+mod office;
 mod person;
 mod redirects;
 mod routes;
@@ -59,6 +60,7 @@ pub use settings::{
     Lingering, ListNames, SearchTotal, Settings, StaleAfter, Switches, TWITCH_CLIENT_ID,
     TWITCH_CLIENT_SECRET, TWITCH_SCOPES, TWITCH_TOKEN, UserType, channel_token,
 };
+pub use settings::{CAMPAIGN_ID, USER_IDS, WORKFLOW_ID};
 pub use tokens::{Holder, Token};
 
 #[cfg(test)]

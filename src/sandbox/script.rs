@@ -151,6 +151,11 @@ pub enum Change {
         /// The id that stays.
         winner: String,
     },
+    /// A person adds a business.
+    AddBusiness {
+        /// Its name.
+        name: String,
+    },
     /// A person defines a custom field.
     AddField {
         /// The key, without the prefix `contact.`.
@@ -343,6 +348,12 @@ impl World {
                 self.remove(person.number, Gone::Deleted);
             }
             Change::MergeContacts { loser, winner } => self.merge(&loser, &winner)?,
+            Change::AddBusiness { name } => {
+                let mut body = serde_json::Map::new();
+                body.insert("name".to_string(), Value::from(name));
+                let business = self.office.add_business(body, now);
+                return Ok(business["id"].as_str().map(String::from));
+            }
             Change::AddField {
                 key,
                 name,

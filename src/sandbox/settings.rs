@@ -20,6 +20,12 @@ pub const TWITCH_TOKEN: &str = "sandbox-user-token";
 pub const TWITCH_CLIENT_ID: &str = "sandboxclient";
 /// A secret for a confidential Twitch application; it is in force when `Settings::twitch_client_secret` holds it.
 pub const TWITCH_CLIENT_SECRET: &str = "sandbox-twitch-client-secret";
+/// The users of the location, to whom tasks can be assigned.
+pub const USER_IDS: [&str; 2] = ["sandboxUser000000001", "sandboxUser000000002"];
+/// The only workflow of the location.
+pub const WORKFLOW_ID: &str = "5ca1ab1e-0000-4000-8000-000000000001";
+/// The only campaign of the location.
+pub const CAMPAIGN_ID: &str = "sandboxCampaign00001";
 /// The company that the location belongs to.
 pub const COMPANY_ID: &str = "sandboxCompany000001";
 /// The client id of the HighLevel application.
@@ -37,6 +43,11 @@ pub const HIGHLEVEL_SCOPES: &[&str] = &[
     "locations/tags.readonly",
     "locations/tags.write",
     "locations/tasks.readonly",
+    "businesses.readonly",
+    "businesses.write",
+    "users.readonly",
+    "workflows.readonly",
+    "campaigns.readonly",
 ];
 
 /// The scopes that HighLevel's agency logins may have besides.
@@ -118,6 +129,10 @@ pub struct Settings {
     pub fields: bool,
     /// Whether some followers have a name of 200 characters or none at all.
     pub odd_names: bool,
+    /// How many businesses the location has at the start.
+    pub businesses: u64,
+    /// How many of the contacts of the start have an appointment on the day after the start: those that were made first.
+    pub appointments: u64,
     /// The scopes of the HighLevel token, and those that a login can get.
     pub highlevel_scopes: Vec<String>,
     /// The scopes of the Twitch token.
@@ -167,6 +182,8 @@ impl Default for Settings {
             twins: 0,
             fields: false,
             odd_names: false,
+            businesses: 1,
+            appointments: 1,
             highlevel_scopes: HIGHLEVEL_SCOPES.iter().map(ToString::to_string).collect(),
             twitch_scopes: TWITCH_SCOPES.iter().map(ToString::to_string).collect(),
             twitch_token_life: None,
@@ -279,6 +296,8 @@ pub struct Switches {
     pub list_refused: bool,
     /// The location's setting "allow duplicate contact".
     pub allow_duplicates: bool,
+    /// Whether the `body` of a note is kept as the HTML of the vendor's editor; `bodyText` stays plain.
+    pub notes_as_html: bool,
     /// Whether a 429 of a really violated limit carries `Retry-After`.
     pub retry_after: bool,
     /// Whether Twitch's last page carries a cursor that leads to an empty page.
@@ -342,6 +361,7 @@ impl Default for Switches {
             deleted: DeletedAnswer::BadRequest,
             list_refused: false,
             allow_duplicates: false,
+            notes_as_html: false,
             retry_after: false,
             last_cursor: false,
             empty_pages: 0,

@@ -208,11 +208,29 @@ pub(crate) fn bulk_business(world: &mut World, request: &Request) -> Outcome {
     let body = request.object();
     let ids = texts(&body, "ids", &["locationId", "ids", "businessId"])?;
     own_location(body.get("locationId").and_then(Value::as_str).unwrap_or(""))?;
+    let mut problems = Vec::new();
     if ids.len() > 50 {
-        let message = "ids must contain no more than 50 elements".to_string();
-        return Err(Box::new(Answer::unprocessable(&[message])));
+        problems.push("ids must contain no more than 50 elements".to_string());
     }
-    let business = body.get("businessId").and_then(Value::as_str);
+    if ids.iter().any(|id| id.len() > 50) {
+        problems
+            .push("each value in ids must be shorter than or equal to 50 characters".to_string());
+    }
+    // Null detaches; a body that does not say which is refused.
+    let business = match body.get("businessId") {
+        Some(Value::String(id)) => Some(id.as_str()),
+        Some(Value::Null) => None,
+        _ => {
+            problems.push("businessId must be a string".to_string());
+            None
+        }
+    };
+    if !problems.is_empty() {
+        return Err(Box::new(Answer::unprocessable(&problems)));
+    }
+    if let Some(id) = business {
+        world.office.business(id)?;
+    }
     let mut done = Vec::new();
     for id in ids {
         if let Found::Here(person) = world.store.find(&id) {
@@ -233,10 +251,13 @@ pub(crate) fn business_contacts(world: &mut World, id: &str, request: &Request) 
         Some(text) => text.parse().unwrap_or(default),
     };
     let (limit, skip) = (number("limit", 25).min(100), number("skip", 0));
+    world.office.business(id)?;
+    let query = request.param("query").map(super::filters::free_text);
     // Contacts of the start belong to no business.
     let mut rows = Vec::new();
     world.store.each_changed(|person| {
-        if person.get(Key::BusinessId) == Some(id) {
+        let found = query.as_ref().is_none_or(|query| query.matches(person));
+        if found && person.get(Key::BusinessId) == Some(id) {
             rows.push(Arc::clone(person));
         }
     });

@@ -18,6 +18,7 @@ use super::jottings::Jottings;
 use super::limits::{Bucket, Windows};
 use super::location::Location;
 use super::logins::Logins;
+use super::office::Office;
 use super::person::Person;
 use super::routes::{self, Route, Row, Vendor};
 use super::script::Later;
@@ -36,6 +37,7 @@ pub(crate) struct World {
     pub(crate) store: Store,
     pub(crate) location: Location,
     pub(crate) jottings: Jottings,
+    pub(crate) office: Office,
     pub(crate) audience: Audience,
     pub(crate) tokens: Tokens,
     pub(crate) logins: Logins,
@@ -75,6 +77,7 @@ impl World {
             store: Store::new(Arc::clone(&base)),
             location,
             jottings: Jottings::new(base.ids),
+            office: Office::new(&settings),
             audience: Audience::new(base, &settings),
             tokens: Tokens::new(&settings, now),
             logins: Logins::new(settings.seed, secrets),

@@ -4,12 +4,15 @@
 
 mod agree;
 mod answers;
+mod api;
 mod auth;
 mod badinput;
 mod care;
+mod channels;
 mod check;
 mod crash;
 mod daemon;
+mod events;
 mod exits;
 mod floors;
 mod guards;
@@ -36,6 +39,7 @@ mod scenes;
 mod schema;
 mod secrets;
 mod shared;
+mod streams;
 mod systemd;
 mod tags;
 mod telling;

@@ -5,6 +5,7 @@
 //! account hides no other's.
 
 mod channel;
+mod channels_contact;
 mod findings;
 mod location;
 mod notify;
@@ -28,6 +29,7 @@ use super::typed::Typed;
 use super::worlds::Worlds;
 
 pub(super) use offline::{is_used, login_command, when};
+pub(super) use online::{grant, replace};
 pub(super) use write_test::STOPPING;
 
 /// Runs `check`: everything is looked at, and all that is wrong is said at once.

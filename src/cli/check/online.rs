@@ -1,9 +1,10 @@
 //! What only the vendors know: whether the tokens work, what they may do, and whether the other side is as the jobs need it.
 //!
-//! Every call is a read. A HighLevel location takes three: the location, its custom fields, and one contact of the search. A Twitch channel
-//! takes four at most: the token's validation, the channel by login or id, whether the token's own user follows it (which tells apart
-//! "no permission" and "no followers"), and the first page of followers. An account that no job uses is not asked. The calls are counted in
-//! the state like any others, so the state is made when it is not there.
+//! Every call is a read. A HighLevel location takes three: the location, its custom fields, and one contact of the search; and one for each
+//! business that its jobs name. An account of Twitch takes the token's validation and its channels by login or id, a hundred a call; a channel
+//! whose followers are listed takes two more: whether the token's own user follows it (which tells apart "no permission" and "no followers"),
+//! and the first page of followers. An account that no job uses is not asked. The calls are counted in the state like any others, so the
+//! state is made when it is not there.
 
 use chrono::{DateTime, Utc};
 
@@ -114,6 +115,59 @@ pub(super) fn is_asked(config: &Config, chosen: Option<&AccountName>, name: &Acc
     }
 }
 
+/// Returns the words that tell how to log in.
+fn log_in(account: &Account, name: &AccountName, typed: &Typed) -> String {
+    format!("run `{}`", login_command(account, name, typed))
+}
+
+/// Returns how to give the token of an account a scope that it lacks.
+pub(in crate::cli) fn grant(
+    account: &Account,
+    name: &AccountName,
+    scope: &str,
+    typed: &Typed,
+) -> String {
+    let log_in = log_in(account, name, typed);
+    let of_app = format!(
+        "add the scope {scope} to the app in HighLevel's marketplace if it is not there, and {log_in}"
+    );
+    match account {
+        Account::HighLevel(hub) => match &hub.login {
+            HubLogin::Fixed(_) | HubLogin::Kept => format!(
+                "add the scope {scope} to the private integration in HighLevel (Settings, Private Integrations); the token stays the same"
+            ),
+            HubLogin::App(_) | HubLogin::Agency(_) => of_app,
+        },
+        Account::Agency(_) => of_app,
+        Account::Twitch(spoke) => match &spoke.login {
+            TwitchLogin::Fixed(source) => {
+                format!("make a new user token with the scope {scope} and put it into {source}")
+            }
+            TwitchLogin::Kept => log_in,
+        },
+    }
+}
+
+/// Returns how to put a good token in the place of a dead one.
+pub(in crate::cli) fn replace(account: &Account, name: &AccountName, typed: &Typed) -> String {
+    let log_in = log_in(account, name, typed);
+    match account {
+        Account::HighLevel(hub) => match &hub.login {
+            HubLogin::Fixed(source) => format!(
+                "make or rotate the private integration in HighLevel (Settings, Private Integrations) and put its token into {source}"
+            ),
+            HubLogin::Kept | HubLogin::App(_) | HubLogin::Agency(_) => log_in,
+        },
+        Account::Agency(_) => log_in,
+        Account::Twitch(spoke) => match &spoke.login {
+            TwitchLogin::Fixed(source) => format!(
+                "put a new user token into {source}, or take `token` out of ghl-sync.toml and {log_in}"
+            ),
+            TwitchLogin::Kept => log_in,
+        },
+    }
+}
+
 impl Asking<'_> {
     /// Returns what findings of this account are about.
     pub(super) fn about(&self) -> About {
@@ -135,55 +189,17 @@ impl Asking<'_> {
 
     /// Returns the words that tell how to log in.
     pub(super) fn log_in(&self) -> String {
-        format!(
-            "run `{}`",
-            login_command(self.account, self.name, self.typed)
-        )
+        log_in(self.account, self.name, self.typed)
     }
 
     /// Returns how to give the token a scope that it lacks.
     pub(super) fn grant(&self, scope: &str) -> String {
-        match self.account {
-            Account::HighLevel(hub) => match &hub.login {
-                HubLogin::Fixed(_) | HubLogin::Kept => format!(
-                    "add the scope {scope} to the private integration in HighLevel (Settings, Private Integrations); the token stays the same"
-                ),
-                HubLogin::App(_) | HubLogin::Agency(_) => format!(
-                    "add the scope {scope} to the app in HighLevel's marketplace if it is not there, and {}",
-                    self.log_in()
-                ),
-            },
-            Account::Agency(_) => format!(
-                "add the scope {scope} to the app in HighLevel's marketplace if it is not there, and {}",
-                self.log_in()
-            ),
-            Account::Twitch(spoke) => match &spoke.login {
-                TwitchLogin::Fixed(source) => {
-                    format!("make a new user token with the scope {scope} and put it into {source}")
-                }
-                TwitchLogin::Kept => self.log_in(),
-            },
-        }
+        grant(self.account, self.name, scope, self.typed)
     }
 
     /// Returns how to put a good token in the place of a dead one.
     pub(super) fn replace(&self) -> String {
-        match self.account {
-            Account::HighLevel(hub) => match &hub.login {
-                HubLogin::Fixed(source) => format!(
-                    "make or rotate the private integration in HighLevel (Settings, Private Integrations) and put its token into {source}"
-                ),
-                HubLogin::Kept | HubLogin::App(_) | HubLogin::Agency(_) => self.log_in(),
-            },
-            Account::Agency(_) => self.log_in(),
-            Account::Twitch(spoke) => match &spoke.login {
-                TwitchLogin::Fixed(source) => format!(
-                    "put a new user token into {source}, or take `token` out of ghl-sync.toml and {}",
-                    self.log_in()
-                ),
-                TwitchLogin::Kept => self.log_in(),
-            },
-        }
+        replace(self.account, self.name, self.typed)
     }
 
     /// Returns the stored login that the account's tokens come from.
@@ -224,11 +240,8 @@ impl Asking<'_> {
         if granted.is_empty() {
             return false;
         }
-        let needed = scopes::needed(self.config, self.name);
-        for scope in needed
-            .iter()
-            .filter(|needed| !granted.iter().any(|have| have == *needed))
-        {
+        let lacking = scopes::lacking(self.config, self.name, &granted);
+        for scope in &lacking {
             let what = format!("the scope {scope} was not granted");
             self.lacking.push((*scope).to_owned());
             let mend = self.grant(scope);
@@ -238,10 +251,8 @@ impl Asking<'_> {
                 self.wrong(what, mend);
             }
         }
-        if needed
-            .iter()
-            .all(|needed| granted.iter().any(|have| have == needed))
-        {
+        if lacking.is_empty() {
+            let needed = scopes::needed(self.config, self.name);
             self.well(format!(
                 "every needed scope was granted: {}",
                 needed.join(", ")

@@ -174,6 +174,7 @@ fn of_error(job: &Job, error: &CliError) -> Vec<Seen> {
     match error {
         // Somebody else is at work, or a person typed something: neither says how the job is.
         CliError::Run(RunError::Busy { .. } | RunError::Approval { .. })
+        | CliError::Refused { .. }
         | CliError::Stopped { .. } => Vec::new(),
         // The vendor answers, and the calls come back by themselves.
         CliError::Run(RunError::Spent { .. }) => vec![Seen {
@@ -268,6 +269,7 @@ pub(super) fn of_upkeep(result: Result<(), &CliError>) -> Option<Seen> {
             error @ (CliError::Run(_)
             | CliError::Config(_)
             | CliError::Usage { .. }
+            | CliError::Refused { .. }
             | CliError::OutOfTouch { .. }
             | CliError::Io { .. }),
         ) => (gist(&error.to_string()), error.to_string()),

@@ -14,6 +14,7 @@ use crate::store::runs::{WalkNote, note_walk};
 use crate::store::walks::{self, Listed, Reached, WalkOf};
 
 use super::super::bits::{Bits, hash_of};
+use super::super::cohort::Cohorts;
 use super::super::error::RunError;
 use super::super::leavers::nobody_is_left;
 use super::super::seat::{Seat, stay, trap};
@@ -72,6 +73,7 @@ pub(super) struct Walking {
     staged: Vec<Record>,
     uncommitted_pages: i64,
     reader: rusqlite::Connection,
+    cohorts: Option<Cohorts>,
 }
 
 impl Walking {
@@ -80,6 +82,7 @@ impl Walking {
     /// Errors: the state.
     pub(super) async fn begin(
         world: &World,
+        seat: &Seat,
         listing: Listing,
         state: &JobState,
         full: bool,
@@ -117,6 +120,7 @@ impl Walking {
             staged: Vec::new(),
             uncommitted_pages: 0,
             reader,
+            cohorts: Cohorts::of(&world.job, &seat.broadcaster),
         };
         if let Some(walk) = resumable {
             world
@@ -325,12 +329,11 @@ impl Walking {
         Ok(taken)
     }
 
-    /// Takes a row in for the next commit; `_stored` is what the roster has of it.
-    #[expect(
-        clippy::unnecessary_wraps,
-        reason = "what is told of a cohort is read from the state"
-    )]
-    fn stage(&mut self, record: Record, _stored: Option<&Listed>) -> Result<(), RunError> {
+    /// Takes a row in for the next commit; `stored` is what the roster has of it.
+    fn stage(&mut self, mut record: Record, stored: Option<&Listed>) -> Result<(), RunError> {
+        if let Some(cohorts) = &self.cohorts {
+            cohorts.tell(&self.reader, &mut record, stored)?;
+        }
         self.staged.push(record);
         Ok(())
     }

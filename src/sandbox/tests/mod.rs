@@ -13,6 +13,7 @@ mod channels;
 mod faults;
 mod highlevel;
 mod highlevel_login;
+mod office;
 mod search;
 mod twitch;
 mod twitch_login;
