@@ -10,6 +10,7 @@ mod badinput;
 mod care;
 mod channels;
 mod check;
+mod coverage;
 mod crash;
 mod daemon;
 mod events;
