@@ -38,6 +38,7 @@ mod scenes;
 mod schema;
 mod secrets;
 mod shared;
+mod starters;
 mod systemd;
 mod tags;
 mod telling;
