@@ -4,6 +4,7 @@
 
 mod agree;
 mod answers;
+mod api;
 mod auth;
 mod badinput;
 mod care;
@@ -39,6 +40,7 @@ mod schema;
 mod secrets;
 mod shared;
 mod starters;
+mod streams;
 mod systemd;
 mod tags;
 mod telling;
