@@ -40,6 +40,7 @@ mod scenes;
 mod schema;
 mod secrets;
 mod shared;
+mod starters;
 mod streams;
 mod systemd;
 mod tags;
