@@ -1,5 +1,6 @@
 //! `plan`, `apply` and `resync`: jobs in the order of their names, a report each.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -124,12 +125,12 @@ pub(super) fn load(path: Option<&Path>) -> Result<Config, CliError> {
     Ok(config)
 }
 
-/// Returns the jobs that were named in the order of their names, each once; all of them when none was.
+/// Returns the jobs that were named in the order of their names, each once; all of them when none was. The name of a file that lists several
+/// channels names all of its parts.
 ///
 /// Errors: a name that no job has, or no job at all.
 pub(super) fn chosen(config: &Config, names: &[JobName]) -> Result<Vec<JobName>, CliError> {
-    let known: Vec<&str> = config.jobs.keys().map(JobName::as_str).collect();
-    if known.is_empty() {
+    if config.jobs.is_empty() {
         return Err(CliError::Usage {
             what: "no job is configured".to_owned(),
             hint: Some(
@@ -137,18 +138,51 @@ pub(super) fn chosen(config: &Config, names: &[JobName]) -> Result<Vec<JobName>,
             ),
         });
     }
-    if let Some(unknown) = names.iter().find(|name| !config.jobs.contains_key(*name)) {
-        let near = crate::plan::spelling::near(unknown.as_str(), known.iter().copied());
-        return Err(CliError::Usage {
-            what: format!(
-                "there is no job `{unknown}`; the jobs are: {}",
-                known.join(", ")
-            ),
-            hint: near.map(|near| format!("did you mean `{near}`?")),
-        });
+    let mut wanted = BTreeSet::new();
+    for name in names {
+        let named = config.named(name);
+        if named.is_empty() {
+            return Err(unknown(config, name));
+        }
+        wanted.extend(named.into_iter().map(|job| &job.name));
     }
-    let is_chosen = |name: &&JobName| names.is_empty() || names.contains(name);
+    let is_chosen = |name: &&JobName| names.is_empty() || wanted.contains(name);
     Ok(config.jobs.keys().filter(is_chosen).cloned().collect())
+}
+
+/// The error of a name that no job has, with the names that there are: a file's name stands before those of its parts.
+fn unknown(config: &Config, name: &JobName) -> CliError {
+    let mut files: BTreeMap<&JobName, Vec<&JobName>> = BTreeMap::new();
+    for job in config.jobs.values() {
+        let parts = files
+            .entry(job.part_of.as_ref().unwrap_or(&job.name))
+            .or_default();
+        parts.extend(job.part_of.is_some().then_some(&job.name));
+    }
+    let known: Vec<String> = files
+        .iter()
+        .map(|(file, parts)| match parts.as_slice() {
+            [] => file.to_string(),
+            parts => format!("{file} ({})", listed(parts)),
+        })
+        .collect();
+    let words = files.iter().flat_map(|(file, parts)| {
+        let parts = parts.iter().map(|part| part.as_str());
+        std::iter::once(file.as_str()).chain(parts)
+    });
+    let near = crate::plan::spelling::near(name.as_str(), words);
+    CliError::Usage {
+        what: format!(
+            "there is no job `{name}`; the jobs are: {}",
+            known.join(", ")
+        ),
+        hint: near.map(|near| format!("did you mean `{near}`?")),
+    }
+}
+
+fn listed(names: &[&JobName]) -> String {
+    let names: Vec<&str> = names.iter().map(|name| name.as_str()).collect();
+    names.join(", ")
 }
 
 async fn all(
@@ -162,8 +196,12 @@ async fn all(
     let config = load(path)?;
     let names = chosen(&config, names)?;
     if ask.approve.is_some() && names.len() > 1 {
+        let meant: Vec<&JobName> = names.iter().collect();
         return Err(CliError::Usage {
-            what: "a digest belongs to the plan of one job, and several jobs are meant".to_owned(),
+            what: format!(
+                "a digest belongs to the plan of one job, and several jobs are meant: {}",
+                listed(&meant)
+            ),
             hint: Some("name the job: ghl-sync apply JOB --approve DIGEST".to_owned()),
         });
     }

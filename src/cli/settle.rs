@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::model::JobName;
-use crate::run::{self, Settling};
+use crate::run::{self, SettleError, Settling};
 use crate::store::{STATE_FILE, Store};
 
 use super::args::{Link, Record, Retry, Settle};
@@ -88,10 +88,7 @@ async fn settle(
     settling: Settling,
 ) -> Result<Exit, CliError> {
     let config = load(path)?;
-    chosen(&config, std::slice::from_ref(name))?;
-    let Some(job) = config.jobs.get(name) else {
-        return Err(CliError::usage(format!("there is no job `{name}`")));
-    };
+    let names = chosen(&config, std::slice::from_ref(name))?;
     // Settling makes no database: without one there is nothing to settle.
     if !config.state.join(STATE_FILE).exists() {
         return Err(CliError::usage(format!(
@@ -99,14 +96,32 @@ async fn settle(
         )));
     }
     let store = Store::open(&config.state)?;
-    let said = run::settle(
-        &store,
-        job,
-        &shell.clock,
-        &holder(command, shell.clock.now()),
-        settling,
-    )
-    .await?;
-    shell.say(&format!("{said}."))?;
+    let holder = holder(command, shell.clock.now());
+    // A pair is a person's, whichever part of the job knows them; what was set aside and what is in conflict is a part's own.
+    let is_shared = match settling {
+        Settling::Link { .. } | Settling::Unlink { .. } => true,
+        Settling::Retry { .. }
+        | Settling::RetryAll
+        | Settling::Keep { .. }
+        | Settling::Take { .. } => false,
+    };
+    let (mut done, mut nothing) = (0_usize, Vec::new());
+    for job in names.iter().filter_map(|name| config.jobs.get(name)) {
+        match run::settle(&store, job, &shell.clock, &holder, settling.clone()).await {
+            Ok(said) => {
+                shell.say(&format!("{said}."))?;
+                done += 1;
+                if is_shared {
+                    break;
+                }
+            }
+            // Another part may know the record.
+            Err(SettleError::Nothing(why)) => nothing.push(why),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    if done == 0 {
+        return Err(SettleError::Nothing(nothing.join("\n")).into());
+    }
     Ok(Exit::Done)
 }

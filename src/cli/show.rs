@@ -131,7 +131,7 @@ fn find(
         (WhichRun::No(no), Some((_, newest))) => {
             format!("there is no run {no}; the newest is {}", newest.no)
         }
-        (WhichRun::Of(name), Some(_)) if config.jobs.keys().any(|job| job.as_str() == name) => {
+        (WhichRun::Of(name), Some(_)) if is_configured(config, name) => {
             format!("{name} never ran, or its runs were pruned")
         }
         (WhichRun::Of(name), Some(_)) => format!("there is no run of a job `{name}`"),
@@ -141,6 +141,11 @@ fn find(
         what,
         hint: Some(format!("`{}` lists the runs", typed.command("history"))),
     })
+}
+
+fn is_configured(config: &Config, name: &str) -> bool {
+    let name = JobName::try_from(name);
+    name.is_ok_and(|name| !config.named(&name).is_empty())
 }
 
 /// A run without a report.

@@ -116,7 +116,7 @@ impl Reading<'_> {
         }
         let assigned = inner.text("assigned");
         if let Some(assigned) = &assigned {
-            self.assigned(&inner, assigned);
+            check_user(&inner, assigned);
         }
         let (to, when) = self.bounds(&inner);
         Some(EventRule {
@@ -222,22 +222,18 @@ impl Reading<'_> {
             )),
         }
     }
+}
 
-    fn assigned(&mut self, table: &Table<'_>, text: &Spot<&str>) {
-        let Some(tried) = self.try_out(table, "assigned", text) else {
-            return;
-        };
-        let is_id = |id: &str| {
-            id.bytes()
-                .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
-        };
-        if !text.value.contains('{') && !tried.sample.as_deref().is_some_and(is_id) {
-            let message = format!(
-                "`{}` is not the id of a HighLevel user: expected letters and digits",
-                text.value.escape_debug()
-            );
-            let hint = "a contact that is theirs shows it in HighLevel's API as `assignedTo`";
-            table.report_at(text.at, "assigned", message, Some(hint.to_owned()));
-        }
+/// Checks the id of a user, which is the same for every record.
+fn check_user(table: &Table<'_>, text: &Spot<&str>) {
+    let is_sign = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
+    let is_id = (1..=75).contains(&text.value.len()) && text.value.bytes().all(is_sign);
+    if !is_id {
+        let message = format!(
+            "`{}` is not the id of a HighLevel user: expected letters and digits",
+            text.value.escape_debug()
+        );
+        let hint = "a contact that is assigned to them shows it in HighLevel's API as `assignedTo`";
+        table.report_at(text.at, "assigned", message, Some(hint.to_owned()));
     }
 }

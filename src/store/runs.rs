@@ -52,7 +52,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Run> {
 /// Which runs are wanted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Which {
-    /// Of these jobs; of all when there is none.
+    /// Of these jobs and of their parts; of all when there is none.
     pub jobs: Vec<JobName>,
     /// Only the run of this number.
     pub no: Option<i64>,
@@ -77,7 +77,8 @@ pub fn list(db: &Connection, which: &Which) -> Result<Vec<(JobName, Run)>, Store
     let exits = serde_json::to_string(but_exits).expect("a list of numbers is always JSON");
     let mut statement = db.prepare_cached(&format!(
         "SELECT {COLUMNS}, j.name FROM run r JOIN job j ON j.no = r.job_no
-         WHERE (?1 = '[]' OR j.name IN (SELECT value FROM json_each(?1))) AND (?2 IS NULL OR r.no = ?2)
+         WHERE (?1 = '[]' OR j.name IN (SELECT value FROM json_each(?1))
+                OR substr(j.name, 1, instr(j.name, '.') - 1) IN (SELECT value FROM json_each(?1))) AND (?2 IS NULL OR r.no = ?2)
            AND (?3 IS NULL OR r.began_ms >= ?3)
            AND (?4 = '[]' OR r.exit IS NULL OR r.exit NOT IN (SELECT value FROM json_each(?4)))
          ORDER BY r.no DESC LIMIT ?5"

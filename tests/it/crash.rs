@@ -40,6 +40,11 @@ async fn bulk_tags_killed_after_any_commit_are_all_there_in_the_end() {
 }
 
 #[tokio::test]
+async fn notes_and_tasks_killed_after_any_commit_are_there_once_in_the_end() {
+    killed_after_every_commit(Scene::Events).await;
+}
+
+#[tokio::test]
 async fn leaves_killed_after_any_commit_change_their_tags_in_the_end() {
     killed_after_every_commit(Scene::Leaves).await;
 }

@@ -116,6 +116,13 @@ async fn an_answer_lost_at_any_bulk_tag_call_tags_nobody_twice_and_forgets_nobod
 }
 
 #[tokio::test]
+async fn an_answer_lost_at_any_note_or_task_makes_no_second_one_and_loses_none() {
+    hit_every_write(Scene::Events, after(), 1).await;
+    hit_every_write(Scene::Events, before(), 1).await;
+    hit_every_write(Scene::Events, after(), 5).await;
+}
+
+#[tokio::test]
 async fn an_answer_lost_at_any_write_of_a_leave_still_ends_with_the_right_tags() {
     hit_every_write(Scene::Leaves, after(), 1).await;
     hit_every_write(Scene::Leaves, before(), 1).await;

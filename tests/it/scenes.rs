@@ -17,6 +17,35 @@ pub(crate) enum Scene {
     BulkTags,
     /// Two of four followers left: one tag goes, another comes.
     Leaves,
+    /// Two people follow, for whom a note is written and a task is made; one who had a task leaves: it is completed, and a note says so.
+    Events,
+}
+
+/// The rig's job with notes and tasks.
+pub(crate) fn events_job() -> String {
+    job()
+        .replace(
+            "[on.leave]",
+            "note = \"{{ user_name }} follows since {{ followed_at | date }}\"\n\
+             task = { title = \"Greet {{ user_name }}\", body = \"{{ user_login }}\", due = \"2d\" }\n[on.leave]\n\
+             complete_task = true\nnote = \"{{ user_name }} left\"",
+        )
+}
+
+/// Returns the texts of the notes on the contact of a follower, and the titles of its tasks with whether they are done.
+pub(crate) fn jotted(rig: &Rig, user_id: &str) -> (Vec<String>, Vec<(String, bool)>) {
+    let contacts = rig.sandbox.contacts_by_field("twitch_user_id", user_id);
+    let Some(id) = contacts.first().and_then(|contact| contact["id"].as_str()) else {
+        return (Vec::new(), Vec::new());
+    };
+    let notes = rig.sandbox.notes(id).into_iter();
+    let notes = notes.map(|note| note["body"].as_str().unwrap_or_default().to_owned());
+    let tasks = rig.sandbox.tasks(id).into_iter();
+    let tasks = tasks.map(|task| {
+        let title = task["title"].as_str().unwrap_or_default().to_owned();
+        (title, task["completed"] == true)
+    });
+    (notes.collect(), tasks.collect())
 }
 
 /// A scene that is set, and what it was like before.
@@ -48,15 +77,20 @@ impl Scene {
             Scene::Renames => (3, 5, 3),
             Scene::BulkTags => (4, 6, 4),
             Scene::Leaves => (4, 2, 0),
+            Scene::Events => (2, 2, 0),
         };
         let mut world = settings(followers, contacts);
         world.twins = twins;
         world.switches = switches;
-        let mut rig = Rig::with_job(world, &job()).await;
+        let job = match self {
+            Scene::Events => events_job(),
+            Scene::FirstSync | Scene::Renames | Scene::BulkTags | Scene::Leaves => job(),
+        };
+        let mut rig = Rig::with_job(world, &job).await;
         let strangers = strangers(&rig);
         let mut left = Vec::new();
         match self {
-            Scene::FirstSync | Scene::BulkTags => {}
+            Scene::FirstSync | Scene::BulkTags | Scene::Events => {}
             Scene::Renames => {
                 rig.apply_all().await;
                 rig.advance(minutes(16));
@@ -80,6 +114,25 @@ impl Scene {
                 .unwrap();
                 rig.advance(minutes(3));
             }
+        }
+        if self == Scene::Events {
+            rig.apply_all().await;
+            // She follows after the first listing, so she gets a task, and leaves again.
+            rig.sandbox.follow("900", "ada", "Ada");
+            rig.advance(minutes(16));
+            rig.apply_all().await;
+            rig.sandbox.unfollow("900");
+            left.push("900".to_owned());
+            rig.advance(minutes(16));
+            rig.run(Ask {
+                full: true,
+                ..ask_all()
+            })
+            .await
+            .unwrap();
+            rig.sandbox.follow("901", "grace", "Grace");
+            rig.sandbox.follow("902", "alan", "Alan");
+            rig.advance(minutes(3));
         }
         rig.sandbox.clear_calls();
         Set {
@@ -107,7 +160,7 @@ impl Set {
             match self
                 .rig
                 .run(Ask {
-                    full: self.scene == Scene::Leaves,
+                    full: matches!(self.scene, Scene::Leaves | Scene::Events),
                     ..ask_all()
                 })
                 .await
@@ -169,10 +222,56 @@ impl Set {
                 others => wrong.push(format!("{id} left, and its contacts are {others:?}")),
             }
         }
+        if self.scene == Scene::Events {
+            wrong.extend(self.wrong_events());
+        }
         let people = sandbox.followers().len() + self.left.len() + self.strangers.len();
         if sandbox.contact_count() != people as u64 {
             let count = sandbox.contact_count();
             wrong.push(format!("{count} contacts where {people} belong"));
+        }
+        wrong
+    }
+
+    /// Says which notes and tasks are not there, or not once.
+    fn wrong_events(&self) -> Vec<String> {
+        let expected = |name: &str, has_left: bool| {
+            let mut notes = vec![format!("{name} follows since ")];
+            if has_left {
+                notes.push(format!("{name} left"));
+            }
+            (notes, vec![(format!("Greet {name}"), has_left)])
+        };
+        let people = [
+            ("900", "Ada", true),
+            ("901", "Grace", false),
+            ("902", "Alan", false),
+        ];
+        let mut wrong = Vec::new();
+        for (id, name, has_left) in people {
+            let (mut notes, tasks) = jotted(&self.rig, id);
+            // The day is that of the test.
+            for note in &mut notes {
+                if let Some((start, _)) = note.split_once("since ") {
+                    *note = format!("{start}since ");
+                }
+            }
+            if (notes.clone(), tasks.clone()) != expected(name, has_left) {
+                wrong.push(format!("{name} has {notes:?} and {tasks:?}"));
+            }
+        }
+        let first = self.rig.sandbox.followers();
+        for follower in first
+            .iter()
+            .filter(|follower| !follower.id.starts_with("90"))
+        {
+            let (notes, tasks) = jotted(&self.rig, &follower.id);
+            if !notes.is_empty() || !tasks.is_empty() {
+                wrong.push(format!(
+                    "{} of the first listing has {notes:?}",
+                    follower.id
+                ));
+            }
         }
         wrong
     }

@@ -15,20 +15,24 @@ fn a_wrong_job_says_where_what_and_what_was_expected() {
             "8:2: limit: unknown key, did you mean `limits`?",
         ),
         (
-            "[on.joined]\nnote = 'x'",
+            "[on.joined]\nadd_tags = ['x']",
             "8:5: on.joined: unknown key, did you mean `join`?",
         ),
         (
-            "[on.join]\nnote = 'x'",
-            "9:1: on.join.note: unknown key, expected one of: add_tags, remove_tags",
+            "[on.join]\ntasks = 'x'",
+            "9:1: on.join.tasks: unknown key, did you mean `task`?",
+        ),
+        (
+            "[on.join]\nbody = 'x'",
+            "9:1: on.join.body: unknown key, expected one of: add_tags, remove_tags, note, task, complete_task",
         ),
         (
             "[limits]\nstrict = true",
-            "9:1: limits.strict: unknown key, expected one of: create, update, tag, leave, return, drift",
+            "9:1: limits.strict: unknown key, expected one of: create, update, tag, leave, return, note, task, drift",
         ),
         (
             "[on.return]\nremove_tags = ['x']",
-            "9:1: on.return.remove_tags: unknown key, expected one of: add_tags",
+            "9:1: on.return.remove_tags: unknown key, expected one of: add_tags, note, task, complete_task",
         ),
         (
             "[on.join]\nadd_tags = 'x'",
@@ -302,7 +306,7 @@ fn hints_say_how_to_mend_it() {
     for (tail, expected) in [
         (
             "[fields]\ncity = '{{ color }}'",
-            "the names there are: user_id, user_login, user_name, followed_at",
+            "the names there are: user_id, user_login, user_name, followed_at, stream_id, stream_title, stream_game, stream_started_at, channel",
         ),
         (
             "[limits]\nstrict = true",

@@ -1,0 +1,386 @@
+//! Notes and tasks: when they come, that they come once, and what holds them.
+
+use ghl_sync::model::{ContactId, GuardKind, Namespace, RecordKey, StepKind};
+use ghl_sync::net::Reach;
+use ghl_sync::report::RowMark;
+use ghl_sync::run::{Ask, Settling, settle};
+use ghl_sync::sandbox::{Fault, FaultKind, LOCATION_ID};
+use ghl_sync::store::{jobs, links, mirror};
+
+use crate::rig::{JOB, Rig, Told, ask_all, minutes, settings};
+use crate::scenes::{events_job, has, job, jotted, number};
+
+/// Lets somebody follow and a run take it up, with every guard as it is.
+async fn follow(rig: &mut Rig, people: &[(&str, &str, &str)]) -> Told {
+    for (id, login, name) in people {
+        rig.sandbox.follow(id, login, name);
+    }
+    rig.advance(minutes(16));
+    rig.apply().await
+}
+
+async fn first(job: &str) -> Rig {
+    let mut rig = Rig::with_job(settings(3, 3), job).await;
+    rig.apply_all().await;
+    rig.sandbox.clear_calls();
+    rig
+}
+
+fn notes(rig: &Rig, id: &str) -> Vec<String> {
+    jotted(rig, id).0
+}
+
+#[tokio::test]
+async fn a_first_listing_fires_nothing_unless_it_is_asked_to() {
+    let mut rig = first(&events_job()).await;
+    let old = rig.sandbox.followers().remove(0).id;
+    assert_eq!(jotted(&rig, &old), (vec![], vec![]));
+    let told = follow(&mut rig, &[("900", "ada", "Ada")]).await;
+    assert_eq!(told.done(StepKind::Note), 1);
+    assert_eq!(told.done(StepKind::Task), 1);
+    assert_eq!(jotted(&rig, "900").1, [("Greet Ada".to_owned(), false)]);
+
+    let backfill = events_job().replace(
+        "name = \"followers\"",
+        "name = \"followers\"\nbackfill = true",
+    );
+    let rig = first(&backfill).await;
+    for follower in rig.sandbox.followers() {
+        assert_eq!(notes(&rig, &follower.id).len(), 1, "{}", follower.id);
+    }
+}
+
+#[tokio::test]
+async fn a_dry_run_shows_notes_and_tasks_and_an_apply_makes_exactly_the_announced_calls() {
+    let mut rig = first(&events_job()).await;
+    rig.sandbox.follow("900", "ada", "Ada");
+    rig.advance(minutes(16));
+    let would = rig.plan().await;
+    assert_eq!(
+        (would.planned(StepKind::Note), would.planned(StepKind::Task)),
+        (1, 1)
+    );
+    assert!(rig.sandbox.writes().is_empty());
+    let digest = would.report.digest.clone().unwrap();
+    let did = rig
+        .run(Ask {
+            apply: true,
+            approve: Some(digest.as_str().to_owned()),
+            ..Ask::default()
+        })
+        .await
+        .unwrap();
+    assert_eq!(
+        did.report.made,
+        Some(would.report.cost.calls),
+        "{:?}",
+        did.report.extra
+    );
+    assert_eq!(jotted(&rig, "900").1.len(), 1);
+    rig.sandbox.clear_calls();
+    rig.advance(minutes(16));
+    rig.apply().await;
+    assert!(rig.sandbox.writes().is_empty(), "twice is once");
+}
+
+#[tokio::test]
+async fn the_task_is_completed_and_a_note_says_so_when_its_record_leaves() {
+    let mut rig = first(&events_job()).await;
+    follow(&mut rig, &[("900", "ada", "Ada")]).await;
+    rig.sandbox.unfollow("900");
+    for _ in 0..2 {
+        rig.advance(minutes(16));
+        let full = Ask {
+            full: true,
+            ..ask_all()
+        };
+        rig.run(full).await.unwrap();
+    }
+    let (notes, tasks) = jotted(&rig, "900");
+    assert_eq!(tasks, [("Greet Ada".to_owned(), true)]);
+    assert_eq!(notes.last().unwrap(), "Ada left");
+    // Back again is a return, not a join: the job says nothing for it.
+    follow(&mut rig, &[("900", "ada", "Ada")]).await;
+    assert_eq!(jotted(&rig, "900"), (notes, tasks));
+}
+
+#[tokio::test]
+async fn more_notes_than_the_guard_allows_wait_for_a_person_and_hold_nothing_else() {
+    let job = format!("{}\n[limits]\nnote = 2\n", events_job());
+    let mut rig = first(&job).await;
+    let people = [("900", "a", "A"), ("901", "b", "B"), ("902", "c", "C")];
+    let told = follow(&mut rig, &people).await;
+    assert_eq!(told.done(StepKind::Create), 3);
+    assert_eq!(told.done(StepKind::Task), 3);
+    assert_eq!(told.done(StepKind::Note), 0);
+    let held = told.report.guards.iter().find(|found| found.held).unwrap();
+    assert_eq!(
+        (held.guard, held.count, held.limit),
+        (GuardKind::Note, 3, 2)
+    );
+    rig.advance(minutes(16));
+    let told = rig
+        .run(Ask {
+            apply: true,
+            allow: [GuardKind::Note].into(),
+            ..Ask::default()
+        })
+        .await
+        .unwrap();
+    assert_eq!(told.done(StepKind::Note), 3);
+    assert_eq!(told.done(StepKind::Task), 0);
+    for (id, ..) in people {
+        assert_eq!(notes(&rig, id).len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_held_leave_holds_its_note_and_a_record_that_comes_back_gets_none() {
+    let job = format!("{}\n[limits]\nleave = 0\n", events_job());
+    let mut rig = first(&job).await;
+    follow(&mut rig, &[("900", "ada", "Ada")]).await;
+    rig.sandbox.unfollow("900");
+    let full = |allow: Vec<GuardKind>| Ask {
+        full: true,
+        apply: true,
+        allow: allow.into_iter().collect(),
+        ..Ask::default()
+    };
+    rig.advance(minutes(16));
+    rig.run(full(vec![])).await.unwrap();
+    rig.advance(minutes(16));
+    // Only the look-up is let through by nobody: the guard counts who is absent.
+    let told = rig.run(full(vec![])).await.unwrap();
+    assert!(
+        told.report
+            .guards
+            .iter()
+            .any(|found| found.guard == GuardKind::Leave && found.held)
+    );
+    assert_eq!(notes(&rig, "900").len(), 1, "nothing said that she left");
+    follow(&mut rig, &[("900", "ada", "Ada")]).await;
+    rig.advance(minutes(16));
+    rig.run(full(vec![GuardKind::Leave])).await.unwrap();
+    assert_eq!(notes(&rig, "900").len(), 1);
+    assert_eq!(jotted(&rig, "900").1, [("Greet Ada".to_owned(), false)]);
+    assert_eq!(
+        number(&mut rig, "SELECT count(*) FROM event WHERE state = 'due'"),
+        0
+    );
+}
+
+#[tokio::test]
+async fn a_note_that_is_refused_is_set_aside_alone() {
+    let mut rig = first(&events_job()).await;
+    let fault = Fault::new(FaultKind::Unprocessable422);
+    rig.sandbox.fault(fault.on("POST /contacts/{id}/notes"));
+    let told = follow(&mut rig, &[("900", "ada", "Ada")]).await;
+    assert_eq!(
+        (told.done(StepKind::Note), told.done(StepKind::Task)),
+        (0, 1)
+    );
+    let refused = told.rows.iter().any(|row| {
+        row.change.kind() == StepKind::Note && matches!(&row.mark, RowMark::Refused { .. })
+    });
+    assert!(refused, "{:?}", told.rows);
+    rig.sandbox.clear_faults();
+    rig.sandbox.rename("900", "ada2", "Ada");
+    rig.advance(minutes(16));
+    let told = rig
+        .run(Ask {
+            full: true,
+            ..ask_all()
+        })
+        .await
+        .unwrap();
+    assert_eq!(told.done(StepKind::Update), 1, "the record goes on");
+    assert_eq!(
+        told.planned(StepKind::Note),
+        0,
+        "and the note is not tried again by itself"
+    );
+    let refused = "SELECT count(*) FROM finding WHERE kind = 'refused'";
+    assert_eq!(
+        number(&mut rig, refused),
+        1,
+        "it stands until somebody says so"
+    );
+    let world = rig.world(Reach::Everything);
+    let retry = Settling::Retry {
+        keys: vec![RecordKey::try_from("900").unwrap()],
+    };
+    let said = settle(&world.store, &world.job, &world.clock, "a test", retry).await;
+    assert_eq!(
+        said.unwrap(),
+        "record 900 of followers is tried again in the next run"
+    );
+    rig.advance(minutes(16));
+    let told = rig.apply().await;
+    assert_eq!(told.done(StepKind::Note), 1);
+    assert_eq!(number(&mut rig, refused), 0);
+    assert_eq!(notes(&rig, "900").len(), 1);
+}
+
+#[tokio::test]
+async fn a_rule_that_is_taken_out_takes_its_waiting_notes_along() {
+    let job = format!("{}\n[limits]\nnote = 0\n", events_job());
+    let mut rig = first(&job).await;
+    follow(&mut rig, &[("900", "ada", "Ada")]).await;
+    assert_eq!(
+        number(&mut rig, "SELECT count(*) FROM event WHERE state = 'due'"),
+        1
+    );
+    rig.job = JOB.to_owned();
+    rig.write_config();
+    rig.advance(minutes(16));
+    rig.apply_all().await;
+    assert_eq!(notes(&rig, "900"), Vec::<String>::new());
+    assert_eq!(
+        number(&mut rig, "SELECT count(*) FROM event WHERE state = 'due'"),
+        0
+    );
+}
+
+#[tokio::test]
+async fn a_change_of_a_watched_attribute_is_told_each_time_and_never_at_first_sight() {
+    let job = format!(
+        "{}\n[[on.change]]\nof = \"user_login\"\nnote = \"{{{{ before }}}} is {{{{ user_login }}}} now\"\n",
+        JOB
+    );
+    let mut rig = first(&job).await;
+    let id = rig.sandbox.followers().remove(0).id;
+    assert_eq!(notes(&rig, &id), Vec::<String>::new());
+    let mut told = Vec::new();
+    for login in ["one", "two", "one", "two"] {
+        rig.sandbox.rename(&id, login, "Somebody");
+        rig.advance(minutes(16));
+        let full = Ask {
+            full: true,
+            ..ask_all()
+        };
+        rig.run(full).await.unwrap();
+        told.push(login);
+    }
+    let notes = notes(&rig, &id);
+    assert_eq!(notes.len(), 4, "{notes:?}");
+    let ends = ["one is two now", "two is one now", "one is two now"];
+    assert!(
+        ends.iter().all(|end| notes.iter().any(|note| note == end)),
+        "{notes:?}"
+    );
+    rig.sandbox.clear_calls();
+    rig.advance(minutes(16));
+    rig.apply().await;
+    assert!(rig.sandbox.writes().is_empty());
+}
+
+#[tokio::test]
+async fn a_scope_keeps_the_job_from_every_other_contact() {
+    let job = job()
+        .replace("missing = \"create\"", "missing = \"skip\"")
+        .replace("[match]", "[scope]\ntag = \"client\"\n[match]");
+    let mut world = settings(4, 6);
+    world.twins = 4;
+    let mut rig = Rig::with_job(world, &job).await;
+    let contacts = rig.sandbox.contacts();
+    let twins: Vec<_> = contacts
+        .iter()
+        .filter(|contact| !contact["fields"]["twitch_user_id"].is_null())
+        .collect();
+    let client = twins.first().unwrap()["id"].as_str().unwrap().to_owned();
+    rig.sandbox.add_tag(&client, "client");
+    rig.sandbox.settle();
+    rig.apply_all().await;
+    for contact in rig.sandbox.contacts() {
+        let is_client = contact["id"] == client.as_str();
+        assert_eq!(has(&contact, "synced"), is_client, "{contact}");
+    }
+    // Who leaves the scope is left alone from then on.
+    rig.sandbox.remove_tag(&client, "client");
+    let follower = rig.sandbox.contact(&client).unwrap()["fields"]["twitch_user_id"].clone();
+    rig.sandbox
+        .rename(follower.as_str().unwrap(), "renamed", "Renamed");
+    rig.sandbox.settle();
+    rig.sandbox.clear_calls();
+    rig.advance(minutes(16));
+    let full = Ask {
+        full: true,
+        ..ask_all()
+    };
+    rig.run(full).await.unwrap();
+    assert!(
+        rig.sandbox.writes().is_empty(),
+        "{:?}",
+        rig.sandbox.writes()
+    );
+}
+
+#[tokio::test]
+async fn linked_contacts_are_attached_to_a_business_fifty_a_call_and_nobody_is_taken_from_another()
+{
+    let mut world = settings(120, 130);
+    world.twins = 60;
+    world.businesses = 1;
+    let mut rig = Rig::with_job(world, &job()).await;
+    let shop = "63771dca0000000000000001";
+    let job = rig
+        .job
+        .replace("[match]", &format!("business = \"{shop}\"\n[match]"));
+    rig.job = job;
+    rig.write_config();
+    let told = rig.apply_all().await;
+    assert_eq!(told.done(StepKind::Attach), 120);
+    assert_eq!(rig.sandbox.count("POST /contacts/bulk/business"), 3);
+    assert_eq!(told.report.made, Some(told.report.cost.calls));
+    rig.sandbox.clear_calls();
+    rig.advance(minutes(16));
+    rig.apply().await;
+    assert!(rig.sandbox.writes().is_empty(), "twice is once");
+}
+
+#[tokio::test]
+async fn a_note_for_the_channels_contact_waits_until_somebody_links_it() {
+    let job = format!(
+        "{}\n",
+        JOB.replace(
+            "[on.leave]",
+            "note = { body = \"{{ user_name }} follows {{ channel }}\", to = \"channel\" }\n[on.leave]"
+        )
+    );
+    let mut rig = first(&job).await;
+    let told = follow(&mut rig, &[("900", "ada", "Ada")]).await;
+    assert_eq!(told.planned(StepKind::Note), 0);
+    assert_eq!(told.report.made.as_ref(), Some(&told.report.cost.calls));
+    let waits = "with notes or tasks that wait for the contact of the channel";
+    assert!(
+        format!("{:?}", told.report).contains(waits),
+        "{:?}",
+        told.report
+    );
+    // As a job over streams, or a person, links it.
+    let stranger = rig.sandbox.contacts();
+    let stranger = stranger
+        .iter()
+        .find(|contact| contact["fields"]["twitch_user_id"].is_null())
+        .unwrap();
+    let id = ContactId::try_from(stranger["id"].as_str().unwrap()).unwrap();
+    let channel = RecordKey::try_from(ghl_sync::sandbox::BROADCASTER_ID).unwrap();
+    let contact = id.clone();
+    rig.store()
+        .write(move |db| {
+            let location = jobs::location_state(db, &LOCATION_ID.try_into().unwrap())?.no;
+            let no = mirror::find_contact(db, location, &contact)?.unwrap();
+            links::link(db, location, Namespace::TwitchChannel, &channel, no)
+        })
+        .await
+        .unwrap();
+    rig.advance(minutes(16));
+    let told = rig.apply().await;
+    assert_eq!(told.done(StepKind::Note), 1, "{:?}", told.rows);
+    let notes = rig.sandbox.notes(id.as_str());
+    assert_eq!(notes[0]["body"], "Ada follows channel");
+    rig.advance(minutes(16));
+    rig.sandbox.clear_calls();
+    rig.apply().await;
+    assert!(rig.sandbox.writes().is_empty(), "twice is once");
+}
