@@ -244,3 +244,132 @@ pub fn duplicate(
 fn contact(bytes: &[u8]) -> Result<Value, Unreadable> {
     envelope::object(bytes, &["contact"])
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Tag;
+
+    fn here() -> LocationId {
+        LocationId::try_from("AYg6").unwrap()
+    }
+
+    fn body(json: Value) -> ContactBody {
+        ContactBody::of_json(json).unwrap()
+    }
+
+    #[test]
+    fn a_list_page_is_whole_and_goes_on_with_both_cursors() {
+        let cursor = ListCursor {
+            start_after: 7,
+            start_after_id: "a".to_owned(),
+        };
+        let call = list_raw(&here(), 500, Some(&cursor), Some("ann"));
+        let query = [
+            ("locationId", "AYg6".to_owned()),
+            ("limit", "100".to_owned()),
+            ("query", "ann".to_owned()),
+            ("startAfter", "7".to_owned()),
+            ("startAfterId", "a".to_owned()),
+        ];
+        assert_eq!(call.query, query);
+        let page = call
+            .read(
+                br#"{"contacts":[{"id":"a","new":{"key":1}},7],"count":9,"meta":{"startAfter":8,"startAfterId":"b"}}"#,
+            )
+            .unwrap();
+        assert_eq!(page.rows, [json!({"id": "a", "new": {"key": 1}}), json!(7)]);
+        assert_eq!(page.total, Some(9));
+        assert_eq!(page.next.map(|next| next.start_after), Some(8));
+    }
+
+    #[test]
+    fn a_contact_comes_out_whole_and_a_deleted_one_too() {
+        let id = ContactId::try_from("TY3N").unwrap();
+        let call = get_raw(&id);
+        let reply = br#"{"contact":{"id":"TY3N","deleted":true,"new":1},"traceId":"x"}"#;
+        assert_eq!(
+            call.read(reply).unwrap(),
+            json!({"id": "TY3N", "deleted": true, "new": 1})
+        );
+        assert!(call.read(br#"{"contact":null}"#).is_err());
+    }
+
+    #[test]
+    fn what_may_make_a_contact_is_never_sent_again() {
+        let ann = body(json!({"firstName": "Ann", "email": "ann@example.com"}));
+        let create = create_raw(&here(), &ann).unwrap();
+        assert_eq!(create.if_unsure, IfUnsure::LookFirst);
+        let upsert = upsert(&here(), &ann).unwrap();
+        assert_eq!(upsert.if_unsure, IfUnsure::LookFirst);
+        assert_eq!(upsert.body, create.body);
+        for (new, is_new) in [("true", Some(true)), ("false", Some(false)), ("7", None)] {
+            let reply = format!(r#"{{"new":{new},"succeded":true,"contact":{{"id":"TY3N"}}}}"#);
+            let done = upsert.read(reply.as_bytes()).unwrap();
+            assert_eq!((done.is_new, done.contact), (is_new, json!({"id": "TY3N"})));
+        }
+        assert!(upsert.read(br#"{"new":true}"#).is_err());
+        let id = ContactId::try_from("TY3N").unwrap();
+        let change = body(json!({"city": "Town"}));
+        let update = update_raw(&id, &change).unwrap();
+        assert_eq!(update.if_unsure, IfUnsure::SendAgain);
+        assert_eq!(update.body, Some(json!({"city": "Town"})));
+        let tags = [Tag::new("vip").unwrap()].into();
+        assert_eq!(
+            update_raw(&id, &change.tags(&tags)).err(),
+            Some(BadBody::WouldReplaceTags)
+        );
+    }
+
+    #[test]
+    fn a_search_takes_the_vendors_own_form() {
+        let search = |body: Value| search_raw(&here(), body);
+        let call = search(json!({"query": "ann"})).unwrap();
+        assert!(call.is_read());
+        assert_eq!(
+            call.body,
+            Some(json!({"query": "ann", "locationId": "AYg6", "pageLimit": 100}))
+        );
+        for odd in [
+            json!([]),
+            json!({"pageLimit": 501}),
+            json!({"pageLimit": 0}),
+            json!({"pageLimit": "5"}),
+            json!({"locationId": "else"}),
+            json!({"page": 1, "searchAfter": [1, "a"]}),
+        ] {
+            assert!(search(odd.clone()).is_err(), "{odd}");
+        }
+        let call = search(json!({"pageLimit": 1, "page": 1})).unwrap();
+        let page = call
+            .read(br#"{"contacts":[{"id":"a","searchAfter":[5,"a"]}],"total":"3"}"#)
+            .unwrap();
+        assert_eq!((page.rows.len(), page.total), (1, Some(3)));
+        let next = search_after(json!({"pageLimit": 1, "page": 1}), &page.next.unwrap());
+        assert_eq!(next, json!({"pageLimit": 1, "searchAfter": [5, "a"]}));
+        assert!(call.read(br#"{"contacts":[{"id":"a"}]}"#).is_err());
+        let last = call.read(br#"{"contacts":[],"total":3}"#).unwrap();
+        assert_eq!(last.next, None);
+    }
+
+    #[test]
+    fn a_duplicate_is_looked_for_by_email_or_number() {
+        let call = duplicate(&here(), Some("a+b@example.com"), Some("+15550100001")).unwrap();
+        let query = [
+            ("locationId", "AYg6".to_owned()),
+            ("email", "a+b@example.com".to_owned()),
+            ("number", "+15550100001".to_owned()),
+        ];
+        assert_eq!(call.query, query);
+        let found = call.read(br#"{"contact":{"id":"a"},"matchingField":"contactId"}"#);
+        assert_eq!(found.unwrap(), Some(json!({"id": "a"})));
+        for none in ["{}", r#"{"contact":null}"#, r#"{"contact":{}}"#] {
+            assert_eq!(call.read(none.as_bytes()), Ok(None), "{none}");
+        }
+        assert!(call.read(br#"{"contact":"a"}"#).is_err());
+        for (email, phone) in [(None, None), (Some(" "), Some(""))] {
+            let refused = duplicate(&here(), email, phone).err();
+            assert_eq!(refused, Some(BadBody::Unidentified));
+        }
+    }
+}

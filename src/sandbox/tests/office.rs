@@ -196,3 +196,44 @@ async fn the_tasks_of_a_location_are_searched_strictly() {
         assert_eq!(reply.status, 422, "{odd}");
     }
 }
+
+#[tokio::test]
+async fn a_page_that_nobody_limits_has_the_documented_length() {
+    let settings = Settings {
+        businesses: 101,
+        ..small(30, 0)
+    };
+    let bench = Bench::new(settings).await;
+    let ids: Vec<String> = bench
+        .sandbox
+        .contacts()
+        .iter()
+        .map(|row| text(&row["id"]))
+        .collect();
+    let business = text(&bench.sandbox.businesses()[0]["id"]);
+    let attach = json!({ "locationId": LOCATION_ID, "ids": ids, "businessId": business });
+    bench.hub("POST", "/contacts/bulk/business", attach).await;
+    for _ in 0..26 {
+        let task =
+            json!({ "title": "call", "dueDate": "2026-07-20T10:00:00Z", "completed": false });
+        bench
+            .hub("POST", &format!("/contacts/{}/tasks", ids[0]), task)
+            .await;
+    }
+    let here = format!("locationId={LOCATION_ID}");
+    for (path, name, length) in [
+        (format!("/contacts/?{here}"), "contacts", 20),
+        (
+            format!("/contacts/business/{business}?{here}"),
+            "contacts",
+            25,
+        ),
+        (format!("/businesses/?{here}"), "businesses", 100),
+    ] {
+        let page = bench.hub("GET", &path, Value::Null).await.json();
+        assert_eq!(page[name].as_array().unwrap().len(), length, "{path}");
+    }
+    let search = format!("/locations/{LOCATION_ID}/tasks/search");
+    let page = bench.hub("POST", &search, json!({})).await.json();
+    assert_eq!(page["tasks"].as_array().unwrap().len(), 25);
+}

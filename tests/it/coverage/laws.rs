@@ -142,7 +142,7 @@ async fn what_is_not_there_is_not_found_and_too_much_is_refused() {
     .await;
     gone(
         &stage,
-        hl::bulk_business(&s.here, Some(&nowhere), &[s.ann.clone()]),
+        hl::bulk_business(&s.here, Some(&nowhere), std::slice::from_ref(&s.ann)),
     )
     .await;
     gone(&stage, hl::add_to_workflow(&s.ann, &workflow, None)).await;
@@ -161,7 +161,7 @@ async fn what_is_not_there_is_not_found_and_too_much_is_refused() {
     // Those that are not there are not named, and thereby not done.
     let call = hl::bulk_business(&s.here, Some(&s.business), &[s.ann.clone(), nobody.clone()]);
     let done = stage.line.send(&call, Purpose::Announced).await.unwrap();
-    assert_eq!(done.value, [s.ann.clone()]);
+    assert_eq!(done.value, std::slice::from_ref(&s.ann));
     let tags = [ghl_sync::model::Tag::new("x").unwrap()].into();
     let call = hl::bulk_tags(&here(), TagMove::Add, &[nobody], &tags);
     let answer = stage.line.send(&call, Purpose::Announced).await.unwrap();

@@ -314,7 +314,13 @@ pub(crate) const ROWS: &[Row] = &[
     row(
         "add-remove-contact-from-business",
         "businesses detach",
-        |s| seen(hl::bulk_business(&s.here, None, &[s.bea.clone()])),
+        |s| {
+            seen(hl::bulk_business(
+                &s.here,
+                None,
+                std::slice::from_ref(&s.bea),
+            ))
+        },
     ),
     row("add-followers-contact", "followers add", |s| {
         seen(hl::add_followers(&s.ann, &[user(0), user(1)]))
