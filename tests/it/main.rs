@@ -39,6 +39,7 @@ mod scenes;
 mod schema;
 mod secrets;
 mod shared;
+mod sources;
 mod streams;
 mod systemd;
 mod tags;
