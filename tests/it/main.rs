@@ -41,6 +41,7 @@ mod schema;
 mod secrets;
 mod shared;
 mod starters;
+mod sources;
 mod streams;
 mod systemd;
 mod tags;
