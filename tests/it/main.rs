@@ -4,9 +4,11 @@
 
 mod agree;
 mod answers;
+mod api;
 mod auth;
 mod badinput;
 mod care;
+mod channels;
 mod check;
 mod crash;
 mod daemon;
