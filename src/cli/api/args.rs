@@ -32,8 +32,8 @@ const API: &str = "Options of every api command";
 const EXAMPLES: &str = "\
 Examples:
   ghl-sync api contacts list --limit 5
-  ghl-sync api contacts create --first-name Ann --email ann@example.com --tag vip
-  ghl-sync api tags add CONTACT 'call back'
+  ghl-sync api contacts create --first-name Ann --email ann@example.com
+  ghl-sync api tags add CONTACT vip 'call back'
   ghl-sync api notes create CONTACT --body 'Prefers to be called in the morning'
   ghl-sync api tasks create CONTACT --title 'Call Ann' --due 2d
   ghl-sync api tasks complete CONTACT TASK
