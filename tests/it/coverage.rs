@@ -1,6 +1,7 @@
 //! The whole Contacts API: each operation of the vendor's specification is called with our own client over a socket, and what went there and
 //! back is held against the vendor's schemas, which are kept in `specs/`.
 
+mod docs;
 mod laws;
 mod rows;
 mod spec;

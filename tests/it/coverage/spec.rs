@@ -43,7 +43,7 @@ pub(crate) fn corrections() -> Vec<Correction> {
 
 /// One operation of the specification.
 pub(crate) struct Operation {
-    method: String,
+    pub(crate) method: String,
     pub(crate) path: String,
     pub(crate) scopes: Vec<String>,
     parameters: Vec<Parameter>,
