@@ -39,7 +39,7 @@ Examples:
   ghl-sync api tasks complete CONTACT TASK
   ghl-sync api contacts search --tag vip --all --fields id,email
 
-`ghl-sync api RESOURCE --help` and `ghl-sync api RESOURCE VERB --help` have more of them.";
+More of them: ghl-sync api RESOURCE VERB --help";
 
 /// The arguments of `api`.
 #[derive(Clone, Debug, PartialEq, clap::Args)]

@@ -400,7 +400,7 @@ async fn a_newcomer_gets_along_with_the_examples_of_the_help() {
         format!("{{\"id\":\"{contact}\",\"email\":\"ann@example.com\"}}\n")
     );
     let seen = rig.sandbox.contact(&contact).unwrap();
-    assert_eq!(seen["tags"], json!(["vip", "call back"]));
+    assert_eq!(seen["tags"], json!(["call back", "vip"]));
     assert_eq!(rig.sandbox.notes(&contact).len(), 1);
     assert_eq!(rig.sandbox.tasks(&contact)[0]["completed"], true);
 }
