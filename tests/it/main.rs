@@ -40,6 +40,7 @@ mod scenes;
 mod schema;
 mod secrets;
 mod shared;
+mod sources;
 mod starters;
 mod streams;
 mod systemd;
