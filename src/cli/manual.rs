@@ -157,7 +157,7 @@ const EXAMPLES: &[(&str, &str, &str)] = &[
     (
         "api",
         "ghl-sync api notes create C0ntactId --body-file minutes.txt",
-        "makes a note of a file's text",
+        "makes a note of what stands in a file",
     ),
     (
         "api",

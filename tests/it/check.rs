@@ -145,7 +145,7 @@ async fn check_at(rig: &Rig, clock: Clock, options: &str) -> Checked {
 }
 
 /// Changes one text of the main file.
-fn edit(rig: &Rig, from: &str, to: &str) {
+pub(crate) fn edit(rig: &Rig, from: &str, to: &str) {
     edit_file(&rig.config_path(), from, to);
 }
 
@@ -183,7 +183,7 @@ async fn log_in(rig: &Rig, account: &str, kind: LoginKind, token: &str, scopes: 
 }
 
 /// Stores the login of an application at HighLevel, with a refresh token that nobody takes.
-async fn log_in_app(rig: &Rig, client_id: &str, scopes: &[&str]) {
+pub(crate) async fn log_in_app(rig: &Rig, client_id: &str, scopes: &[&str]) {
     let login = login_of(rig, "main", LoginKind::Location, HIGHLEVEL_TOKEN, scopes);
     let facts = LoginFacts {
         client_id: Some(client_id.to_owned()),

@@ -11,7 +11,7 @@ use crate::cli::exit::Exit;
 use crate::cli::interrupt;
 use crate::cli::shell::Shell;
 use crate::cli::worlds::Worlds;
-use crate::config::{Account, Config};
+use crate::config::{Account, Config, HighLevelAccount};
 use crate::model::{AccountName, FieldKey, LocationId};
 use crate::net::{Line, Purpose, Reach, Tally};
 use crate::report::number;
@@ -357,7 +357,9 @@ impl<'s> Desk<'s> {
         }
     }
 
-    /// Returns the word for a custom field that HighLevel takes in a path: its id, where the key is known.
+    /// Returns the word for a custom field that HighLevel takes in a path: its id, where the key is known, else the key with `contact.`.
+    ///
+    /// Keys are in lower case, ids are not. Source: HighLevel's OpenAPI file of locations takes either.
     pub(super) fn field_word(&mut self, word: &str) -> Result<String, CliError> {
         let key = word.strip_prefix("contact.").unwrap_or(word);
         let Ok(key) = FieldKey::try_from(key) else {
@@ -366,7 +368,12 @@ impl<'s> Desk<'s> {
         let mut definitions = std::mem::take(&mut self.definitions);
         let known = definitions.known_id(&key, &self.source());
         self.definitions = definitions;
-        Ok(known?.unwrap_or_else(|| word.to_owned()))
+        Ok(known?.unwrap_or_else(|| {
+            match word.bytes().any(|b| b.is_ascii_uppercase()) || word.contains('.') {
+                true => word.to_owned(),
+                false => format!("contact.{word}"),
+            }
+        }))
     }
 
     /// Puts the keys beside the ids of a contact's custom fields. Without the scope for it the contact is shown as it is, and that is said once.
@@ -402,6 +409,8 @@ impl<'s> Desk<'s> {
             account: &self.account,
             location: &self.location,
             typed: &self.shell.typed,
+            config: self.worlds.config(),
+            granted: self.line.granted_scopes(),
         }
     }
 }
@@ -429,8 +438,8 @@ fn of_definitions() -> About {
 fn chosen(
     config: &Config,
     name: Option<&AccountName>,
-) -> Result<(AccountName, Account, crate::config::HighLevelAccount), CliError> {
-    let locations: Vec<_> = config
+) -> Result<(AccountName, Account, HighLevelAccount), CliError> {
+    let mut locations: Vec<_> = config
         .accounts
         .iter()
         .filter_map(|(name, account)| match account {
@@ -440,28 +449,41 @@ fn chosen(
         .collect();
     let names: Vec<&str> = locations.iter().map(|(name, ..)| name.as_str()).collect();
     let names = names.join(", ");
-    match (name, locations.len()) {
-        (_, 0) => Err(CliError::Usage {
-            what: "no HighLevel location is configured".to_owned(),
-            hint: Some("add an account with service = \"highlevel\" to ghl-sync.toml".to_owned()),
-        }),
-        (None, 1) => Ok(locations.into_iter().next().expect("there is exactly one")),
-        (None, _) => Err(CliError::Usage {
-            what: "there are several HighLevel locations; name one with --account".to_owned(),
-            hint: Some(format!("the accounts are: {names}")),
-        }),
-        (Some(name), _) => {
-            let service = config.accounts.get(name).map(Account::service);
-            let found = locations.into_iter().find(|(known, ..)| known == name);
-            found.ok_or_else(|| CliError::Usage {
-                what: match service {
-                    Some(service) => format!(
-                        "account {name} is of {service}, and `api` speaks to HighLevel locations"
-                    ),
-                    None => format!("there is no account `{name}`"),
-                },
-                hint: Some(format!("the locations are: {names}")),
-            })
+    let usage = |what: String, hint: String| {
+        Err(CliError::Usage {
+            what,
+            hint: Some(hint),
+        })
+    };
+    if names.is_empty() {
+        return usage(
+            "no HighLevel location is configured".to_owned(),
+            "add an account with service = \"highlevel\" to ghl-sync.toml".to_owned(),
+        );
+    }
+    if name.is_none() && locations.len() > 1 {
+        return usage(
+            "there are several HighLevel locations; name one with --account".to_owned(),
+            format!("the accounts are: {names}"),
+        );
+    }
+    locations.retain(|(known, ..)| name.is_none_or(|name| name == known));
+    match (locations.pop(), name) {
+        (Some(found), _) => Ok(found),
+        (None, name) => {
+            let name = name.map(ToString::to_string).unwrap_or_default();
+            let service = config
+                .accounts
+                .iter()
+                .find(|(known, _)| known.as_str() == name)
+                .map(|(_, account)| account.service());
+            let what = match service {
+                Some(service) => format!(
+                    "account {name} is of {service}, and `api` speaks to HighLevel locations"
+                ),
+                None => format!("there is no account `{name}`"),
+            };
+            usage(what, format!("the locations are: {names}"))
         }
     }
 }

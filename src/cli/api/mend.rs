@@ -2,7 +2,7 @@
 //!
 //! Nothing that was typed stands in it but ids, and nothing that HighLevel keeps of people: what it said comes masked from `net`.
 
-use crate::config::Account;
+use crate::config::{Account, Config, HubLogin, scopes};
 use crate::model::{AccountName, IfUnsure, LocationId};
 use crate::net::{AuthError, CallError};
 use crate::run::RunError;
@@ -19,6 +19,9 @@ pub(super) struct Mender<'a> {
     pub(super) account: &'a Account,
     pub(super) location: &'a LocationId,
     pub(super) typed: &'a Typed,
+    pub(super) config: &'a Config,
+    /// The scopes that its login has; empty where that is not known.
+    pub(super) granted: Vec<String>,
 }
 
 impl Mender<'_> {
@@ -96,7 +99,7 @@ impl Mender<'_> {
                     "the token lacks the scope {} for {call} ({said})",
                     about.scope
                 ),
-                check::grant(self.account, name, about.scope, self.typed),
+                self.grant(about.scope),
             ),
             CallError::DeadToken { said, .. } => usage(
                 format!("the token is expired or revoked ({said})"),
@@ -129,6 +132,35 @@ impl Mender<'_> {
             },
             CallError::Login(error) => CliError::usage(format!("account {name}: {error}")),
         }
+    }
+
+    /// Returns how to give the token a scope. A login of an app asks for those that the jobs need; others have to be named, all at once.
+    fn grant(&self, scope: &str) -> String {
+        let Account::HighLevel(hub) = self.account else {
+            return check::grant(self.account, self.name, scope, self.typed);
+        };
+        let who = match &hub.login {
+            HubLogin::Fixed(_) | HubLogin::Kept => {
+                return check::grant(self.account, self.name, scope, self.typed);
+            }
+            HubLogin::App(_) => self.name,
+            HubLogin::Agency(agency) => agency,
+        };
+        let needed = scopes::needed(self.config, who);
+        let mut others: Vec<&str> = self.granted.iter().map(String::as_str).collect();
+        if !others.contains(&scope) {
+            others.push(scope);
+        }
+        others.retain(|scope| !needed.contains(scope));
+        let others: String = others
+            .iter()
+            .map(|scope| format!(" --scope {scope}"))
+            .collect();
+        format!(
+            "add the scope {scope} to the app in HighLevel's marketplace if it is not there, and run `{}`",
+            self.typed
+                .command(&format!("auth highlevel --account {who}{others}"))
+        )
     }
 
     /// Returns the words that tell how to find out whether a call was carried out.

@@ -79,6 +79,9 @@ pub struct HubAuth {
     /// Which login, and what to do with it.
     #[command(flatten)]
     pub what: AuthWhat,
+    /// Ask for this scope too, which no job needs, for `ghl-sync api`; an app's login alone, may be repeated
+    #[arg(long = "scope", value_name = "SCOPE", value_parser = scope)]
+    pub scopes: Vec<String>,
     /// Take the private integration token from env:NAME, file:PATH or credential:NAME, or from a line of stdin (-) [default: ask for it]
     #[arg(long, value_name = "SOURCE", allow_hyphen_values = true)]
     pub from: Option<String>,
@@ -96,4 +99,12 @@ pub struct ShowAuth {
     /// Write it in this form
     #[arg(long, value_name = "FORM", default_value = "text")]
     pub format: Form,
+}
+
+fn scope(word: &str) -> Result<String, &'static str> {
+    let fits = |b: u8| b.is_ascii_alphanumeric() || b"./-_".contains(&b);
+    match !word.is_empty() && word.bytes().all(fits) {
+        true => Ok(word.to_owned()),
+        false => Err("expected the name of a scope, such as users.readonly"),
+    }
 }

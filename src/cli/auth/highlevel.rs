@@ -23,7 +23,12 @@ pub(super) async fn login(
     match desk.account.clone() {
         Account::HighLevel(account) => match &account.login {
             HubLogin::Kept => {
-                for (given, option) in [(args.paste, "--paste"), (args.port.is_some(), "--port")] {
+                let options = [
+                    (args.paste, "--paste"),
+                    (args.port.is_some(), "--port"),
+                    (!args.scopes.is_empty(), "--scope"),
+                ];
+                for (given, option) in options {
                     if given {
                         return Err(desk.wrong(format!(
                             "{option} belongs to the login of an app, and this account takes a private integration token; leave it out, or give the account a `client_id`"
@@ -231,7 +236,12 @@ async fn exchanged(
 ) -> Result<Grant, CliError> {
     let redirect = browser::redirect(desk, &app.redirect_uri, args.port)?;
     let state = new_state();
-    let scopes = scopes::needed(desk.worlds.config(), &desk.name);
+    let mut scopes = scopes::needed(desk.worlds.config(), &desk.name);
+    for scope in &args.scopes {
+        if !scopes.contains(&scope.as_str()) {
+            scopes.push(scope);
+        }
+    }
     let address = authorize_address(
         &app.authorize_url,
         &app.client_id,

@@ -111,6 +111,7 @@ fn no_login_options(of: &AuthOf) -> Result<(), CliError> {
     let given = match of {
         AuthOf::Twitch(TwitchAuth { browser: true, .. }) => Some("--browser"),
         AuthOf::HighLevel(HubAuth { from: Some(_), .. }) => Some("--from"),
+        AuthOf::HighLevel(HubAuth { scopes, .. }) if !scopes.is_empty() => Some("--scope"),
         AuthOf::HighLevel(HubAuth { port: Some(_), .. }) => Some("--port"),
         AuthOf::HighLevel(HubAuth { paste: true, .. }) => Some("--paste"),
         AuthOf::Twitch(_) | AuthOf::HighLevel(_) | AuthOf::Show(_) => None,

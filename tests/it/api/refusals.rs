@@ -8,6 +8,7 @@ use ghl_sync::sandbox::{
 use serde_json::json;
 
 use super::{ann, api, api_with, id, rig, routes};
+use crate::check::{edit, log_in_app};
 use crate::rig::Rig;
 
 /// Returns what was said, without what differs between machines and runs.
@@ -56,6 +57,10 @@ async fn wrong_ids_are_told_with_the_command_that_shows_the_right_ones() {
         assert_eq!(said(&rig, &ended.err, &contact), expected, "{line}");
         assert_eq!(ended.out, "", "{line}");
     }
+    // A field that was made after the names were read is found by its key all the same.
+    rig.sandbox.add_field("shoe_size", "Shoe size", "TEXT");
+    let found = api(&rig, "fields get shoe_size --fields name").await;
+    assert_eq!(found.exits(0).out, "{\"name\":\"Shoe size\"}\n");
     // An id that would be another path is no id.
     for line in ["contacts get ..", "contacts get a/b", "tasks get a ."] {
         let ended = api(&rig, line).await.exits(4);
@@ -265,6 +270,36 @@ async fn a_scope_that_is_missing_is_named_with_how_to_get_it() {
             &format!("hint: add the scope {lacking} to the private integration in HighLevel"),
         ]);
     }
+}
+
+#[tokio::test]
+async fn an_app_logs_in_again_with_what_it_had_and_what_it_lacks() {
+    let rig = rig(1).await;
+    edit(
+        &rig,
+        "token = \"file:highlevel.token\"\n",
+        "client_id = \"app-1\"\nclient_secret = \"file:highlevel.token\"\n",
+    );
+    let ended = api(&rig, "users list").await.exits(4);
+    ended.complains(&["nobody is logged in", "auth highlevel --account main"]);
+    let granted: Vec<&str> = HIGHLEVEL_SCOPES
+        .iter()
+        .copied()
+        .filter(|scope| !["users.readonly", "contacts.write"].contains(scope))
+        .filter(|scope| scope.starts_with("contacts") || *scope == "businesses.readonly")
+        .collect();
+    log_in_app(&rig, "app-1", &granted).await;
+    set_scopes(&rig, "users.readonly");
+    let ended = api(&rig, "users list").await.exits(4);
+    let text = said(&rig, &ended.err, "-");
+    assert_eq!(
+        text.lines().last(),
+        Some(
+            "hint: add the scope users.readonly to the app in HighLevel's marketplace if it is not there, and run \
+             `ghl-sync auth highlevel --account main --scope businesses.readonly --scope users.readonly`"
+        ),
+        "{text}"
+    );
 }
 
 #[tokio::test]

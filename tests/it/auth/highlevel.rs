@@ -200,6 +200,28 @@ async fn a_location_logs_in_by_a_browser_that_comes_back() {
 }
 
 #[tokio::test]
+async fn a_location_logs_in_with_scopes_that_only_commands_by_hand_take() {
+    let rig = by_app(small()).await;
+    browsed(&rig, "auth highlevel").await.exits(0);
+    typed(&rig, "api users list").await.exits(4).complains(&[
+        "the token lacks the scope users.readonly",
+        "ghl-sync auth highlevel --account main --scope users.readonly",
+    ]);
+    let asked = "auth highlevel --scope users.readonly --scope contacts.write";
+    browsed(&rig, asked).await.exits(0);
+    typed(&rig, "api users list").await.exits(0);
+    typed(&rig, "auth highlevel renew --scope users.readonly")
+        .await
+        .exits(4)
+        .complains(&["--scope belongs to `login`"]);
+    let rig = desk(small(), "", FIXED_SPOKE).await;
+    typed(&rig, "auth highlevel --scope users.readonly")
+        .await
+        .exits(4)
+        .complains(&["--scope belongs to the login of an app"]);
+}
+
+#[tokio::test]
 async fn a_location_logs_in_by_a_pasted_address() {
     let rig = by_app(small_now()).await;
     let port = free_port().await.to_string();

@@ -36,7 +36,7 @@ Example:
     #[command(after_help = "\
 Examples:
   ghl-sync api contacts create --first-name Ann --email ann@example.com
-  ghl-sync api contacts create --first-name Ann --tag vip --field twitch_user_id=12345
+  ghl-sync api contacts create --first-name Ann --field twitch_user_id=12345
   ghl-sync api contacts create --input ann.json --dry-run")]
     Create(Box<CreateContact>),
     /// Change some fields of a contact, and leave all others
