@@ -3,6 +3,7 @@
 //! Pure functions of values: no async, no clock, no connection, no randomness. The same input makes the same plan, byte for byte.
 
 pub mod agenda;
+pub mod broadcast;
 mod diff;
 pub mod due;
 pub mod events;

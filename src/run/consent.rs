@@ -32,8 +32,7 @@ pub(super) struct ApprovedOutcome {
 
 /// Returns whether no person looked at this job yet: its mapping is new, or another channel stands behind the same account.
 pub(super) fn is_new(world: &World, state: &JobState, seat: &Seat) -> bool {
-    state.approved.as_ref() != Some(&world.digest)
-        || state.channel.as_deref() != Some(seat.broadcaster.as_str())
+    state.approved.as_ref() != Some(&world.digest) || state.channel.as_ref() != Some(&seat.whose())
 }
 
 pub(super) async fn approval(

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::apis::twitch;
-use crate::model::{Cut, Ended, Job, Record, is_ahead};
+use crate::model::{Cut, Ended, Job, Record, SourceKind, is_ahead};
 use crate::net::{CallError, Purpose};
 use crate::plan::{Presence, judged};
 use crate::store::jobs::JobState;
@@ -13,9 +13,11 @@ use crate::store::runs::{WalkNote, note_walk};
 use crate::store::walks::{self, Listed, Reached, WalkOf};
 
 use super::bits::{Bits, hash_of};
+use super::cohort::Cohorts;
 use super::error::RunError;
 use super::leavers::{LOOK_UP_AT_LEAST, SECOND_LISTING_MS};
 use super::seat::{Seat, stay, trap};
+use super::streams;
 use super::world::{Tick, World};
 
 /// A page may be as old as this when it is believed that nobody older is new: replicas lag and rows flap.
@@ -158,7 +160,10 @@ pub(super) async fn gather(
     state: &JobState,
     full: bool,
 ) -> Result<Gathered, RunError> {
-    let mut walk = Walking::begin(world, state, full).await?;
+    if world.job.source == SourceKind::TwitchStreams {
+        return streams::gather(world, seat, state, full).await;
+    }
+    let mut walk = Walking::begin(world, seat, state, full).await?;
     let ended = walk.read_to_the_end(world, seat, state).await?;
     walk.flush(world).await?;
     let Some(walk_no) = walk.no else {
@@ -187,10 +192,16 @@ struct Walking {
     staged: Vec<Record>,
     uncommitted_pages: i64,
     reader: rusqlite::Connection,
+    cohorts: Option<Cohorts>,
 }
 
 impl Walking {
-    async fn begin(world: &World, state: &JobState, full: bool) -> Result<Walking, RunError> {
+    async fn begin(
+        world: &World,
+        seat: &Seat,
+        state: &JobState,
+        full: bool,
+    ) -> Result<Walking, RunError> {
         let job_no = state.no;
         let since = world.now_ms() - RESUME_WITHIN_MS;
         while world
@@ -218,6 +229,7 @@ impl Walking {
             staged: Vec::new(),
             uncommitted_pages: 0,
             reader: world.store.reader()?,
+            cohorts: Cohorts::of(&world.job, &seat.broadcaster),
         };
         if let Some(walk) = resumable {
             world
@@ -370,15 +382,16 @@ impl Walking {
             match roster.get(record.key.as_str()) {
                 None => {
                     all_known = false;
-                    self.staged.push(record.clone());
+                    self.stage(record.clone(), None)?;
                 }
-                Some(Listed {
-                    no,
-                    attributes,
-                    presence,
-                    missing,
-                    known,
-                }) => {
+                Some(listed) => {
+                    let Listed {
+                        no,
+                        attributes,
+                        presence,
+                        missing,
+                        known,
+                    } = listed;
                     self.seen.insert(*no);
                     let is_in = *presence == Presence::In;
                     all_known &= *known && is_in;
@@ -389,12 +402,20 @@ impl Walking {
                     }
                     let merged = merged(record, attributes)?;
                     if !(settled && merged.attributes_json() == *attributes) {
-                        self.staged.push(merged);
+                        self.stage(merged, Some(listed))?;
                     }
                 }
             }
         }
         Ok(all_known)
+    }
+
+    fn stage(&mut self, mut record: Record, stored: Option<&Listed>) -> Result<(), RunError> {
+        if let Some(cohorts) = &self.cohorts {
+            cohorts.tell(&self.reader, &mut record, stored)?;
+        }
+        self.staged.push(record);
+        Ok(())
     }
 
     async fn commit(&mut self, world: &World, page_ms: i64) -> Result<(), RunError> {

@@ -435,7 +435,7 @@ async fn moves(
         digest: digest.as_str().to_owned(),
         mapping: world.digest.as_str().to_owned(),
         approves: !first_held,
-        channel: seat.broadcaster.to_string(),
+        channel: seat.whose(),
         planned_tick: tick,
         generation: course
             .gathered

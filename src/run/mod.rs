@@ -1,7 +1,10 @@
 //! Floor 5: one run of a job, in nine moves.
 
 mod attach_steps;
+mod audience;
 mod bits;
+mod channels;
+mod cohort;
 mod consent;
 mod contact_steps;
 mod contacts;
@@ -25,6 +28,7 @@ mod refresh;
 mod rows;
 mod seat;
 mod settle;
+mod streams;
 mod summary;
 mod tag_steps;
 mod world;

@@ -10,13 +10,14 @@ use crate::model::{Channel, RecordKey};
 use crate::net::{CallError, Purpose};
 use crate::store::jobs::{self};
 
+use super::channels::{Channels, channels};
 use super::error::RunError;
 use super::world::World;
 
 /// How long a token validation is kept. Source: "every hour" (Twitch, Validating Tokens).
 const VALIDATION_MS: i64 = 60 * 60 * 1000;
 /// How long the user id of a login is kept.
-const CHANNEL_MS: i64 = 24 * 60 * 60 * 1000;
+pub(super) const CHANNEL_MS: i64 = 24 * 60 * 60 * 1000;
 /// The scope that lists followers.
 const FOLLOWERS_SCOPE: &str = "moderator:read:followers";
 
@@ -27,6 +28,19 @@ pub(super) struct Seat {
     pub broadcaster: RecordKey,
     /// The user id of the token.
     pub viewer: RecordKey,
+    /// The channels of a job over streams, `broadcaster` first; none for all other sources.
+    pub channels: Channels,
+}
+
+impl Seat {
+    /// Returns whose listing it is, by the source's own ids.
+    pub(super) fn whose(&self) -> String {
+        let ids: Vec<&str> = self.channels.ids.iter().map(RecordKey::as_str).collect();
+        match ids.as_slice() {
+            [] => self.broadcaster.to_string(),
+            ids => ids.join(","),
+        }
+    }
 }
 
 /// What is kept of a token validation.
@@ -49,6 +63,14 @@ pub(super) async fn seat(world: &World) -> Result<Seat, RunError> {
             "the token is an app token, which cannot list followers; use a user token".to_owned(),
         ));
     };
+    if world.job.source.is_of_channels() {
+        let channels = channels(world, &viewer).await?;
+        return Ok(Seat {
+            broadcaster: channels.ids.first().unwrap_or(&viewer).clone(),
+            viewer,
+            channels,
+        });
+    }
     let broadcaster = match &world.spoke.channel {
         Channel::Own => viewer.clone(),
         Channel::Id(id) => RecordKey::try_from(id.clone())
@@ -62,6 +84,7 @@ pub(super) async fn seat(world: &World) -> Result<Seat, RunError> {
     Ok(Seat {
         broadcaster,
         viewer,
+        channels: Channels::default(),
     })
 }
 

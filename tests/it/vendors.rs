@@ -379,7 +379,12 @@ async fn followers_are_read_to_their_end() {
     .await;
     let channel = RecordKey::try_from(BROADCASTER_ID).unwrap();
     assert_eq!(token.user_id.as_ref(), Some(&channel));
-    assert!(token.scopes.iter().any(|scope| scope == twitch::FOLLOWERS_SCOPE));
+    assert!(
+        token
+            .scopes
+            .iter()
+            .any(|scope| scope == twitch::FOLLOWERS_SCOPE)
+    );
     let helix = world.helix();
     let mut after: Option<String> = None;
     let mut seen = BTreeSet::new();
