@@ -1,0 +1,504 @@
+//! The channel, the location, the six jobs under the daemon, and the clock.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Timelike, Utc};
+use ghl_sync::cli::Worlds;
+use ghl_sync::config;
+use ghl_sync::model::{Clock, GuardKind, JobName};
+use ghl_sync::net::Reach;
+use ghl_sync::run::{Ask, Stop, Watch};
+use ghl_sync::sandbox::{
+    BROADCASTER_ID, ChannelHandle, Crew, HIGHLEVEL_TOKEN, LOCATION_ID, Sandbox, Settings,
+    TWITCH_CLIENT_ID, TWITCH_TOKEN,
+};
+
+use super::jobs::{COMMON, JOBS, PEOPLE};
+use super::script::{
+    CHEERERS, CONTACTS, DAYS, Does, FOLLOWERS, MODERATORS, START, SUBSCRIBERS, TWINS, VIPS, WEEK,
+    Who, at,
+};
+use super::witness::Witness;
+use crate::rig::{Told, ask_all, run_in};
+use crate::served::Served;
+
+/// So often the daemon's clock moves while no stream is near.
+const QUIET: i64 = 15;
+/// So often while one is, which is how often the job over streams is due.
+const NEAR: i64 = 2;
+/// A stream is near from so many minutes before it begins until so many after its end.
+const BEFORE: i64 = 2;
+const AFTER: i64 = 18;
+
+static TOWNS: AtomicU64 = AtomicU64::new(0);
+
+/// Everything that a week needs.
+pub(super) struct Town {
+    pub(super) sandbox: Sandbox,
+    pub(super) witness: Witness,
+    pub(super) served: Served,
+    folder: PathBuf,
+    clock: Clock,
+    /// The ids of the followers of the start, newest first.
+    old: Vec<String>,
+    ticks: BTreeSet<DateTime<Utc>>,
+    /// Happenings that are still to come.
+    next: usize,
+}
+
+impl Drop for Town {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+}
+
+impl Town {
+    /// Sets everything up; a person let every job go for the first time.
+    pub(super) async fn new(patience: TimeDelta, missed: i64) -> Town {
+        let sandbox = Sandbox::start(Settings {
+            start: DateTime::parse_from_rfc3339(START).unwrap().to_utc(),
+            followers: FOLLOWERS,
+            crew: Crew {
+                subscribers: SUBSCRIBERS,
+                vips: VIPS,
+                moderators: MODERATORS,
+                cheerers: CHEERERS,
+            },
+            contacts: CONTACTS,
+            twins: TWINS,
+            // The vendors' own rates, and waits that are leaps.
+            speed: 1.0,
+            limits_in_virtual_time: true,
+            keep_bodies: false,
+            ..Settings::default()
+        });
+        let sandbox = sandbox.await.unwrap();
+        let memory = PathBuf::from("/dev/shm");
+        let base = Some(memory).filter(|memory| memory.is_dir());
+        let base = base.unwrap_or_else(std::env::temp_dir);
+        let number = TOWNS.fetch_add(1, Ordering::SeqCst);
+        let folder = base.join(format!("ghl-sync-fan-{}-{number}", std::process::id()));
+        let _ = fs::remove_dir_all(&folder);
+        write_files(&folder, &sandbox);
+        let offset = sandbox.clock_offset();
+        let leaps = Some(Duration::from_millis(20));
+        let clock = Clock::starting_at(sandbox.now(), offset, leaps);
+        let (witness, old) = first_sight(&sandbox, patience, missed);
+        approve(&folder, &clock).await;
+        let served = Served::start(&folder.join("ghl-sync.toml"), &clock).await;
+        Town {
+            sandbox,
+            witness,
+            served,
+            folder,
+            clock,
+            old,
+            ticks: ticks(),
+            next: 0,
+        }
+    }
+
+    pub(super) fn now(&self) -> DateTime<Utc> {
+        self.clock.now()
+    }
+
+    /// Returns the channel.
+    pub(super) fn channel(&self) -> ChannelHandle<'_> {
+        self.sandbox.channel(BROADCASTER_ID)
+    }
+
+    /// Lets the clock show a moment, unless it is past.
+    pub(super) fn wait_until(&self, moment: DateTime<Utc>) {
+        if let Ok(wait) = (moment - self.now()).to_std() {
+            self.sandbox.advance(wait);
+        }
+    }
+
+    /// Lets everything happen up to the next moment at which the daemon looks; `None` once the week is over.
+    pub(super) async fn next_moment(&mut self) -> Option<DateTime<Utc>> {
+        let moment = self.ticks.pop_first()?;
+        while let Some((day, time, what)) = WEEK.get(self.next) {
+            let due = at(*day, time);
+            if due > moment {
+                break;
+            }
+            self.wait_until(due);
+            self.next += 1;
+            self.happens(what.clone()).await;
+        }
+        self.wait_until(moment);
+        Some(moment)
+    }
+
+    /// Lets the daemon do what is due until the clock has moved on by so much.
+    pub(super) async fn pass(&mut self, time: TimeDelta) {
+        let until = self.now() + time;
+        while self.now() < until {
+            let minute = self.now().timestamp() / (60 * QUIET) + 1;
+            let moment = DateTime::from_timestamp(minute * 60 * QUIET, 0).unwrap();
+            self.wait_until(moment);
+            self.served.settle().await;
+        }
+    }
+
+    fn ids(&self, who: Who) -> Vec<String> {
+        match who {
+            Who::Old(range) => range
+                .map(|place| self.old[usize::try_from(place).unwrap()].clone())
+                .collect(),
+            Who::New(range) => range.map(new_id).collect(),
+        }
+    }
+
+    /// Lets accounts exist that do not yet.
+    fn meet(&mut self, ids: &[String]) {
+        for id in ids {
+            if self.witness.people.contains_key(id) {
+                continue;
+            }
+            let number = id.trim_start_matches('9').trim_start_matches('0');
+            let (login, name) = (format!("new_{number}"), format!("New_{number}"));
+            self.sandbox.add_user(id, &login, &name);
+            self.witness.meets(id, &login, &name);
+        }
+    }
+
+    /// Lets something happen, before the eyes of the witness.
+    async fn happens(&mut self, what: Does) {
+        let now = self.now();
+        match what {
+            Does::Follow(who) => {
+                let ids = self.ids(who);
+                self.meet(&ids);
+                for id in ids {
+                    self.channel().follow(&id);
+                    self.witness.follows(&id, now, false);
+                }
+            }
+            Does::Unfollow(who) => {
+                for id in self.ids(who) {
+                    self.channel().unfollow(&id);
+                    self.witness.unfollows(&id);
+                }
+            }
+            Does::Subscribe(who, tier) => {
+                let ids = self.ids(who);
+                self.meet(&ids);
+                for id in ids {
+                    self.channel().subscribe(&id, &format!("{tier}000"));
+                    self.witness.subscribes(&id, tier, None, now, false);
+                }
+            }
+            Does::Gift(giver, who) => {
+                let ids = self.ids(who);
+                self.meet(&ids);
+                let giver = giver.map(|giver| self.ids(Who::Old(giver..giver + 1)).remove(0));
+                let texts: Vec<&str> = ids.iter().map(String::as_str).collect();
+                self.channel().gift(giver.as_deref(), &texts);
+                for id in ids {
+                    let gift = Some(giver.as_deref());
+                    self.witness.subscribes(&id, 1, gift, now, false);
+                }
+            }
+            Does::Tier(who, tier) => {
+                for id in self.ids(who) {
+                    self.channel().change_tier(&id, &format!("{tier}000"));
+                    self.witness.changes_tier(&id, tier);
+                }
+            }
+            Does::Unsubscribe(who) => {
+                for id in self.ids(who) {
+                    self.channel().unsubscribe(&id);
+                    self.witness.unsubscribes(&id);
+                }
+            }
+            Does::Vip(who) => {
+                for id in self.ids(who) {
+                    self.channel().add_vip(&id);
+                    self.witness.is_vip(&id, false);
+                }
+            }
+            Does::NoVip(who) => {
+                for id in self.ids(who) {
+                    self.channel().remove_vip(&id);
+                    self.witness.is_no_vip(&id);
+                }
+            }
+            Does::Moderator(who) => {
+                for id in self.ids(who) {
+                    self.channel().add_moderator(&id);
+                    self.witness.moderates(&id, now, false);
+                }
+            }
+            Does::NoModerator(who) => {
+                for id in self.ids(who) {
+                    self.channel().remove_moderator(&id);
+                    self.witness.moderates_no_more(&id);
+                }
+            }
+            Does::Cheer(who, bits) => {
+                for id in self.ids(who) {
+                    self.channel().cheer(&id, bits);
+                    self.witness.cheers(&id, bits, false);
+                }
+            }
+            Does::Rename(who) => {
+                for id in self.ids(who) {
+                    let (login, name) = (format!("other_{id}"), format!("Other_{id}"));
+                    self.sandbox.rename(&id, &login, &name);
+                    self.witness.is_renamed(&id, &login, &name);
+                }
+            }
+            Does::Recycle(old, new) => {
+                let (old, new) = (self.ids(Who::Old(old..old + 1)).remove(0), new_id(new));
+                let login = self.witness.people[&old].login.clone();
+                self.sandbox.recycle_login(&new, &login, "Heir");
+                self.witness.is_gone(&old);
+                self.witness.meets(&new, &login, "Heir");
+                self.channel().follow(&new);
+                self.witness.follows(&new, now, false);
+            }
+            Does::Suspend(who) => {
+                for id in self.ids(who) {
+                    self.sandbox.suspend(&id);
+                    self.witness.is_gone(&id);
+                }
+            }
+            Does::Reinstate(who) => {
+                for id in self.ids(who) {
+                    self.sandbox.reinstate(&id);
+                    assert!(self.channel().followers().contains(&id));
+                    self.witness.is_back(&id);
+                }
+            }
+            Does::Purge(percent) => {
+                let before = self.channel().followers();
+                self.channel().purge_share(percent, false);
+                let after: BTreeSet<String> = self.channel().followers().into_iter().collect();
+                for id in before.iter().filter(|id| !after.contains(*id)) {
+                    self.witness.unfollows(id);
+                }
+            }
+            Does::Live(title, game) => {
+                self.channel().go_live(title, game);
+                self.witness.goes_live(title, game, now);
+            }
+            Does::Viewers(count) => {
+                self.channel().viewers(count);
+                self.witness.is_watched_by(count);
+            }
+            Does::Game(game) => {
+                let title = self.witness.title();
+                self.channel().retitle(&title, game);
+                self.witness.plays(game);
+            }
+            Does::End => {
+                self.channel().end_stream();
+                self.witness.ends(now);
+            }
+            Does::Types(old, name) => {
+                let (id, contact) = self.contact(old);
+                self.sandbox.edit_contact(&contact, "firstName", name);
+                self.witness.types(&id, name);
+            }
+            Does::TakesOff(old, tag) => {
+                let (id, contact) = self.contact(old);
+                self.sandbox.remove_tag(&contact, tag);
+                self.witness.takes_off(&id, tag);
+            }
+            Does::Deletes(old) => {
+                let (id, contact) = self.contact(old);
+                self.sandbox.delete_contact(&contact);
+                self.witness.deletes(&id);
+            }
+            Does::Allow => self.allow().await,
+        }
+    }
+
+    /// Returns the user id of a follower of the start and the id of its contact.
+    fn contact(&self, old: u64) -> (String, String) {
+        let id = self.ids(Who::Old(old..old + 1)).remove(0);
+        let contacts = self.sandbox.contacts_by_field("twitch_user_id", &id);
+        let [only] = contacts.as_slice() else {
+            panic!("{id} has {} contacts", contacts.len())
+        };
+        (id, only["id"].as_str().unwrap().to_owned())
+    }
+
+    /// Looks at the purge that the guard holds, and lets it go with the command that the report names.
+    async fn allow(&mut self) {
+        for contact in self.sandbox.contacts() {
+            let tags = contact["tags"].as_array().unwrap();
+            let has = |tag: &str| tags.iter().any(|known| known == tag);
+            // Six left on Friday, and nobody who left since then was told.
+            assert!(!has("twitch unfollowed") || self.left_before(&contact), "{contact}");
+        }
+        let told = self.run(Ask { apply: true, ..Ask::default() }).await;
+        let held = told.report.guards.iter().find(|finding| finding.held);
+        let held = held.unwrap_or_else(|| panic!("nothing is held: {:?}", told.report));
+        assert_eq!(held.guard, GuardKind::Leave);
+        assert!(held.count > held.limit && held.limit == 50, "{held:?}");
+        assert_eq!(
+            held.command, "ghl-sync apply twitch-followers --allow leave",
+            "the one command that lets it go"
+        );
+        let told = self
+            .run(Ask {
+                apply: true,
+                allow: [GuardKind::Leave].into(),
+                ..Ask::default()
+            })
+            .await;
+        assert!(
+            !told.report.guards.iter().any(|finding| finding.held),
+            "{:?}",
+            told.report.guards
+        );
+    }
+
+    fn left_before(&self, contact: &serde_json::Value) -> bool {
+        let gone = self.ids(Who::Old(60..66));
+        gone.iter().any(|id| contact["fields"]["twitch_user_id"] == id.as_str())
+    }
+
+    /// Runs the job over followers as a person does.
+    async fn run(&mut self, ask: Ask) -> Told {
+        let config = config::load(&self.folder.join("ghl-sync.toml")).unwrap();
+        let worlds = Worlds::open(config, self.clock.clone()).await.unwrap();
+        let name = JobName::try_from("twitch-followers".to_owned()).unwrap();
+        let world = worlds.world(&name, Reach::Everything, Stop::default(), Watch::nobody());
+        run_in(&world.unwrap(), &ask).await.unwrap()
+    }
+
+    /// Asks the state for one number.
+    pub(super) fn number(&mut self, sql: &str) -> i64 {
+        let db = self.served.store().reader().unwrap();
+        db.query_row(sql, [], |row| row.get(0)).unwrap()
+    }
+}
+
+fn new_id(number: u64) -> String {
+    (900_000_000 + number).to_string()
+}
+
+/// Returns the moments at which the daemon looks.
+fn ticks() -> BTreeSet<DateTime<Utc>> {
+    let start = DateTime::parse_from_rfc3339(START).unwrap().to_utc();
+    let end = start + TimeDelta::days(DAYS);
+    let mut ticks = BTreeSet::new();
+    let mut moment = start;
+    while moment < end {
+        moment += TimeDelta::minutes(1);
+        let (minute, _) = (i64::from(moment.minute()), moment.hour());
+        if minute % QUIET == 0 || (minute % NEAR == 0 && is_near(moment)) {
+            ticks.insert(moment);
+        }
+    }
+    ticks
+}
+
+/// Returns whether a stream goes on, is about to, or ended a short while ago.
+fn is_near(moment: DateTime<Utc>) -> bool {
+    let mut began = None;
+    WEEK.iter().any(|(day, time, what)| match (what, began) {
+        (Does::Live(..), _) => {
+            began = Some(at(*day, time));
+            false
+        }
+        (Does::End, Some(began)) => {
+            began - TimeDelta::minutes(BEFORE) <= moment
+                && moment <= at(*day, time) + TimeDelta::minutes(AFTER)
+        }
+        _ => false,
+    })
+}
+
+/// Tells a witness who is there at the start.
+fn first_sight(sandbox: &Sandbox, patience: TimeDelta, missed: i64) -> (Witness, Vec<String>) {
+    let mut witness = Witness::new(sandbox, patience, missed);
+    let followers = sandbox.followers();
+    let old: Vec<String> = followers.iter().map(|row| row.id.clone()).collect();
+    for follower in followers {
+        witness.meets(&follower.id, &follower.login, &follower.name);
+        witness.follows(&follower.id, follower.followed_at.unwrap(), true);
+    }
+    let twins = sandbox.contacts();
+    for twin in &twins {
+        if let Some(id) = twin["fields"]["twitch_user_id"].as_str() {
+            let tags = twin["tags"].as_array().unwrap().iter();
+            let tags: Vec<&str> = tags.map(|tag| tag.as_str().unwrap()).collect();
+            witness.was_there(id, &tags);
+        }
+    }
+    let now = sandbox.now();
+    for (place, id) in (0..).zip(&old) {
+        if place < SUBSCRIBERS {
+            // As the sandbox begins: every tenth at the second tier, every tenth at the third.
+            let tier = match place % 10 {
+                1 => 2,
+                5 => 3,
+                _ => 1,
+            };
+            witness.subscribes(id, tier, None, now, true);
+        }
+        if place < VIPS {
+            witness.is_vip(id, true);
+        }
+        if place < MODERATORS {
+            witness.moderates(id, now, true);
+        }
+        if place < CHEERERS {
+            witness.cheers(id, 100 * (place + 1), true);
+        }
+    }
+    (witness, old)
+}
+
+fn write_files(folder: &std::path::Path, sandbox: &Sandbox) {
+    fs::create_dir_all(folder.join("schedules")).unwrap();
+    for (name, token) in [
+        ("highlevel.token", HIGHLEVEL_TOKEN),
+        ("twitch.token", TWITCH_TOKEN),
+    ] {
+        let path = folder.join(name);
+        fs::write(&path, token).unwrap();
+        fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
+    }
+    let main = format!(
+        "[accounts.main]\nservice = \"highlevel\"\nlocation = \"{LOCATION_ID}\"\ntoken = \"file:highlevel.token\"\nbase_url = \"{}\"\nreserve = 0\n\
+         [accounts.channel]\nservice = \"twitch\"\nclient_id = \"{TWITCH_CLIENT_ID}\"\ntoken = \"file:twitch.token\"\nbase_url = \"{}\"\nauth_url = \"{}/oauth2\"\n",
+        sandbox.highlevel_url(),
+        sandbox.helix_url(),
+        sandbox.id_url(),
+    );
+    fs::write(folder.join("ghl-sync.toml"), main).unwrap();
+    for (name, job) in chosen() {
+        let job = job.replace("COMMON", COMMON).replace("PEOPLE", PEOPLE);
+        let path = folder.join(format!("schedules/{name}.toml"));
+        fs::write(path, format!("name = \"{name}\"\n{job}")).unwrap();
+    }
+}
+
+/// Lets a person carry every first sync out.
+async fn approve(folder: &std::path::Path, clock: &Clock) {
+    let config = config::load(&folder.join("ghl-sync.toml"));
+    let config = config.unwrap_or_else(|problems| panic!("{problems}"));
+    let worlds = Worlds::open(config, clock.clone()).await.unwrap();
+    for (name, _) in chosen() {
+        let name = JobName::try_from(name.to_owned()).unwrap();
+        let world = worlds.world(&name, Reach::Everything, Stop::default(), Watch::nobody());
+        run_in(&world.unwrap(), &ask_all()).await.unwrap();
+    }
+}
+
+fn chosen() -> Vec<(&'static str, &'static str)> {
+    let some = std::env::var("FAN_JOBS").unwrap_or_default();
+    let mut jobs = JOBS.to_vec();
+    jobs.retain(|(name, _)| some.is_empty() || some.contains(name));
+    jobs
+}
