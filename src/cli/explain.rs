@@ -1,5 +1,6 @@
 //! `explain`: one person, offline: the record, the contact, what the job wants and why, and every step of all runs.
 
+mod jotted;
 mod text;
 mod told;
 

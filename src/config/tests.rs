@@ -2,6 +2,7 @@
 
 mod accounts;
 mod channels;
+mod digest;
 mod jobs;
 mod life;
 mod main_file;

@@ -30,6 +30,11 @@ pub enum Cut {
         /// What the first page promised.
         total: u64,
     },
+    /// The listing looks whole, but may have been cut off by the vendor: its last page is full, or it is empty although some are still there.
+    Suspicious {
+        /// How many distinct rows were listed.
+        listed: u64,
+    },
     /// The walk went on from a stored cursor, so rows may have moved in between.
     Resumed,
     /// The day's budget is spent.
@@ -46,6 +51,7 @@ impl Cut {
             Cut::RepeatedCursor => "repeated-cursor",
             Cut::TooManyPages { .. } => "too-many-pages",
             Cut::Gap { .. } => "gap",
+            Cut::Suspicious { .. } => "suspicious",
             Cut::Resumed => "resumed",
             Cut::Spent => "spent",
             Cut::Stopped => "stopped",
@@ -61,6 +67,12 @@ impl fmt::Display for Cut {
             Cut::TooManyPages { pages } => write!(f, "still no end after {pages} pages"),
             Cut::Gap { listed, total } => {
                 write!(f, "{listed} rows listed where the vendor counts {total}")
+            }
+            Cut::Suspicious { listed: 0 } => {
+                f.write_str("none are listed although some are still there")
+            }
+            Cut::Suspicious { listed } => {
+                write!(f, "{listed} rows listed, which may not be all of them")
             }
             Cut::Resumed => f.write_str("resumed from a stored cursor"),
             Cut::Spent => f.write_str("the day's budget of calls is spent"),

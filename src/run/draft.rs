@@ -18,7 +18,7 @@ use crate::store::plans::{self, Step};
 use crate::store::rows::{self, Listing, Look, Outcome, Scope};
 use crate::store::{StoreError, jobs, links, mirror};
 
-use super::draft_events::{self, Stage};
+use super::draft_events::{self, OfRecord, Stage};
 use super::error::RunError;
 use super::world::World;
 
@@ -262,11 +262,16 @@ fn one(
     let hash = basis_of(listing, &row, &desk.digest);
     let terms = terms(&desk.job, desk.mirror_complete);
     let verdict = plan_row(&row, &wanted, terms, &hash);
-    let (events, problem) = match &desk.stage {
-        None => (Decided::default(), None),
+    let mut apart = Apart::default();
+    let events = match &desk.stage {
+        None => Decided::default(),
         Some(stage) => {
-            let (decided, learned, problem) =
-                draft_events::of_record(reader, desk, stage, listing, &row, &verdict)?;
+            let OfRecord {
+                decided,
+                learned,
+                problem,
+                refused,
+            } = draft_events::of_record(reader, desk, stage, listing, &row, &verdict)?;
             if decided.wait_for_channel {
                 *draft
                     .waits
@@ -274,7 +279,8 @@ fn one(
                     .or_default() += 1;
             }
             chunk.events.extend(learned.filter(|_| desk.may_learn));
-            (decided, problem)
+            apart = Apart { problem, refused };
+            decided
         }
     };
     count(listing, &verdict, &events, draft);
@@ -291,7 +297,7 @@ fn one(
         listing,
         &conflicts,
         waits.as_ref(),
-        problem,
+        apart,
         draft,
         chunk,
     )?;
@@ -436,8 +442,9 @@ pub(super) fn match_values(mapping: &Mapping, listing: &Listing) -> Vec<(FieldKe
 
 pub(super) fn name_of(listing: &Listing) -> String {
     let attribute = |name: &str| listing.record.attributes.get(name).cloned();
-    attribute("user_name")
-        .or_else(|| attribute("user_login"))
+    ["user_name", "user_login", "channel_name", "channel_login"]
+        .into_iter()
+        .find_map(attribute)
         .unwrap_or_default()
 }
 
@@ -482,6 +489,13 @@ fn count(listing: &Listing, verdict: &Verdict, events: &Decided, draft: &mut Dra
     *draft.waits.entry(word).or_default() += 1;
 }
 
+/// What of a record's notes and tasks is set aside.
+#[derive(Default)]
+struct Apart {
+    problem: Option<RowProblem>,
+    refused: Vec<String>,
+}
+
 /// Tells what is new and takes away what no longer stands.
 fn settle_findings(
     reader: &Connection,
@@ -489,7 +503,7 @@ fn settle_findings(
     listing: &Listing,
     conflicts: &[Conflict],
     waits: Option<&Wait>,
-    problem: Option<RowProblem>,
+    apart: Apart,
     draft: &mut Draft,
     chunk: &mut Chunk,
 ) -> Result<(), RunError> {
@@ -502,6 +516,7 @@ fn settle_findings(
         what,
         run_no: desk.run_no,
     };
+    let Apart { problem, refused } = apart;
     let mut bad = Vec::new();
     if let Some(problem) = problem {
         let hash = basis(&listing.attributes, &desk.digest, EVENTS);
@@ -549,7 +564,7 @@ fn settle_findings(
             .push((key.clone(), FindingKind::Conflict, standing));
         chunk
             .clear
-            .push((key.clone(), FindingKind::Refused, Vec::new()));
+            .push((key.clone(), FindingKind::Refused, refused));
         chunk.clear.push((key.clone(), FindingKind::BadRow, bad));
         if !matches!(waits, Some(Wait::Ambiguous { .. })) {
             chunk

@@ -3,7 +3,7 @@
 use rusqlite::Connection;
 
 use crate::model::{Change, ContactId, EventKey, Namespace, RecordKey};
-use crate::plan::events::{Decided, Scene, decide};
+use crate::plan::events::{Decided, EventState, Scene, decide};
 use crate::plan::wanted::{Moment, RowProblem, Watched};
 use crate::plan::{Presence, Row, Verdict};
 use crate::store::rows::Listing;
@@ -76,6 +76,18 @@ pub(super) struct Learned {
     watched: Option<Watched>,
 }
 
+/// What came of the notes and tasks of one record.
+pub(super) struct OfRecord {
+    /// What is to be done.
+    pub(super) decided: Decided,
+    /// What is remembered of it.
+    pub(super) learned: Option<Learned>,
+    /// A template that fails on the record: then its transition calls for nothing.
+    pub(super) problem: Option<RowProblem>,
+    /// The names of those that were refused, which stand until a person says `retry`.
+    pub(super) refused: Vec<String>,
+}
+
 impl Learned {
     /// Keeps it; what was kept before stays as it is.
     pub(super) fn keep(&self, db: &Connection, job_no: i64, now_ms: i64) -> Result<(), StoreError> {
@@ -112,8 +124,6 @@ impl Learned {
 
 /// Decides about the notes and tasks of one record.
 ///
-/// The problem is a template that fails on the record: then its transition calls for nothing.
-///
 /// Errors: the state cannot be read.
 pub(super) fn of_record(
     db: &Connection,
@@ -122,7 +132,7 @@ pub(super) fn of_record(
     listing: &Listing,
     row: &Row,
     verdict: &Verdict,
-) -> Result<(Decided, Option<Learned>, Option<RowProblem>), RunError> {
+) -> Result<OfRecord, RunError> {
     let key = &listing.record.key;
     let past = if stage.has_past {
         events::of_record(db, desk.job_no, key)?
@@ -169,7 +179,16 @@ pub(super) fn of_record(
         watched: now.filter(|now| before.as_ref() != Some(now)),
     };
     let learned = Some(learned).filter(|learned| !learned.is_nothing());
-    Ok((decided, learned, problem))
+    let refused = past
+        .iter()
+        .filter(|kept| kept.past.state == EventState::Refused)
+        .map(|kept| events::name(&kept.past.change));
+    Ok(OfRecord {
+        decided,
+        learned,
+        problem,
+        refused: refused.collect(),
+    })
 }
 
 /// What a record says is watched while it is in; a channel is there while it is not live, too.

@@ -182,15 +182,22 @@ impl RunError {
                         format!("check `location` in ghl-sync.toml, or run `{command}` for it"),
                 }
             )),
-            CallError::NoPermission { said, token, .. } => setup(format!(
-                "this Twitch user may not see the channel's followers ({said}); let the broadcaster make them a moderator again, or {}",
-                match token.command() {
-                    None =>
-                        "use a token of the broadcaster, with the scope moderator:read:followers"
-                            .to_owned(),
-                    Some(command) => format!("log in as the broadcaster with `{command}`"),
-                }
-            )),
+            CallError::NoPermission { said, call, token } => {
+                let how = match (token.command(), scope_of(call)) {
+                    (None, Some(scope)) => {
+                        format!("use a token of the broadcaster, with the scope {scope}")
+                    }
+                    (None, None) => "use a token of the broadcaster".to_owned(),
+                    (Some(command), _) => format!("log in as the broadcaster with `{command}`"),
+                };
+                setup(if call.starts_with("GET /channels/followers") {
+                    format!(
+                        "this Twitch user may not see the channel's followers ({said}); let the broadcaster make them a moderator again, or {how}"
+                    )
+                } else {
+                    format!("this Twitch user may not call {call} ({said}); {how}")
+                })
+            }
             CallError::NotFound { call } => {
                 let is_of_twitch = call.contains("/channels/") || call.ends_with(" /users");
                 let key = if is_of_twitch { "channel" } else { "location" };
@@ -223,18 +230,11 @@ impl RunError {
 /// A private integration takes further scopes and keeps its token; an application's and a Twitch user's token has the scopes it was granted
 /// with. Source: HighLevel, Scopes page; Twitch, Authentication pages.
 pub(super) fn scope_advice(call: &str, token: &TokenKind) -> String {
-    let scope = match call {
-        call if call.starts_with("GET /channels/followers") => "moderator:read:followers",
-        "GET /locations/{id}/customFields" => "locations/customFields.readonly",
-        "POST /locations/{id}/customFields" => "locations/customFields.write",
-        "GET /locations/{id}" => "locations.readonly",
-        "POST /contacts/search" => "contacts.readonly",
-        call if call.starts_with("GET /contacts/") => "contacts.readonly",
-        call if call.contains(" /contacts/") => "contacts.write",
-        _ => return "give it the scopes that the README lists".to_owned(),
+    let Some(scope) = scope_of(call) else {
+        return "give it the scopes that the README lists".to_owned();
     };
     match token {
-        TokenKind::Fixed if call.starts_with("GET /channels/") => {
+        TokenKind::Fixed if is_of_twitch(call) => {
             format!("make a new token with the scope {scope}")
         }
         TokenKind::Stored {
@@ -255,6 +255,39 @@ pub(super) fn scope_advice(call: &str, token: &TokenKind) -> String {
             "add the scope {scope} to the private integration in HighLevel; the token stays the same"
         ),
     }
+}
+
+/// Returns whether a call goes to Twitch.
+fn is_of_twitch(call: &str) -> bool {
+    TWITCH_SCOPES
+        .iter()
+        .any(|(route, _)| call.starts_with(route))
+}
+
+/// The scope that a route of Twitch takes. Source: Twitch API Reference.
+const TWITCH_SCOPES: [(&str, &str); 5] = [
+    ("GET /channels/followers", "moderator:read:followers"),
+    ("GET /subscriptions", "channel:read:subscriptions"),
+    ("GET /channels/vips", "channel:read:vips"),
+    ("GET /moderation/moderators", "moderation:read"),
+    ("GET /bits/leaderboard", "bits:read"),
+];
+
+/// Returns the scope that a route takes; `None` when the route has none of its own.
+fn scope_of(call: &str) -> Option<&'static str> {
+    let of_twitch = TWITCH_SCOPES.iter();
+    if let Some((_, scope)) = of_twitch.clone().find(|(route, _)| call.starts_with(route)) {
+        return Some(scope);
+    }
+    Some(match call {
+        "GET /locations/{id}/customFields" => "locations/customFields.readonly",
+        "POST /locations/{id}/customFields" => "locations/customFields.write",
+        "GET /locations/{id}" => "locations.readonly",
+        "POST /contacts/search" => "contacts.readonly",
+        call if call.starts_with("GET /contacts/") => "contacts.readonly",
+        call if call.contains(" /contacts/") => "contacts.write",
+        _ => return None,
+    })
 }
 
 #[cfg(test)]

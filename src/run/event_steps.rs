@@ -8,6 +8,7 @@ use crate::net::{CallError, Purpose};
 use crate::plan::Event;
 use crate::plan::events::EventState;
 use crate::plan::taskdue::DueBy;
+use crate::store::findings::{self, Finding, FindingKind};
 use crate::store::plans::{self, Step};
 use crate::store::{events, links, mirror};
 
@@ -168,16 +169,36 @@ pub(super) async fn carried_out(
 
 /// The vendor refuses an event, or it cannot be sent at all: it is set aside, and its record goes on without it.
 async fn refuse(hand: &Hand, step: &Step, event: Event, what: String) -> Result<Parcel, RunError> {
-    let (job_no, now_ms, step, said) =
-        (hand.job_no, hand.world.now_ms(), step.clone(), what.clone());
+    let (job_no, run_no, now_ms) = (hand.job_no, hand.run_no, hand.world.now_ms());
+    let (step, said) = (step.clone(), what.clone());
     hand.world
         .store
         .write(move |db| {
             events::refuse(db, job_no, &step.key, &step.change, &what)?;
-            plans::move_step(db, &step, event, Some(&what), now_ms).map(drop)
+            plans::move_step(db, &step, event, Some(&what), now_ms)?;
+            let name = events::name(&step.change);
+            let finding = Finding {
+                key: step.key.clone(),
+                kind: FindingKind::Refused,
+                field: name.clone(),
+                // Never what the refusal of a record rests on: the record is not held up by it.
+                hash: name,
+                what: format!("{}: {what}", step.change.kind()),
+                run_no,
+            };
+            findings::note_findings(db, job_no, &[finding])
         })
         .await?;
     if event == Event::Refuse && hand.streak.was_refused(&said) {
+        // Not about these notes and tasks: none of them is set aside for it.
+        let (job, why) = (hand.world.job.name.clone(), said.clone());
+        hand.world
+            .store
+            .write(move |db| {
+                findings::forget_refusals(db, &job)?;
+                events::forgive(db, job_no, &why)
+            })
+            .await?;
         return Ok(Parcel::Ended(Executed::OutOfTouch(format!(
             "HighLevel refuses one note or task after the other: {said}"
         ))));

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use chrono::TimeDelta;
 use tracing::Instrument;
 
-use crate::model::{Cut, Ended, GuardKind, JobName, StepKind};
+use crate::model::{Cut, Ended, GuardKind, JobName, SourceKind, StepKind};
 use crate::plan::{GuardFound, held};
 use crate::report::Outcome as RunOutcome;
 use crate::store::jobs::{self, JobState};
@@ -182,8 +182,9 @@ fn in_time(world: &World, course: &mut Course, outcome: RunOutcome) -> RunOutcom
         .push(format!("{what}; the next run goes on from there"));
     if course.why_full.is_some() && was_cut_by_time(world, course) {
         course.remarks.push(format!(
-            "the full listing of followers did not fit into that time: it proves nobody absent unless one run reads all of it; runs read what is new \
+            "the full listing of {} did not fit into that time: it proves nobody absent unless one run reads all of it; runs read what is new \
              until it is tried again (`full_at_most_every`), so give the job more time or type `ghl-sync resync {}`",
+            world.job.source.plural(),
             world.job.name
         ));
     }
@@ -311,7 +312,7 @@ async fn moves(
     if let Some(served) = served
         && cut
             .as_ref()
-            .is_none_or(|cut| matches!(cut, Cut::Gap { .. }))
+            .is_none_or(|cut| matches!(cut, Cut::Gap { .. } | Cut::Suspicious { .. }))
     {
         let (job_no, served_ms) = (state.no, served.timestamp_millis());
         world
@@ -411,7 +412,7 @@ async fn moves(
             .store
             .write(move |db| plans::note_plan(db, plan_no, "stored", &digest, &shown))
             .await?;
-        return Ok(ended_by(course));
+        return Ok(ended_by(course, world.job.source));
     }
 
     tracing::info!(
@@ -485,7 +486,7 @@ async fn moves(
         .write(move |db| plans::set_plan_state(db, plan_no, "ended"))
         .await?;
     Ok(match executed? {
-        Executed::Through => ended_by(course),
+        Executed::Through => ended_by(course, world.job.source),
         Executed::Stopped => {
             if world.stop.why() == Some(Why::Asked) {
                 let goes_on = "stopped in the middle; the next run goes on from there";
@@ -602,10 +603,10 @@ fn cut_of(ended: Option<&Ended>) -> Option<Cut> {
 ///
 /// A listing that does not add up may do so next time, and has its own remark; one that the vendor does not let us finish is a failure
 /// of the vendor's, also when it answers.
-fn ended_by(course: &Course) -> RunOutcome {
+fn ended_by(course: &Course, source: SourceKind) -> RunOutcome {
     let gathered = course.gathered.as_ref().map(|gathered| &gathered.ended);
     let refreshed = course.refreshed.as_ref().map(|refreshed| &refreshed.ended);
-    let walks = [("followers", gathered), ("contacts", refreshed)];
+    let walks = [(source.plural(), gathered), ("contacts", refreshed)];
     let mut ended = RunOutcome::Finished;
     for (what, walk) in walks {
         let Some(Some(Ended::Cut(cut))) = walk else {
@@ -619,7 +620,7 @@ fn ended_by(course: &Course) -> RunOutcome {
                 ))
             }
             Cut::Spent => RunOutcome::Spent,
-            Cut::Gap { .. } | Cut::Resumed => continue,
+            Cut::Gap { .. } | Cut::Suspicious { .. } | Cut::Resumed => continue,
         };
         if ended == RunOutcome::Finished {
             ended = now;

@@ -1,5 +1,6 @@
 //! What a report tells one by one.
 
+use crate::model::SourceKind;
 use crate::plan::Mark;
 use crate::report::{News, NewsKind};
 use crate::store::findings::{self, FindingKind};
@@ -124,7 +125,7 @@ pub(super) fn of_finding(job: &str, found: &findings::Finding) -> News {
 }
 
 /// Returns what is worth knowing and needs nobody.
-pub(super) fn remarks(course: &Course, debt: i64) -> Vec<String> {
+pub(super) fn remarks(course: &Course, source: SourceKind, debt: i64) -> Vec<String> {
     let mut remarks = course.remarks.clone();
     if let Some(gathered) = &course.gathered {
         remarks.extend(gathered.remarks.iter().cloned());
@@ -145,7 +146,8 @@ pub(super) fn remarks(course: &Course, debt: i64) -> Vec<String> {
     }
     if debt > 0 {
         remarks.push(format!(
-            "Twitch counts {debt} followers fewer than we know: somebody left; a full pass finds out who"
+            "Twitch counts {debt} {} fewer than we know: somebody left; a full pass finds out who",
+            source.plural()
         ));
     }
     let leavers = course.leavers;

@@ -18,8 +18,6 @@ use super::world::World;
 const VALIDATION_MS: i64 = 60 * 60 * 1000;
 /// How long the user id of a login is kept.
 pub(super) const CHANNEL_MS: i64 = 24 * 60 * 60 * 1000;
-/// The scope that lists followers.
-const FOLLOWERS_SCOPE: &str = "moderator:read:followers";
 
 /// Which channel, seen by whom.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,9 +57,10 @@ pub(super) async fn seat(world: &World) -> Result<Seat, RunError> {
     let now_ms = world.now_ms();
     let validation = validation(world).await?;
     let Some(viewer) = validation.user_id else {
-        return Err(setup(
-            "the token is an app token, which cannot list followers; use a user token".to_owned(),
-        ));
+        return Err(setup(format!(
+            "the token is an app token, which cannot list {}; use a user token",
+            world.job.source.plural()
+        )));
     };
     if world.job.source.is_of_channels() {
         let channels = channels(world, &viewer).await?;
@@ -71,21 +70,45 @@ pub(super) async fn seat(world: &World) -> Result<Seat, RunError> {
             channels,
         });
     }
-    let broadcaster = match &world.spoke.channel {
+    let broadcaster = match &world.job.channel {
         Channel::Own => viewer.clone(),
         Channel::Id(id) => RecordKey::try_from(id.clone())
             .map_err(|error| setup(format!("`channel_id`: {error}")))?,
         Channel::Login(login) => channel_id(world, login, now_ms).await?.ok_or_else(|| {
+            let place = match world.job.channel == world.spoke.channel {
+                true => "`channel` in ghl-sync.toml",
+                false => "`channels` in the job's file",
+            };
             setup(format!(
-                "there is no Twitch channel `{login}`; check `channel` in ghl-sync.toml"
+                "there is no Twitch channel `{login}`; check {place}"
             ))
         })?,
     };
+    if world.job.source.is_broadcasters_own() && viewer != broadcaster {
+        return Err(setup(not_the_broadcaster(world)));
+    }
     Ok(Seat {
         broadcaster,
         viewer,
         channels: Channels::default(),
     })
+}
+
+/// Says whose login is needed for a listing that Twitch shows to the broadcaster alone.
+fn not_the_broadcaster(world: &World) -> String {
+    let whose = match &world.job.channel {
+        Channel::Own => "the broadcaster".to_owned(),
+        Channel::Login(login) => format!("the broadcaster `{login}`"),
+        Channel::Id(id) => format!("the broadcaster with the id {id}"),
+    };
+    let how = match world.spoke_line.token_kind().command() {
+        None => format!("use a token of {whose}"),
+        Some(command) => format!("log in as {whose} with `{command}`"),
+    };
+    format!(
+        "only the broadcaster's own login may list {}, and this one is another user's; {how}",
+        world.job.source.plural()
+    )
 }
 
 /// Validates the token again when an hour has passed in a long run. Source: Twitch, Validating Tokens, which wants it at start and hourly.
@@ -154,8 +177,11 @@ async fn validation(world: &World) -> Result<Validation, RunError> {
             validation.client_id, world.spoke.client_id
         )));
     }
-    let has_scope = |scope: &String| scope == FOLLOWERS_SCOPE;
-    if !validation.scopes.iter().any(has_scope) {
+    let wanted = world.job.source.scopes();
+    let is_granted = |scope: &&str| validation.scopes.iter().any(|granted| granted == scope);
+    if let Some(scope) = wanted.first()
+        && !wanted.iter().any(|scope| is_granted(scope))
+    {
         let kind = world.spoke_line.token_kind();
         let how = match kind.command() {
             None => format!(
@@ -164,11 +190,10 @@ async fn validation(world: &World) -> Result<Validation, RunError> {
             ),
             Some(command) => format!("run `{command}`"),
         };
-        return Err(setup(format!(
-            "the token lacks the scope {FOLLOWERS_SCOPE}; {how}"
-        )));
+        return Err(setup(format!("the token lacks the scope {scope}; {how}")));
     }
-    // Kept only when it is good: a person who mends the token should not have to wait an hour.
+    // Kept for all jobs of the account, each of which looks for its own scope, and only when it is good: a person who mends the token should
+    // not have to wait an hour.
     if fresh {
         let text = serde_json::to_string(&validation).expect("a validation is always JSON");
         world

@@ -174,7 +174,7 @@ pub(super) async fn report(
         extra: BTreeMap::new(),
         news: news(world, course, &reader, state.no, ask.apply)?,
         standing: BTreeMap::new(),
-        remarks: remarks(course, state.debt),
+        remarks: remarks(course, world.job.source, state.debt),
         outcome,
     };
     if ask.apply {

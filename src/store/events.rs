@@ -324,6 +324,23 @@ pub fn retry(db: &Connection, job_no: i64, key: &RecordKey) -> Result<usize, Sto
         .execute(params![job_no, key.as_str()])?)
 }
 
+/// Makes what was refused in these words due again, because it was not about single notes and tasks.
+pub fn forgive(db: &Connection, job_no: i64, why: &str) -> Result<(), StoreError> {
+    db.execute(
+        "UPDATE event SET state = 'due', why = NULL WHERE job_no = ?1 AND state = 'refused' AND why = ?2",
+        params![job_no, why],
+    )?;
+    Ok(())
+}
+
+/// Returns the name of an event among the findings of its record; empty for any other change.
+pub fn name(change: &Change) -> String {
+    match change.event() {
+        Some((event, _)) => format!("{} {event}", change.kind()),
+        None => String::new(),
+    }
+}
+
 /// Returns the vendor's ids of the notes or tasks on a contact that are known to be of some event.
 pub fn known_ids(
     db: &Connection,

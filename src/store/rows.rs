@@ -209,7 +209,7 @@ pub fn row_of(
     let unsettled = open_step || claimed_by.is_some_and(|other| other != job_no);
     let refused = db
         .prepare_cached(
-            "SELECT hash FROM finding WHERE job_no = ?1 AND key = ?2 AND kind = 'refused'",
+            "SELECT hash FROM finding WHERE job_no = ?1 AND key = ?2 AND kind = 'refused' AND field = ''",
         )?
         .query_row(params![job_no, key], |row| row.get(0))
         .optional()?;

@@ -1,4 +1,4 @@
-//! Walks, staging and the roster.
+//! Walks, staging and the roster's side of both.
 
 use std::collections::HashMap;
 
@@ -8,7 +8,15 @@ use crate::model::{Record, RecordKey};
 use crate::plan::Presence;
 
 use super::error::StoreError;
-use super::jobs::next_tick;
+
+mod fold;
+mod missing;
+
+pub use fold::{delete_staged, fold_rows, staged_in_key_order};
+pub use missing::{
+    Missing, count_missing, mark_missing, missing, missing_since, present, present_rows,
+    settle_missing,
+};
 
 /// How many rows one transaction folds or moves at most.
 const CHUNK: usize = 4_000;
@@ -200,7 +208,7 @@ fn look_up(
     let count = keys.len();
     let keys = serde_json::to_string(keys).expect("a list of texts is always JSON");
     let mut statement = db.prepare_cached(
-        "SELECT r.key, r.no, r.attributes, coalesce(r.pending, r.state), r.missing_walk, coalesce(w.ended IN ('complete', 'caught-up', 'gap'), 0)
+        "SELECT r.key, r.no, r.attributes, coalesce(r.pending, r.state), r.missing_walk, coalesce(w.ended IN ('complete', 'caught-up', 'gap', 'suspicious'), 0)
          FROM json_each(?2) j CROSS JOIN roster r ON r.job_no = ?1 AND r.key = j.value LEFT JOIN walk w ON w.no = r.walk_no",
     )?;
     let mut rows = statement.query(params![job_no, keys])?;
@@ -222,137 +230,6 @@ fn look_up(
     Ok(found)
 }
 
-/// Streams a walk's staged rows in key order, one row a key, to `each` in chunks; `each` returns false to stop.
-///
-/// Runs on a reading connection; SQLite sorts in a temporary file, so memory stays flat. Of a key that was listed twice the newest `at`
-/// attribute wins (a follow during the walk, or a lagging replica).
-pub fn staged_in_key_order(
-    reader: &Connection,
-    walk_no: i64,
-    at: &str,
-    mut each: impl FnMut(Vec<(String, String)>) -> bool,
-) -> Result<(), StoreError> {
-    let mut statement = reader
-        .prepare("SELECT key, attributes FROM staging WHERE walk_no = ?1 ORDER BY key, no")?;
-    let mut rows = statement.query([walk_no])?;
-    let mut chunk: Vec<(String, String)> = Vec::with_capacity(CHUNK);
-    while let Some(row) = rows.next()? {
-        let (key, attributes): (String, String) = (row.get(0)?, row.get(1)?);
-        match chunk.last_mut() {
-            Some((same, older)) if *same == key => {
-                if attribute(&attributes, at) > attribute(older, at) {
-                    *older = attributes;
-                }
-                continue;
-            }
-            _ => {}
-        }
-        if chunk.len() >= CHUNK {
-            let full = std::mem::replace(&mut chunk, Vec::with_capacity(CHUNK));
-            if !each(full) {
-                return Ok(());
-            }
-        }
-        chunk.push((key, attributes));
-    }
-    if !chunk.is_empty() {
-        each(chunk);
-    }
-    Ok(())
-}
-
-/// Folds staged rows into the roster; returns how many keys were new, and how many were new or came back.
-pub fn fold_rows(
-    db: &Connection,
-    job_no: i64,
-    walk_no: i64,
-    rows: &[(String, String)],
-) -> Result<(i64, i64), StoreError> {
-    let (mut new, mut added) = (0, 0);
-    for (key, attributes) in rows {
-        match fold(db, job_no, walk_no, key, attributes)? {
-            Folded::New => {
-                new += 1;
-                added += 1;
-            }
-            Folded::Back => added += 1,
-            Folded::Known => {}
-        }
-    }
-    if added > 0 {
-        db.execute(
-            "UPDATE job SET added_since = added_since + ?2, roster_size = roster_size + ?2 WHERE no = ?1",
-            params![job_no, added],
-        )?;
-    }
-    Ok((new, added))
-}
-
-/// What folding a row came to.
-enum Folded {
-    New,
-    Back,
-    Known,
-}
-
-/// Deletes some of a walk's staged rows; returns whether any are left.
-pub fn delete_staged(db: &Connection, walk_no: i64) -> Result<bool, StoreError> {
-    let deleted = db
-        .prepare_cached("DELETE FROM staging WHERE no IN (SELECT no FROM staging WHERE walk_no = ?1 ORDER BY no LIMIT ?2)")?
-        .execute(params![walk_no, CHUNK as i64])?;
-    Ok(deleted == CHUNK)
-}
-
-fn attribute(attributes: &str, name: &str) -> Option<String> {
-    let parsed: std::collections::BTreeMap<String, String> =
-        serde_json::from_str(attributes).ok()?;
-    parsed.get(name).cloned()
-}
-
-fn fold(
-    db: &Connection,
-    job_no: i64,
-    walk_no: i64,
-    key: &str,
-    attributes: &str,
-) -> Result<Folded, StoreError> {
-    let old: Option<(i64, String, String, Option<String>)> = db
-        .prepare_cached(
-            "SELECT no, attributes, state, pending FROM roster WHERE job_no = ?1 AND key = ?2",
-        )?
-        .query_row(params![job_no, key], |row| {
-            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
-        })
-        .optional()?;
-    let Some((no, old_attributes, state, pending)) = old else {
-        let tick = next_tick(db)?;
-        db.prepare_cached(
-            "INSERT INTO roster (job_no, key, attributes, state, walk_no, tick) VALUES (?1, ?2, ?3, 'in', ?4, ?5)",
-        )?
-        .execute(params![job_no, key, attributes, walk_no, tick])?;
-        return Ok(Folded::New);
-    };
-    let was_in = pending.as_deref().unwrap_or(&state) == "in";
-    if was_in && old_attributes == attributes {
-        db.prepare_cached(
-            "UPDATE roster SET missing_walk = NULL,
-               walk_no = CASE WHEN (SELECT ended FROM walk WHERE no = walk_no) IN ('complete', 'caught-up', 'gap') THEN walk_no ELSE ?2 END
-             WHERE no = ?1",
-        )?
-        .execute(params![no, walk_no])?;
-        return Ok(Folded::Known);
-    }
-    let tick = next_tick(db)?;
-    // A row that is back in the state of the roster has no pending change any more.
-    let pending = (state != "in").then_some("in");
-    db.prepare_cached(
-        "UPDATE roster SET attributes = ?2, pending = ?3, missing_walk = NULL, walk_no = CASE WHEN ?4 THEN walk_no ELSE ?5 END, tick = ?6
-         WHERE no = ?1",
-    )?
-    .execute(params![no, attributes, pending, was_in, walk_no, tick])?;
-    Ok(if was_in { Folded::Known } else { Folded::Back })
-}
-
 /// Deletes some of what a job's walks that never ended left in staging, because their rows may have moved since; returns whether any is left.
 pub fn sweep_staging(db: &Connection, job_no: i64, before_ms: i64) -> Result<bool, StoreError> {
     let deleted = db.execute(
@@ -361,118 +238,6 @@ pub fn sweep_staging(db: &Connection, job_no: i64, before_ms: i64) -> Result<boo
         params![job_no, before_ms, CHUNK as i64],
     )?;
     Ok(deleted == CHUNK)
-}
-
-/// Marks roster rows as absent from a Complete walk.
-pub fn mark_missing(db: &Connection, rows: &[i64], walk_no: i64) -> Result<(), StoreError> {
-    let mut mark = db.prepare_cached(
-        "UPDATE roster SET missing_walk = ?2 WHERE no = ?1 AND missing_walk IS NULL",
-    )?;
-    for no in rows {
-        mark.execute(params![no, walk_no])?;
-    }
-    Ok(())
-}
-
-/// Returns the numbers of roster rows that are in and not yet marked absent, in order after `after`, a chunk at a time.
-///
-/// Rows that the walk `walk_no` itself brought are left out: it listed them. The plus keeps the indexes that begin with the job out of it: they
-/// would be read and sorted whole for every chunk.
-pub fn present_rows(
-    db: &Connection,
-    job_no: i64,
-    after: i64,
-    walk_no: i64,
-) -> Result<Vec<i64>, StoreError> {
-    let mut statement = db.prepare_cached(
-        "SELECT no FROM roster WHERE no > ?2 AND +job_no = ?1 AND coalesce(pending, state) = 'in'
-           AND missing_walk IS NULL AND walk_no != ?3 ORDER BY no LIMIT 50000",
-    )?;
-    let rows = statement.query_map(params![job_no, after, walk_no], |row| row.get(0))?;
-    Ok(rows.collect::<Result<_, _>>()?)
-}
-
-/// A record that is absent from a Complete listing and not confirmed yet.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Missing {
-    /// The roster row.
-    pub no: i64,
-    /// The record.
-    pub key: RecordKey,
-    /// When the walk in which it was first absent began, in ms.
-    pub walk_began_ms: i64,
-    /// When that walk read its last page, in ms.
-    pub walk_ended_ms: i64,
-}
-
-/// Returns the records that are absent and not confirmed, in key order, at most `limit` after `after`.
-pub fn missing(
-    db: &Connection,
-    job_no: i64,
-    after: &str,
-    limit: i64,
-) -> Result<Vec<Missing>, StoreError> {
-    let mut statement = db.prepare_cached(
-        "SELECT r.no, r.key, w.began_ms, w.page_ms FROM roster r JOIN walk w ON w.no = r.missing_walk
-         WHERE r.job_no = ?1 AND r.missing_walk IS NOT NULL AND r.key > ?2 ORDER BY r.key LIMIT ?3",
-    )?;
-    let rows = statement.query_map(params![job_no, after, limit], |row| {
-        Ok((
-            row.get(0)?,
-            row.get::<_, String>(1)?,
-            row.get(2)?,
-            row.get(3)?,
-        ))
-    })?;
-    rows.map(|row| {
-        let (no, key, walk_began_ms, walk_ended_ms) = row?;
-        Ok(Missing {
-            no,
-            key: parsed_key(key)?,
-            walk_began_ms,
-            walk_ended_ms,
-        })
-    })
-    .collect()
-}
-
-/// Returns when the oldest walk began in which a record was absent that is not confirmed yet, in ms.
-pub fn missing_since(db: &Connection, job_no: i64) -> Result<Option<i64>, StoreError> {
-    Ok(db.query_row(
-        "SELECT min(w.began_ms) FROM roster r INDEXED BY roster_missing JOIN walk w ON w.no = r.missing_walk
-         WHERE r.job_no = ?1 AND r.missing_walk IS NOT NULL",
-        [job_no],
-        |row| row.get(0),
-    )?)
-}
-
-/// Returns how many records are absent and not confirmed.
-pub fn count_missing(db: &Connection, job_no: i64) -> Result<i64, StoreError> {
-    Ok(db.query_row(
-        "SELECT count(*) FROM roster WHERE job_no = ?1 AND missing_walk IS NOT NULL",
-        [job_no],
-        |row| row.get(0),
-    )?)
-}
-
-/// Settles absent records: what each turned out to be now; still following takes the mark away.
-pub fn settle_missing(db: &Connection, rows: &[(i64, Presence)]) -> Result<(), StoreError> {
-    for (no, presence) in rows {
-        let tick = next_tick(db)?;
-        let settled = db
-            .prepare_cached(
-                "UPDATE roster SET missing_walk = NULL, pending = CASE WHEN state = ?2 THEN NULL ELSE ?2 END,
-                   tick = CASE WHEN ?2 = 'in' THEN tick ELSE ?3 END WHERE no = ?1 AND missing_walk IS NOT NULL",
-            )?
-            .execute(params![no, presence.word(), tick])?;
-        if settled == 1 && *presence != Presence::In {
-            db.prepare_cached(
-                "UPDATE job SET roster_size = roster_size - 1 WHERE no = (SELECT job_no FROM roster WHERE no = ?1)",
-            )?
-            .execute([no])?;
-        }
-    }
-    Ok(())
 }
 
 pub(super) fn parsed_key(key: String) -> Result<RecordKey, StoreError> {

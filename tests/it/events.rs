@@ -1,8 +1,9 @@
 //! Notes and tasks: when they come, that they come once, and what holds them.
 
-use ghl_sync::model::{GuardKind, StepKind};
+use ghl_sync::model::{GuardKind, RecordKey, StepKind};
+use ghl_sync::net::Reach;
 use ghl_sync::report::RowMark;
-use ghl_sync::run::Ask;
+use ghl_sync::run::{Ask, Settling, settle};
 use ghl_sync::sandbox::{Fault, FaultKind};
 
 use crate::rig::{JOB, Rig, Told, ask_all, minutes, settings};
@@ -197,6 +198,26 @@ async fn a_note_that_is_refused_is_set_aside_alone() {
         0,
         "and the note is not tried again by itself"
     );
+    let refused = "SELECT count(*) FROM finding WHERE kind = 'refused'";
+    assert_eq!(
+        number(&mut rig, refused),
+        1,
+        "it stands until somebody says so"
+    );
+    let world = rig.world(Reach::Everything);
+    let retry = Settling::Retry {
+        keys: vec![RecordKey::try_from("900").unwrap()],
+    };
+    let said = settle(&world.store, &world.job, &world.clock, "a test", retry).await;
+    assert_eq!(
+        said.unwrap(),
+        "record 900 of followers is tried again in the next run"
+    );
+    rig.advance(minutes(16));
+    let told = rig.apply().await;
+    assert_eq!(told.done(StepKind::Note), 1);
+    assert_eq!(number(&mut rig, refused), 0);
+    assert_eq!(notes(&rig, "900").len(), 1);
 }
 
 #[tokio::test]
@@ -298,8 +319,9 @@ async fn linked_contacts_are_attached_to_a_business_fifty_a_call_and_nobody_is_t
 {
     let mut world = settings(120, 130);
     world.twins = 60;
+    world.businesses = 1;
     let mut rig = Rig::with_job(world, &job()).await;
-    let shop = "shop1";
+    let shop = "63771dca0000000000000001";
     let job = rig
         .job
         .replace("[match]", &format!("business = \"{shop}\"\n[match]"));

@@ -4,9 +4,11 @@
 
 mod agree;
 mod answers;
+mod api;
 mod auth;
 mod badinput;
 mod care;
+mod channels;
 mod check;
 mod crash;
 mod daemon;
@@ -39,6 +41,7 @@ mod schema;
 mod secrets;
 mod served;
 mod shared;
+mod streams;
 mod systemd;
 mod tags;
 mod telling;

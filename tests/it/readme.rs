@@ -87,8 +87,11 @@ fn options() -> BTreeMap<String, BTreeSet<String>> {
     commands
         .map(|command| {
             let mut all = longs(command);
-            // `auth` has its options a word further.
-            all.extend(command.get_subcommands().flat_map(longs));
+            // `auth` has its options a word further, `api` two.
+            for below in command.get_subcommands() {
+                all.extend(longs(below));
+                all.extend(below.get_subcommands().flat_map(longs));
+            }
             all.extend(everywhere.iter().cloned());
             (command.get_name().to_owned(), all)
         })

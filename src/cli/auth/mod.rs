@@ -435,9 +435,7 @@ pub(super) fn logs_in(account: &Account) -> bool {
 }
 
 fn lacking(config: &Config, name: &AccountName, granted: &[String]) -> Vec<&'static str> {
-    let mut needed = scopes::needed(config, name);
-    needed.retain(|scope| !granted.iter().any(|granted| granted == scope));
-    needed
+    scopes::lacking(config, name, granted)
 }
 
 /// Says until when a login is good.

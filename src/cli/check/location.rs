@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use crate::apis::highlevel::{self, CustomField, Keys, Location, Search};
 use crate::config::{HighLevelAccount, HubLogin, scopes};
-use crate::model::{By, FieldKey, Job};
-use crate::net::{CallError, Purpose, Reach, Tally};
+use crate::model::{BusinessId, By, FieldKey, Job, Scope};
+use crate::net::{CallError, Line, Purpose, Reach, Tally};
 use crate::report::plain;
 
 use super::super::exit::Exit;
@@ -21,6 +21,8 @@ pub(super) const SCOPE: &str = "locations.readonly";
 const FIELDS: &str = "locations/customFields.readonly";
 /// The scope that `create_fields` takes.
 const FIELDS_WRITE: &str = "locations/customFields.write";
+/// The scope that reading businesses takes; no job needs it.
+const BUSINESSES: &str = "businesses.readonly";
 /// The scope that reading contacts takes.
 const CONTACTS: &str = "contacts.readonly";
 
@@ -90,10 +92,11 @@ pub(super) async fn ask(
                 };
                 asking.well(format!("contacts can be read{total}"));
             }
-            Err(error) => {
-                asking.failed(error, CONTACTS);
-            }
+            Err(error) => next = asking.failed(error, CONTACTS),
         }
+    }
+    if next == Next::GoOn {
+        businesses(asking, &line).await;
     }
     if works && !is_known {
         unknown(asking, is_tested);
@@ -101,6 +104,51 @@ pub(super) async fn ask(
     asking.clock("HighLevel", &line);
     if works {
         asking.budget(worlds.store(), &line, "HighLevel", hub.reserve);
+    }
+}
+
+/// Looks for the businesses that jobs name.
+async fn businesses(asking: &mut Asking<'_>, line: &Line) {
+    let jobs = asking.config.jobs.values();
+    let named: BTreeSet<BusinessId> = jobs
+        .filter(|job| job.to == *asking.name)
+        .flat_map(|job| {
+            let scope = match &job.scope {
+                Some(Scope::Business(business)) => Some(business),
+                Some(Scope::Tag(_)) | None => None,
+            };
+            job.business.iter().chain(scope)
+        })
+        .cloned()
+        .collect();
+    for business in named {
+        let call = highlevel::business(&business);
+        match line.send(&call, Purpose::Announced).await {
+            Ok(answer) => {
+                let name = plain(&answer.value.name);
+                asking.well(format!("business {business} is \"{name}\""));
+            }
+            // No job needs to read businesses.
+            Err(CallError::Scope { said, .. }) => {
+                let mend = asking.grant(BUSINESSES);
+                asking.note(
+                    format!(
+                        "whether there is a business {business} cannot be told: the token lacks the scope {BUSINESSES} ({said}), which this check alone uses"
+                    ),
+                    Some(mend),
+                );
+                return;
+            }
+            Err(CallError::NotFound { .. }) => asking.wrong(
+                format!("the location has no business {business}"),
+                "correct `business` in [to] or [scope] of the job",
+            ),
+            Err(error) => {
+                if asking.failed(error, BUSINESSES) == Next::Stop {
+                    return;
+                }
+            }
+        }
     }
 }
 
@@ -229,7 +277,7 @@ fn fields_of(found: &mut Found, job: &Job, account: &str, defined: &[CustomField
                     format!("account {account} has no custom field `{key}`"),
                     format!(
                         "make it in HighLevel (Settings, Custom Fields; object Contact, single line text) with exactly this key, or set `create_fields = true` in {}",
-                        job.name
+                        job.part_of.as_ref().unwrap_or(&job.name)
                     ),
                     Exit::BadConfig,
                 );

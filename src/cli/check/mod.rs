@@ -5,6 +5,7 @@
 //! account hides no other's.
 
 mod channel;
+mod channels_contact;
 mod findings;
 mod location;
 mod notify;

@@ -16,7 +16,7 @@ use crate::store::{Key, LoginKind, jobs};
 use super::super::exit::Exit;
 use super::super::status::moment;
 use super::findings::{About, Found, parted};
-use super::{Typed, notify, state};
+use super::{Typed, channels_contact, notify, state};
 
 /// Looks at everything that needs no call. `is_whole` says that every file could be read, and `is_asked` of which accounts the vendors are
 /// asked afterwards, so that a login which is missing is said there.
@@ -47,6 +47,7 @@ pub(super) fn look(
     for job in config.jobs.values() {
         self::job(found, job, state.as_ref(), typed, now);
     }
+    channels_contact::look(found, config, state.as_ref(), typed);
     if config.jobs.is_empty() && is_whole {
         found.wrong(
             About::Configuration,

@@ -1,9 +1,10 @@
 //! What only the vendors know: whether the tokens work, what they may do, and whether the other side is as the jobs need it.
 //!
-//! Every call is a read. A HighLevel location takes three: the location, its custom fields, and one contact of the search. A Twitch channel
-//! takes four at most: the token's validation, the channel by login or id, whether the token's own user follows it (which tells apart
-//! "no permission" and "no followers"), and the first page of followers. An account that no job uses is not asked. The calls are counted in
-//! the state like any others, so the state is made when it is not there.
+//! Every call is a read. A HighLevel location takes three: the location, its custom fields, and one contact of the search; and one for each
+//! business that its jobs name. An account of Twitch takes the token's validation and its channels by login or id, a hundred a call; a channel
+//! whose followers are listed takes two more: whether the token's own user follows it (which tells apart "no permission" and "no followers"),
+//! and the first page of followers. An account that no job uses is not asked. The calls are counted in the state like any others, so the
+//! state is made when it is not there.
 
 use chrono::{DateTime, Utc};
 
@@ -239,11 +240,8 @@ impl Asking<'_> {
         if granted.is_empty() {
             return false;
         }
-        let needed = scopes::needed(self.config, self.name);
-        for scope in needed
-            .iter()
-            .filter(|needed| !granted.iter().any(|have| have == *needed))
-        {
+        let lacking = scopes::lacking(self.config, self.name, &granted);
+        for scope in &lacking {
             let what = format!("the scope {scope} was not granted");
             self.lacking.push((*scope).to_owned());
             let mend = self.grant(scope);
@@ -253,10 +251,8 @@ impl Asking<'_> {
                 self.wrong(what, mend);
             }
         }
-        if needed
-            .iter()
-            .all(|needed| granted.iter().any(|have| have == needed))
-        {
+        if lacking.is_empty() {
+            let needed = scopes::needed(self.config, self.name);
             self.well(format!(
                 "every needed scope was granted: {}",
                 needed.join(", ")

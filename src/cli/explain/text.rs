@@ -62,6 +62,10 @@ impl Told {
                 lines.push(format!("    {command}{}", typed.ending()));
             }
         }
+        if !self.events.is_empty() {
+            lines.push("  notes and tasks, oldest first".to_owned());
+            lines.extend(self.events.iter().map(|event| event.line(now)));
+        }
         match self.steps.as_slice() {
             [] => lines.push("  no step of it is in the journal".to_owned()),
             steps => {

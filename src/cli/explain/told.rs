@@ -21,6 +21,7 @@ use crate::store::{mirror, people};
 use super::super::error::CliError;
 use super::super::look::ms;
 use super::Desk;
+use super::jotted::Jotted;
 
 /// The steps that are told at most, the newest.
 const STEPS_AT_MOST: i64 = 500;
@@ -38,6 +39,8 @@ pub(super) struct Told {
     pub(super) contact: Option<Contact>,
     pub(super) wants: Option<Wants>,
     pub(super) findings: Vec<Open>,
+    /// Its notes and tasks, oldest first.
+    pub(super) events: Vec<Jotted>,
     pub(super) steps: Vec<Did>,
 }
 
@@ -213,6 +216,7 @@ impl Told {
                 .transpose()?,
             wants: looked.map(|looked| Wants::of(looked, show_personal)),
             findings: open(db, desk, key, show_personal)?,
+            events: super::jotted::of_record(db, desk.state.no, key, show_personal)?,
             steps,
         })
     }

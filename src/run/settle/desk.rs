@@ -8,7 +8,7 @@ use crate::plan::{Event, Mark};
 use crate::store::findings::{self, Finding, FindingKind};
 use crate::store::plans::{self, Step};
 use crate::store::rows::{self, Outcome};
-use crate::store::{StoreError, jobs, links, mirror, walks};
+use crate::store::{StoreError, events, jobs, links, mirror, walks};
 
 /// Records that are settled in one commit; each costs a few rows.
 const AT_ONCE: usize = 1_000;
@@ -226,6 +226,7 @@ impl<'a> Desk<'a> {
         for kind in [FindingKind::Refused, FindingKind::BadRow] {
             findings::clear_findings(self.db, self.job_no, key, kind, &[])?;
         }
+        events::retry(self.db, self.job_no, key)?;
         self.open(key)
     }
 

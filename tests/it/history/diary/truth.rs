@@ -17,7 +17,7 @@ pub(crate) fn kept(reader: &Connection) -> Vec<String> {
             "SELECT json_array('link', key, contact_no, state) FROM link
              UNION ALL SELECT json_array('claim', contact_no, tag, job_no, state, transition) FROM claim
              UNION ALL SELECT json_array('roster', key, roster.state, transition)
-                 FROM roster JOIN job ON job.no = roster.job_no WHERE walk_no <= job.generation
+                 FROM roster JOIN job ON job.no = roster.job_no WHERE walk_no <= job.generation OR roster.state != 'in'
              ORDER BY 1",
         )
         .unwrap();
