@@ -160,7 +160,7 @@ account = "main"
 by = ["link", "field:twitch_channel_id"]
 missing = "create"
 [fields]
-firstName = { value = "{{ channel_name or channel_login }}", own = "fill" }
+lastName = { value = "{{ channel_name or channel_login or 'twitch ' ~ channel_id }}", own = "fill" }
 twitch_channel_id = "{{ channel_id }}"
 twitch_stream_title = "{{ title }}"
 twitch_viewers_peak = "{{ viewers_peak }}"

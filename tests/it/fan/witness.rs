@@ -47,7 +47,8 @@ struct Task {
 /// A contact that must exist.
 #[derive(Clone, Debug, Default)]
 struct Card {
-    first_name: String,
+    /// The standard fields: `firstName` of a person, `lastName` of a channel.
+    standard: BTreeMap<&'static str, String>,
     fields: BTreeMap<&'static str, String>,
     tags: BTreeSet<String>,
     /// Tags that were there before us, which nobody but a person takes off.
@@ -143,7 +144,7 @@ impl Witness {
         }
         let (login, name) = (person.login.clone(), person.name.clone());
         Some(person.card.get_or_insert_with(|| Card {
-            first_name: name,
+            standard: BTreeMap::from([("firstName", name)]),
             fields: BTreeMap::from([("twitch_user_id", id.to_owned()), ("twitch_username", login)]),
             ..Card::default()
         }))
@@ -407,7 +408,7 @@ impl Witness {
             ended: None,
         });
         let channel = self.channel.get_or_insert_with(|| Card {
-            first_name: "Sandbox_Channel".to_owned(),
+            standard: BTreeMap::from([("lastName", "Sandbox_Channel".to_owned())]),
             fields: BTreeMap::from([("twitch_channel_id", BROADCASTER_ID.to_owned())]),
             ..Card::default()
         });
@@ -478,7 +479,8 @@ impl Witness {
 
     /// Somebody types another first name.
     pub(super) fn types(&mut self, id: &str, name: &str) {
-        self.card(id).unwrap().first_name = name.to_owned();
+        let standard = &mut self.card(id).unwrap().standard;
+        standard.insert("firstName", name.to_owned());
     }
 
     /// Somebody takes a tag off.
@@ -552,11 +554,9 @@ impl Witness {
         for key in ["id", "dateAdded", "dateUpdated", "tags"] {
             shown.as_object_mut().unwrap().remove(key);
         }
-        let expected = json!({
-            "firstName": card.first_name,
-            "fields": card.fields,
-            "country": "US",
-        });
+        let mut expected = json!(card.standard);
+        expected["fields"] = json!(card.fields);
+        expected["country"] = json!("US");
         if shown != expected {
             wrong.push(format!("{marker} is {shown} and not {expected}"));
         }
