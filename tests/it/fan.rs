@@ -15,6 +15,7 @@ use town::Town;
 
 /// What the witness misses, cut to what a person reads.
 fn told(differences: &[String]) -> String {
+    std::fs::write("/tmp/fan.txt", differences.join("\n")).unwrap();
     let shown: Vec<&str> = differences.iter().take(25).map(String::as_str).collect();
     format!("{} differences:\n{}", differences.len(), shown.join("\n"))
 }
@@ -23,6 +24,7 @@ fn told(differences: &[String]) -> String {
 async fn assert_settled(town: &mut Town) {
     town.witness.sums_up();
     let wrong = town.witness.differences(&town.sandbox);
+    town.dump();
     assert!(wrong.is_empty(), "{}", told(&wrong));
     let unsettled = "SELECT count(*) FROM step WHERE mark IN ('sent', 'unknown')";
     assert_eq!(town.number(unsettled), 0);

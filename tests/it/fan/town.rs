@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use chrono::{DateTime, TimeDelta, Timelike, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use ghl_sync::cli::Worlds;
 use ghl_sync::config;
 use ghl_sync::model::{Clock, GuardKind, JobName};
@@ -28,12 +28,15 @@ use crate::rig::{Told, ask_all, run_in};
 use crate::served::Served;
 
 /// So often the daemon's clock moves while no stream is near.
-const QUIET: i64 = 15;
-/// So often while one is, which is how often the job over streams is due.
+const QUIET: i64 = 60;
+/// So often while a stream goes on and nothing happens.
+const LIVE: i64 = 15;
+/// So often while something happens on a stream, which is how often the job over streams is due.
 const NEAR: i64 = 2;
-/// A stream is near from so many minutes before it begins until so many after its end.
-const BEFORE: i64 = 2;
-const AFTER: i64 = 18;
+/// Something happens from so many minutes before a change of a stream until so many after it; what is told of an end waits for ten minutes.
+const BEFORE: i64 = 5;
+const AFTER: i64 = 7;
+const AFTER_END: i64 = 16;
 
 static TOWNS: AtomicU64 = AtomicU64::new(0);
 
@@ -115,7 +118,8 @@ impl Town {
     /// Lets the clock show a moment, unless it is past.
     pub(super) fn wait_until(&self, moment: DateTime<Utc>) {
         if let Ok(wait) = (moment - self.now()).to_std() {
-            self.sandbox.advance(wait);
+            // The clock moves by whole milliseconds, and the moment is to be reached.
+            self.sandbox.advance(wait + Duration::from_millis(1));
         }
     }
 
@@ -181,7 +185,11 @@ impl Town {
                 }
             }
             Does::Unfollow(who) => {
-                for id in self.ids(who) {
+                let mut ids = self.ids(who);
+                // Twitch may have taken some of them away before.
+                let followers = self.channel().followers();
+                ids.retain(|id| followers.contains(id));
+                for id in ids {
                     self.channel().unfollow(&id);
                     self.witness.unfollows(&id);
                 }
@@ -375,6 +383,19 @@ impl Town {
         run_in(&world.unwrap(), &ask).await.unwrap()
     }
 
+    pub(super) fn dump(&mut self) {
+        let db = self.served.store().reader().unwrap();
+        let mut statement = db
+            .prepare("SELECT job.name, run.began_ms, run.exit FROM run JOIN job ON job.no = run.job_no ORDER BY run.no")
+            .unwrap();
+        let rows = statement.query_map([], |row| {
+            let (name, began, exit): (String, i64, Option<i64>) = (row.get(0)?, row.get(1)?, row.get(2)?);
+            Ok(format!("{} {name} {exit:?}", DateTime::from_timestamp_millis(began).unwrap()))
+        });
+        let rows: Vec<String> = rows.unwrap().map(Result::unwrap).collect();
+        std::fs::write("/tmp/fan-runs.txt", rows.join("\n")).unwrap();
+    }
+
     /// Asks the state for one number.
     pub(super) fn number(&mut self, sql: &str) -> i64 {
         let db = self.served.store().reader().unwrap();
@@ -391,31 +412,32 @@ fn ticks() -> BTreeSet<DateTime<Utc>> {
     let start = DateTime::parse_from_rfc3339(START).unwrap().to_utc();
     let end = start + TimeDelta::days(DAYS);
     let mut ticks = BTreeSet::new();
-    let mut moment = start;
-    while moment < end {
-        moment += TimeDelta::minutes(1);
-        let (minute, _) = (i64::from(moment.minute()), moment.hour());
-        if minute % QUIET == 0 || (minute % NEAR == 0 && is_near(moment)) {
-            ticks.insert(moment);
-        }
+    let mut add = |from: DateTime<Utc>, until: DateTime<Utc>, every: i64| {
+        let step = 60 * every;
+        let first = (from.timestamp() + step - 1) / step * step;
+        let all = (first..=until.timestamp()).step_by(usize::try_from(step).unwrap());
+        ticks.extend(all.map(|second| DateTime::from_timestamp(second, 0).unwrap()));
+    };
+    add(start, end, QUIET);
+    let mut began = start;
+    for (day, time, what) in WEEK {
+        let moment = at(*day, time);
+        let after = match what {
+            Does::Live(..) => {
+                began = moment;
+                AFTER
+            }
+            Does::Viewers(_) | Does::Game(_) => AFTER,
+            Does::End => {
+                add(began, moment, LIVE);
+                AFTER_END
+            }
+            _ => continue,
+        };
+        let (before, after) = (TimeDelta::minutes(BEFORE), TimeDelta::minutes(after));
+        add(moment - before, moment + after, NEAR);
     }
     ticks
-}
-
-/// Returns whether a stream goes on, is about to, or ended a short while ago.
-fn is_near(moment: DateTime<Utc>) -> bool {
-    let mut began = None;
-    WEEK.iter().any(|(day, time, what)| match (what, began) {
-        (Does::Live(..), _) => {
-            began = Some(at(*day, time));
-            false
-        }
-        (Does::End, Some(began)) => {
-            began - TimeDelta::minutes(BEFORE) <= moment
-                && moment <= at(*day, time) + TimeDelta::minutes(AFTER)
-        }
-        _ => false,
-    })
 }
 
 /// Tells a witness who is there at the start.
