@@ -1,10 +1,11 @@
 //! Notes and tasks: when they come, that they come once, and what holds them.
 
-use ghl_sync::model::{GuardKind, RecordKey, StepKind};
+use ghl_sync::model::{ContactId, GuardKind, Namespace, RecordKey, StepKind};
 use ghl_sync::net::Reach;
 use ghl_sync::report::RowMark;
 use ghl_sync::run::{Ask, Settling, settle};
-use ghl_sync::sandbox::{Fault, FaultKind};
+use ghl_sync::sandbox::{Fault, FaultKind, LOCATION_ID};
+use ghl_sync::store::{jobs, links, mirror};
 
 use crate::rig::{JOB, Rig, Told, ask_all, minutes, settings};
 use crate::scenes::{events_job, has, job, jotted, number};
@@ -333,6 +334,53 @@ async fn linked_contacts_are_attached_to_a_business_fifty_a_call_and_nobody_is_t
     assert_eq!(told.report.made, Some(told.report.cost.calls));
     rig.sandbox.clear_calls();
     rig.advance(minutes(16));
+    rig.apply().await;
+    assert!(rig.sandbox.writes().is_empty(), "twice is once");
+}
+
+#[tokio::test]
+async fn a_note_for_the_channels_contact_waits_until_somebody_links_it() {
+    let job = format!(
+        "{}\n",
+        JOB.replace(
+            "[on.leave]",
+            "note = { body = \"{{ user_name }} follows {{ channel }}\", to = \"channel\" }\n[on.leave]"
+        )
+    );
+    let mut rig = first(&job).await;
+    let told = follow(&mut rig, &[("900", "ada", "Ada")]).await;
+    assert_eq!(told.planned(StepKind::Note), 0);
+    assert_eq!(told.report.made.as_ref(), Some(&told.report.cost.calls));
+    let waits = "with notes or tasks that wait for the contact of the channel";
+    assert!(
+        format!("{:?}", told.report).contains(waits),
+        "{:?}",
+        told.report
+    );
+    // As a job over streams, or a person, links it.
+    let stranger = rig.sandbox.contacts();
+    let stranger = stranger
+        .iter()
+        .find(|contact| contact["fields"]["twitch_user_id"].is_null())
+        .unwrap();
+    let id = ContactId::try_from(stranger["id"].as_str().unwrap()).unwrap();
+    let channel = RecordKey::try_from(ghl_sync::sandbox::BROADCASTER_ID).unwrap();
+    let contact = id.clone();
+    rig.store()
+        .write(move |db| {
+            let location = jobs::location_state(db, &LOCATION_ID.try_into().unwrap())?.no;
+            let no = mirror::find_contact(db, location, &contact)?.unwrap();
+            links::link(db, location, Namespace::TwitchChannel, &channel, no)
+        })
+        .await
+        .unwrap();
+    rig.advance(minutes(16));
+    let told = rig.apply().await;
+    assert_eq!(told.done(StepKind::Note), 1, "{:?}", told.rows);
+    let notes = rig.sandbox.notes(id.as_str());
+    assert_eq!(notes[0]["body"], "Ada follows channel");
+    rig.advance(minutes(16));
+    rig.sandbox.clear_calls();
     rig.apply().await;
     assert!(rig.sandbox.writes().is_empty(), "twice is once");
 }
