@@ -25,7 +25,7 @@ use super::exit::Exit;
 pub use api::Api;
 pub use auth::{Auth, AuthDo, AuthOf, AuthWhat, HubAuth, ShowAuth, TwitchAuth};
 pub use history::{HistoryCommand, Prune};
-pub use init::{HubWay, Init};
+pub use init::{HubWay, Init, JobSet};
 pub use look::{Explain, History, Show, Since, WhichRun};
 pub use notify::Notify;
 pub use state::{State, StateBackup, StateCheck, StateDo, StateRestore, StateUpkeep};

@@ -5,7 +5,7 @@
 mod given;
 mod text;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use ring::rand::{SecureRandom, SystemRandom};
 
@@ -14,7 +14,7 @@ use crate::net;
 use crate::report::shell_word;
 use crate::store::Key;
 
-use super::args::Init;
+use super::args::{Init, JobSet};
 use super::ask::Asker;
 use super::error::CliError;
 use super::exit::Exit;
@@ -56,25 +56,35 @@ pub(super) async fn init(
     let mut asker = may_ask.then_some(asker);
 
     let key = folder.join("token.key");
-    let job = folder.join("schedules").join(format!("{JOB_NAME}.toml"));
+    let job_path = |name: &str| folder.join("schedules").join(format!("{name}.toml"));
     let has_key = is_there(&key) && !args.no_encrypt;
     if has_key {
         check_key(&key)?;
     }
-    let there: Vec<&Path> = [main, job.as_path()]
-        .into_iter()
-        .filter(|path| is_there(path))
-        .collect();
+    let there = |names: &[&str]| -> Vec<PathBuf> {
+        let jobs = names.iter().map(|name| job_path(name));
+        let all = std::iter::once(main.to_owned()).chain(jobs);
+        all.filter(|path| is_there(path)).collect()
+    };
     // A person hears of it before all the questions, a script after what it has to mend first.
-    let answers = match &mut asker {
+    let (answers, replaced) = match &mut asker {
         Some(asker) => {
-            may_replace(shell, args, Some(&mut *asker), &there).await?;
-            given.ask(asker, has_key).await?
+            let before = there(&names_of(args.set.unwrap_or_default()));
+            may_replace(shell, args, Some(&mut *asker), &before).await?;
+            let answers = given.ask(asker, has_key).await?;
+            // Which jobs are written may be one of the answers.
+            let more = there(&names_of(answers.set))
+                .into_iter()
+                .filter(|path| !before.contains(path))
+                .collect::<Vec<_>>();
+            may_replace(shell, args, Some(asker), &more).await?;
+            (answers, [before, more].concat())
         }
         None => {
             let answers = given.take(args)?;
+            let there = there(&names_of(answers.set));
             may_replace(shell, args, None, &there).await?;
-            answers
+            (answers, there)
         }
     };
     let mut files = Vec::new();
@@ -85,24 +95,34 @@ pub(super) async fn init(
             whose: For::ThisUser,
         });
     }
-    files.push(NewFile {
-        path: job.clone(),
-        text: text::job_file(&answers),
-        whose: For::ThisUser,
-    });
+    for (name, text) in text::job_files(&answers) {
+        files.push(NewFile {
+            path: job_path(name),
+            text,
+            whose: For::ThisUser,
+        });
+    }
     // Last, so that a main file never speaks of something that is not there.
     files.push(NewFile {
         path: main.to_owned(),
         text: text::main_file(&answers, state_of(folder)),
         whose: For::ThisUser,
     });
-    let placed = place(&files, !there.is_empty())?;
+    let placed = place(&files, !replaced.is_empty())?;
 
     let kept = (answers.encrypt && has_key).then_some(key.as_path());
     shell.say(&told(&placed, kept, &answers, folder, path))?;
     // What was there besides may not fit.
     config::load(main)?;
     Ok(Exit::Done)
+}
+
+/// Returns the names of the jobs of a set.
+fn names_of(set: JobSet) -> Vec<&'static str> {
+    match set {
+        JobSet::Followers => vec![JOB_NAME],
+        JobSet::Streamer => text::streamers_jobs(),
+    }
 }
 
 /// Returns where the state of a main file in this folder is: beside it, but for the service's, which may write nothing below /etc.
@@ -119,7 +139,7 @@ async fn may_replace(
     shell: &Shell,
     args: &Init,
     asker: Option<&mut Asker>,
-    there: &[&Path],
+    there: &[PathBuf],
 ) -> Result<(), CliError> {
     if there.is_empty() {
         return Ok(());
@@ -230,13 +250,18 @@ fn told(
     let config = config.map_or(String::new(), |path| {
         format!(" --config {}", shell_word(path))
     });
+    let plan = match answers.set {
+        JobSet::Followers => format!("plan {JOB_NAME}"),
+        JobSet::Streamer => {
+            lines.push(format!(
+                "`apply` makes these custom fields of contacts, as text fields, where the location lacks them:\n  {}",
+                text::custom_fields(answers).join(", ")
+            ));
+            "plan".to_owned()
+        }
+    };
     lines.push("\nnext:".to_owned());
-    for command in [
-        hub.as_str(),
-        "auth twitch",
-        "check --online",
-        &format!("plan {JOB_NAME}"),
-    ] {
+    for command in [hub.as_str(), "auth twitch", "check --online", &plan] {
         lines.push(format!("  ghl-sync {command}{config}"));
     }
     lines.join("\n")

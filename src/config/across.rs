@@ -6,7 +6,7 @@ use super::fields::MappedField;
 use super::job::Sketch;
 use super::reader::File;
 use super::suits::of_the_channel;
-use crate::model::{FieldKey, JobName, LocationId, SourceKind};
+use crate::model::{FieldKey, JobName, LocationId, Own, SourceKind};
 
 /// Reports job names that two files use, and fields that two jobs want to hold different values.
 pub(super) fn check(sketches: &[(&File, Sketch)]) {
@@ -68,6 +68,11 @@ fn quarrel(
 ) -> Option<(String, String)> {
     let namespace = |sketch: &Sketch| sketch.source.map(SourceKind::namespace);
     if namespace(one) != namespace(other) {
+        // Neither ever writes over a value, so that the first one stays.
+        let is_shy = |field: &MappedField| matches!(field.rule.own, Own::Fill | Own::Create);
+        if is_shy(field) && is_shy(mapped) {
+            return None;
+        }
         let what = |sketch: &Sketch| match sketch.source {
             Some(source) if source.is_of_channels() => "channels",
             Some(_) => "people",
@@ -78,7 +83,7 @@ fn quarrel(
             what(other),
             what(one)
         );
-        let hint = "a contact can be both; give each kind of record a field of its own";
+        let hint = "a contact can be both: a field of its own for each kind of record, or own = \"fill\" in both";
         return Some((message, hint.to_owned()));
     }
     let dates = field.rule.template.contains("date");

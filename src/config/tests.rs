@@ -198,6 +198,40 @@ fn the_shipped_files_have_no_problem() {
 }
 
 #[test]
+fn the_shipped_jobs_stand_side_by_side_and_one_person_is_one_contact() {
+    let names = [
+        "twitch-bits",
+        "twitch-followers",
+        "twitch-moderators",
+        "twitch-streams",
+        "twitch-subscribers",
+        "twitch-vips",
+    ];
+    let texts = names.map(|name| (format!("{name}.toml"), shipped(&format!("{name}.toml"))));
+    let texts = texts.each_ref().map(|(name, text)| (&**name, &**text));
+    let folder = Folder::new(&shipped("ghl-sync.example.toml"), &texts);
+    let config = folder
+        .load()
+        .unwrap_or_else(|problems| panic!("{problems}"));
+    let told: Vec<&str> = config.jobs.keys().map(JobName::as_str).collect();
+    assert_eq!(told, names);
+    let sources: std::collections::BTreeSet<&str> =
+        config.jobs.values().map(|job| job.source.word()).collect();
+    assert_eq!(sources.len(), SourceKind::ALL.len());
+    for job in config.jobs.values() {
+        let mapping = crate::plan::wanted::Mapping::new(job).unwrap();
+        let marker = mapping.marker().unwrap().as_str();
+        let expected = match job.source.is_of_channels() {
+            true => "twitch_channel_id",
+            false => "twitch_user_id",
+        };
+        assert_eq!(marker, expected, "{}", job.name);
+        assert_eq!(job.missing, Missing::Create, "{}", job.name);
+        assert!(job.schedule.is_some() && job.create_fields, "{}", job.name);
+    }
+}
+
+#[test]
 fn every_key_is_documented() {
     let readme = shipped("README.md");
     for key in keys::ALL.iter().copied().flatten() {

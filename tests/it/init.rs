@@ -362,6 +362,8 @@ async fn on_a_terminal_everything_is_asked_for_with_defaults() {
     terminal.until("a secret does not belong").await;
     terminal.until("Client secret [none, it is Public]: ").await;
     terminal.line("");
+    terminal.until("Jobs [followers]: ").await;
+    terminal.line("");
     terminal
         .until("Channel [that of the person who logs in]: ")
         .await;
@@ -412,7 +414,14 @@ async fn on_a_terminal_files_that_are_there_are_listed_and_asked_about() {
     let mut terminal = Terminal::of(folder.command(FLAGS));
     terminal.until("NAME.old [no]: ").await;
     terminal.line("yes");
-    for default in ["[token]: ", "logs in]: ", "Berlin]: ", "* *]: ", "[yes]: "] {
+    for default in [
+        "[token]: ",
+        "[followers]: ",
+        "logs in]: ",
+        "Berlin]: ",
+        "* *]: ",
+        "[yes]: ",
+    ] {
         terminal.until(default).await;
         terminal.line("");
     }
@@ -460,4 +469,76 @@ async fn ctrl_c_and_the_end_of_the_input_write_nothing() {
         "{shown}"
     );
     assert_eq!(folder.names(), [""; 0]);
+}
+
+/// The jobs of `--set streamer`.
+const STREAMERS: [&str; 6] = [
+    "twitch-bits",
+    "twitch-followers",
+    "twitch-moderators",
+    "twitch-streams",
+    "twitch-subscribers",
+    "twitch-vips",
+];
+
+#[test]
+fn a_streamer_gets_a_job_for_everything_the_channel_has() {
+    let folder = Folder::new("streamer");
+    let (out, _) = folder.run(
+        &[FLAGS, &["--set", "streamer", "--spoke", "stage"]].concat(),
+        0,
+    );
+    for name in STREAMERS {
+        let file = format!("schedules/{name}.toml");
+        assert!(out.contains(&format!("wrote {file}\n")), "{out}");
+        let job = folder.read(&file);
+        assert!(job.contains("account = \"stage\""), "{job}");
+        assert!(job.contains("timezone = \"Europe/Berlin\""), "{job}");
+    }
+    assert!(
+        out.contains(
+            "`apply` makes these custom fields of contacts, as text fields, where the location lacks them:\n  \
+             twitch_bits, twitch_channel, twitch_channel_id, twitch_followed_at, twitch_followers, twitch_last_stream, \
+             twitch_sub_months, twitch_sub_tier, twitch_user_id, twitch_username, twitch_viewers_peak\n"
+        ),
+        "{out}"
+    );
+    assert!(out.ends_with("  ghl-sync plan\n"), "{out}");
+    let (checked, _) = folder.run(&["check"], 0);
+    for name in STREAMERS {
+        assert!(checked.contains(&format!("job {name}: ")), "{checked}");
+    }
+    // Each file that is there is named, and nothing is replaced without a word.
+    let (_, err) = folder.run(&[FLAGS, &["--set", "streamer"]].concat(), 4);
+    assert!(err.contains("schedules/twitch-vips.toml"), "{err}");
+    let (_, err) = folder.run(&[FLAGS, &["--set", "singer"]].concat(), 4);
+    assert!(err.contains("followers, streamer"), "{err}");
+}
+
+#[tokio::test]
+async fn on_a_terminal_the_set_is_a_question_and_the_login_is_asked_for_once() {
+    let folder = Folder::new("set");
+    fs::create_dir(folder.0.join("schedules")).unwrap();
+    fs::write(folder.0.join("schedules/twitch-vips.toml"), "mine").unwrap();
+    let mut terminal = Terminal::of(folder.command(FLAGS));
+    for (asked, answer) in [
+        ("[token]: ", ""),
+        ("Jobs [followers]: ", "streamer"),
+        ("logs in]: ", "some_one"),
+        ("Berlin]: ", ""),
+        ("Make a key [yes]: ", ""),
+    ] {
+        terminal.until(asked).await;
+        terminal.line(answer);
+    }
+    // What only this answer would replace is asked about after it.
+    terminal.until("schedules/twitch-vips.toml").await;
+    terminal.until("NAME.old [no]: ").await;
+    terminal.line("yes");
+    let (code, shown) = terminal.end().await;
+    assert_eq!(code, Some(0), "{shown}");
+    assert_eq!(shown.matches("twitch.tv/LOGIN").count(), 1, "{shown}");
+    assert_eq!(folder.read("schedules/twitch-vips.toml.old"), "mine");
+    assert_eq!(folder.read("ghl-sync.toml").matches("some_one").count(), 1);
+    folder.run(&["check"], 0);
 }

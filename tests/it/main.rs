@@ -42,6 +42,7 @@ mod secrets;
 mod served;
 mod shared;
 mod streams;
+mod starters;
 mod systemd;
 mod tags;
 mod telling;

@@ -143,6 +143,7 @@ async fn the_readme_leads_from_an_empty_folder_to_contacts_at_a_terminal() {
                     ("HighLevel login [", ""),
                     ("Client ID: ", TWITCH_CLIENT_ID),
                     ("Client secret [", ""),
+                    ("Jobs [", ""),
                     ("Channel [", ""),
                     ("Time zone [", ""),
                     ("Schedule [", ""),

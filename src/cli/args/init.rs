@@ -40,7 +40,10 @@ pub struct Init {
     /// Run the schedule on the clock of this IANA zone [default: that of this machine]
     #[arg(long, value_name = "IANA")]
     pub timezone: Option<String>,
-    /// Make the job due at these times: minute, hour, day of month, month, day of week [default: */15 * * * *]
+    /// Write the job over followers alone, or one job for everything that a streamer's channel has [default: followers]
+    #[arg(long, value_name = "SET")]
+    pub set: Option<JobSet>,
+    /// Make the job over followers due at these times: minute, hour, day of month, month, day of week [default: */15 * * * *]
     #[arg(long, value_name = "CRON")]
     pub schedule: Option<String>,
     /// Make no key, and keep logins in the state as they are
@@ -64,6 +67,16 @@ pub struct Init {
     /// Where Twitch issues tokens.
     #[arg(long, value_name = "URL", hide = true)]
     pub auth_url: Option<String>,
+}
+
+/// Which jobs are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum JobSet {
+    /// The followers
+    #[default]
+    Followers,
+    /// Followers, subscribers, VIPs, moderators, bits and streams; the login is the broadcaster's
+    Streamer,
 }
 
 /// How a location logs in.

@@ -7,7 +7,7 @@ use chrono_tz::Tz;
 use crate::config::{SecretSource, values};
 use crate::model::{AccountName, LocationId};
 
-use super::super::args::{HubWay, Init};
+use super::super::args::{HubWay, Init, JobSet};
 use super::super::ask::{AskError, Asker};
 use super::super::error::CliError;
 use super::NOTHING;
@@ -23,6 +23,7 @@ pub(super) struct Given {
     client_secret: Option<String>,
     channel: Option<String>,
     timezone: Option<Tz>,
+    set: Option<JobSet>,
     schedule: Option<String>,
     no_encrypt: bool,
     hub: AccountName,
@@ -82,6 +83,7 @@ impl Given {
             client_secret,
             channel,
             timezone,
+            set: args.set,
             schedule,
             no_encrypt: args.no_encrypt,
             hub,
@@ -135,6 +137,7 @@ impl Given {
             client_secret: self.client_secret,
             channel: self.channel,
             timezone: self.timezone.unwrap_or_else(zone_here),
+            set: self.set.unwrap_or_default(),
             schedule: self.schedule.unwrap_or_else(|| SCHEDULE.to_owned()),
             encrypt: !self.no_encrypt,
             addresses: self.addresses,
@@ -217,10 +220,20 @@ impl Given {
                 asker.ask("Client secret", Some(PUBLIC), read).await?
             }
         };
+        let set = match self.set {
+            Some(set) => set,
+            None => {
+                asker.tell("\nWhich jobs to begin with:");
+                asker.choose("Jobs", SETS).await?
+            }
+        };
         let channel = match self.channel {
             Some(channel) => Some(channel),
             None => {
-                asker.tell("The channel whose followers are read, as in twitch.tv/LOGIN.");
+                asker.tell(match set {
+                    JobSet::Followers => "The channel whose followers are read, as in twitch.tv/LOGIN.",
+                    JobSet::Streamer => "The channel that is read, as in twitch.tv/LOGIN. Its broadcaster has to log in: Twitch shows subscribers, VIPs, moderators and bits to nobody else.",
+                });
                 let read = |text: &str| match text {
                     OWN => Ok(None),
                     text => values::twitch_login(text).map(Some),
@@ -241,6 +254,8 @@ impl Given {
         };
         let schedule = match self.schedule {
             Some(line) => line,
+            // Its jobs have times that go together.
+            None if set == JobSet::Streamer => SCHEDULE.to_owned(),
             None => {
                 asker.tell("When the job is due: minute, hour, day of month, month, day of week.");
                 let read = |text: &str| cron_line(text, timezone);
@@ -264,6 +279,7 @@ impl Given {
             client_secret,
             channel,
             timezone,
+            set,
             schedule,
             encrypt,
             addresses: self.addresses,
@@ -287,6 +303,20 @@ const WAYS: &[(&str, &str, HubWay)] = &[
         "agency",
         "an OAuth app of yours, installed for the agency of the location",
         HubWay::Agency,
+    ),
+];
+
+/// The jobs to begin with, with a line on each.
+const SETS: &[(&str, &str, JobSet)] = &[
+    (
+        "followers",
+        "the followers of the channel; a moderator's login will do",
+        JobSet::Followers,
+    ),
+    (
+        "streamer",
+        "followers, subscribers, VIPs, moderators, bits and streams: six jobs",
+        JobSet::Streamer,
     ),
 ];
 

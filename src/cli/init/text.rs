@@ -2,15 +2,40 @@
 
 use chrono_tz::Tz;
 
+use super::super::args::JobSet;
 use crate::model::{AccountName, LocationId};
 
-/// The job is the one that the repository ships, with a few lines changed.
+/// The first job is the one that the repository ships, with a few lines changed.
 const JOB: &str = include_str!("../../../schedules/twitch-followers.toml");
+
+/// The other jobs of a streamer, by their names.
+const OF_A_STREAMER: &[(&str, &str)] = &[
+    (
+        "twitch-subscribers",
+        include_str!("../../../schedules/twitch-subscribers.toml"),
+    ),
+    (
+        "twitch-vips",
+        include_str!("../../../schedules/twitch-vips.toml"),
+    ),
+    (
+        "twitch-moderators",
+        include_str!("../../../schedules/twitch-moderators.toml"),
+    ),
+    (
+        "twitch-bits",
+        include_str!("../../../schedules/twitch-bits.toml"),
+    ),
+    (
+        "twitch-streams",
+        include_str!("../../../schedules/twitch-streams.toml"),
+    ),
+];
 
 /// The schedule that the shipped job has, and the one of a job when nothing else is asked for.
 pub(super) const SCHEDULE: &str = "*/15 * * * *";
 
-/// The name of the shipped job.
+/// The name of the shipped job over followers.
 pub(super) const JOB_NAME: &str = "twitch-followers";
 
 /// Everything that the files are made of.
@@ -25,6 +50,8 @@ pub(super) struct Answers {
     pub(super) client_secret: Option<String>,
     pub(super) channel: Option<String>,
     pub(super) timezone: Tz,
+    pub(super) set: JobSet,
+    /// Of the job over followers.
     pub(super) schedule: String,
     pub(super) encrypt: bool,
     pub(super) addresses: Addresses,
@@ -66,6 +93,7 @@ pub(super) fn main_file(answers: &Answers, state: &str) -> String {
         client_secret,
         channel,
         timezone: _,
+        set,
         schedule: _,
         encrypt,
         addresses,
@@ -148,7 +176,10 @@ pub(super) fn main_file(answers: &Answers, state: &str) -> String {
             "# Where the secret of the application is found, if its client type is Confidential.\n# client_secret = \"file:secrets/twitch-app\"\n",
         ),
     }
-    text.say("# The channel whose followers are read, as in twitch.tv/LOGIN. Left out: the channel of the person who logs in.\n");
+    text.say(match set {
+        JobSet::Followers => "# The channel whose followers are read, as in twitch.tv/LOGIN. Left out: the channel of the person who logs in.\n",
+        JobSet::Streamer => "# The channel that is read, as in twitch.tv/LOGIN, by its own broadcaster's login. Left out: the channel of the person who logs in.\n",
+    });
     match channel {
         Some(channel) => text.set("channel", channel),
         None => text.say("# channel = \"login\"\n"),
@@ -158,8 +189,45 @@ pub(super) fn main_file(answers: &Answers, state: &str) -> String {
     text.0
 }
 
-/// Returns the file of the job.
-pub(super) fn job_file(answers: &Answers) -> String {
+/// Returns the files of the jobs, each with the job's name.
+pub(super) fn job_files(answers: &Answers) -> Vec<(&'static str, String)> {
+    let mut files = vec![(JOB_NAME, job_file(answers))];
+    match answers.set {
+        JobSet::Followers => {}
+        JobSet::Streamer => files.extend(OF_A_STREAMER.iter().map(|(name, text)| {
+            let changed = everywhere(answers)
+                .into_iter()
+                .fold((*text).to_owned(), |text, (from, to)| {
+                    text.replacen(from, &to, 1)
+                });
+            (*name, changed)
+        })),
+    }
+    files
+}
+
+/// Returns the names of a streamer's jobs, that over followers first.
+pub(super) fn streamers_jobs() -> Vec<&'static str> {
+    let others = OF_A_STREAMER.iter().map(|(name, _)| *name);
+    std::iter::once(JOB_NAME).chain(others).collect()
+}
+
+/// Returns the custom fields that the jobs fill, each once, by name.
+pub(super) fn custom_fields(answers: &Answers) -> Vec<String> {
+    // Of the shipped jobs they are the lines that begin so.
+    let mut fields: Vec<String> = job_files(answers)
+        .iter()
+        .flat_map(|(_, text)| text.lines())
+        .filter(|line| line.starts_with("twitch_"))
+        .filter_map(|line| Some(line.split_once(' ')?.0.to_owned()))
+        .collect();
+    fields.sort();
+    fields.dedup();
+    fields
+}
+
+/// Returns the file of the job over followers.
+fn job_file(answers: &Answers) -> String {
     let mut text = JOB.to_owned();
     for (from, to) in changes(answers) {
         text = text.replacen(from, &to, 1);
@@ -173,19 +241,10 @@ pub(super) fn job_file(answers: &Answers) -> String {
 /// What the shipped job says about its own schedule.
 const THIS_ONE: &str = " This one: every 15\n# minutes.";
 
-/// Returns what is changed in the shipped job, where each is there once.
-fn changes(answers: &Answers) -> [(&'static str, String); 6] {
-    // As wide as in the shipped file, so that its comments stay in their column.
-    let account = |name: &AccountName| {
-        let line = format!("account = \"{name}\"");
-        format!("{line:<38} # [accounts.{name}] in the main file")
-    };
-    let timezone = format!("timezone = {}", quoted(answers.timezone.name()));
-    [
-        (
-            "is in README.md beside this file.",
-            "is in schedules/README.md of ghl-sync.".to_owned(),
-        ),
+/// Returns what is changed in the shipped job over followers, where each is there once.
+fn changes(answers: &Answers) -> Vec<(&'static str, String)> {
+    let mut changes = everywhere(answers);
+    changes.extend([
         (
             "see systemd/README.md.",
             "see systemd/README.md of ghl-sync.".to_owned(),
@@ -193,6 +252,23 @@ fn changes(answers: &Answers) -> [(&'static str, String); 6] {
         (
             "schedule = \"*/15 * * * *\"",
             format!("schedule = {}", quoted(&answers.schedule)),
+        ),
+    ]);
+    changes
+}
+
+/// Returns what is changed in every shipped job, where each is there once.
+fn everywhere(answers: &Answers) -> Vec<(&'static str, String)> {
+    // As wide as in the shipped file, so that its comments stay in their column.
+    let account = |name: &AccountName| {
+        let line = format!("account = \"{name}\"");
+        format!("{line:<38} # [accounts.{name}] in the main file")
+    };
+    let timezone = format!("timezone = {}", quoted(answers.timezone.name()));
+    vec![
+        (
+            "is in README.md beside this file",
+            "is in schedules/README.md of ghl-sync".to_owned(),
         ),
         (
             "timezone = \"America/New_York\"          #",
@@ -266,6 +342,7 @@ mod tests {
             client_secret: None,
             channel: None,
             timezone: Tz::UTC,
+            set: JobSet::Followers,
             schedule: SCHEDULE.to_owned(),
             encrypt: true,
             addresses: Addresses::default(),
@@ -277,7 +354,9 @@ mod tests {
             std::env::temp_dir().join(format!("ghl-sync-text-{name}-{}", std::process::id()));
         std::fs::create_dir_all(folder.join("schedules")).unwrap();
         std::fs::write(folder.join("ghl-sync.toml"), main_file(answers, "state")).unwrap();
-        std::fs::write(folder.join("schedules/job.toml"), job_file(answers)).unwrap();
+        for (name, text) in job_files(answers) {
+            std::fs::write(folder.join(format!("schedules/{name}.toml")), text).unwrap();
+        }
         let config = config::load(&folder.join("ghl-sync.toml"));
         std::fs::remove_dir_all(&folder).unwrap();
         config.unwrap_or_else(|problems| panic!("{problems}\n{}", main_file(answers, "state")))
@@ -360,5 +439,37 @@ mod tests {
         };
         assert!(!job_file(&other).contains("15"));
         assert!(job_file(&answers()).contains("every 15"));
+    }
+
+    #[test]
+    fn a_streamers_jobs_are_those_that_are_shipped_with_the_same_lines_changed() {
+        let answers = Answers {
+            hub: AccountName::try_from("hub-9").unwrap(),
+            spoke: AccountName::try_from("spoke-9").unwrap(),
+            timezone: Tz::Asia__Tokyo,
+            schedule: "5 8-18 * * MON-FRI".to_owned(),
+            set: JobSet::Streamer,
+            ..answers()
+        };
+        for (name, text) in OF_A_STREAMER {
+            for (from, _) in everywhere(&answers) {
+                assert_eq!(text.matches(from).count(), 1, "{name}: {from}");
+            }
+        }
+        for (name, text) in job_files(&answers) {
+            assert!(!text.contains("[accounts.m"), "{text}");
+            assert!(!text.contains("beside this file;"), "{text}");
+            assert!(text.contains(&format!("name = \"{name}\"")), "{text}");
+        }
+        let config = loaded("streamer", &answers);
+        assert_eq!(config.jobs.len(), 6);
+        for job in config.jobs.values() {
+            assert_eq!((job.from.as_str(), job.to.as_str()), ("spoke-9", "hub-9"));
+            assert_eq!(job.timezone, Tz::Asia__Tokyo);
+            // Jobs of the same minute share what one of them read: each meets the followers' or the streams'.
+            let is_followers = job.name.as_str() == JOB_NAME;
+            let line = job.schedule.as_deref().unwrap();
+            assert_eq!(line == "5 8-18 * * MON-FRI", is_followers, "{line}");
+        }
     }
 }

@@ -240,6 +240,11 @@ fn two_files_never_fill_a_field_in_turns() {
         ),
         (("vips", "one"), ("vips", "one"), since),
         (("streams", "one"), ("streams", "two"), "x = '{{ title }}'"),
+        (
+            ("vips", "one"),
+            ("streams", "one"),
+            "x = { value = 'same', own = 'fill' }",
+        ),
     ] {
         assert_eq!(both(one, two, line), [""; 0], "{one:?} {two:?} {line}");
     }
