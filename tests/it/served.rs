@@ -53,15 +53,20 @@ impl Served {
     }
 
     /// Lets it do what is due now, and kills it after so many commits; then starts it again, which catches up.
-    pub(crate) async fn kill(&mut self, commits: u32) {
+    ///
+    /// Returns whether it died in the middle.
+    pub(crate) async fn kill(&mut self, commits: u32) -> bool {
         let store = self.store();
+        let before = store.commits();
         store.stop_after_commits(commits);
         self.settle().await;
+        let died = store.commits() - before >= u64::from(commits);
         // If it did not come so far, it dies at rest.
         store.stop_after_commits(0);
         self.daemon = None;
         self.daemon = Some(Daemon::start(&self.path, &self.clock).await);
         self.settle().await;
+        died
     }
 }
 

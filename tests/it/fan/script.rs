@@ -106,7 +106,7 @@ pub(super) const WEEK: &[(i64, &str, Does)] = &[
     (2, "17:09:20", End),
     (2, "20:59:20", Live("Late", "Celeste")),
     (2, "21:05:20", Viewers(75)),
-    (2, "21:20:20", Cheer(Old(0..2), 900)),
+    (2, "21:20:20", Cheer(Old(0..2), 950)),
     (2, "21:29:20", End),
     (2, "21:35:20", Live("Late", "Celeste")),
     (2, "21:36:20", Viewers(60)),
@@ -128,7 +128,7 @@ pub(super) const WEEK: &[(i64, &str, Does)] = &[
     (4, "18:59:20", Live("Sunday", "Chess")),
     (4, "19:05:20", Viewers(45)),
     (4, "19:25:20", Follow(New(320..330))),
-    (4, "19:40:20", Cheer(Old(2..4), 5_000)),
+    (4, "19:40:20", Cheer(Old(2..4), 10_000)),
     (4, "20:09:20", End),
     // Monday: the operator looks; gifts of nobody knows whom to people who do not follow.
     (5, "10:10:20", NoModerator(Old(2..4))),

@@ -14,11 +14,11 @@ use ghl_sync::model::{Clock, GuardKind, JobName};
 use ghl_sync::net::Reach;
 use ghl_sync::run::{Ask, Stop, Watch};
 use ghl_sync::sandbox::{
-    BROADCASTER_ID, ChannelHandle, Crew, HIGHLEVEL_TOKEN, LOCATION_ID, Sandbox, Settings,
-    TWITCH_CLIENT_ID, TWITCH_TOKEN,
+    BROADCASTER_ID, ChannelHandle, Crew, Fault, FaultKind, HIGHLEVEL_TOKEN, LOCATION_ID, Sandbox,
+    Settings, TWITCH_CLIENT_ID, TWITCH_TOKEN,
 };
 
-use super::jobs::{COMMON, JOBS, PEOPLE};
+use super::jobs::{self, JOBS};
 use super::script::{
     CHEERERS, CONTACTS, DAYS, Does, FOLLOWERS, MODERATORS, START, SUBSCRIBERS, TWINS, VIPS, WEEK,
     Who, at,
@@ -37,6 +37,42 @@ const NEAR: i64 = 2;
 const BEFORE: i64 = 5;
 const AFTER: i64 = 7;
 const AFTER_END: i64 = 16;
+
+/// What passes by itself. Not among them are refusals, after which a person has to look, and the silence of a poll of streams that lists
+/// nothing although one is live: two of them in a row are the end of a stream.
+const FAULTS: [FaultKind; 15] = [
+    FaultKind::TooMany { retry_after: None },
+    FaultKind::TooMany {
+        retry_after: Some(3),
+    },
+    FaultKind::Status500,
+    FaultKind::Status500After,
+    FaultKind::Status503,
+    FaultKind::Html502,
+    FaultKind::Html502After,
+    FaultKind::ResetBefore,
+    FaultKind::ResetAfter,
+    FaultKind::Truncated,
+    FaultKind::BrokenBody,
+    FaultKind::NotJson,
+    FaultKind::RepeatedCursor,
+    FaultKind::MissingCursor,
+    FaultKind::DoubledRow,
+];
+
+/// Numbers that look like chance and are the same each time (splitmix64).
+pub(super) struct Chance(pub(super) u64);
+
+impl Chance {
+    /// Returns a number below `end`.
+    pub(super) fn below(&mut self, end: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (mixed ^ (mixed >> 31)) % end
+    }
+}
 
 static TOWNS: AtomicU64 = AtomicU64::new(0);
 
@@ -63,15 +99,26 @@ impl Drop for Town {
 impl Town {
     /// Sets everything up; a person let every job go for the first time.
     pub(super) async fn new(patience: TimeDelta, missed: i64) -> Town {
+        let crew = Crew {
+            subscribers: SUBSCRIBERS,
+            vips: VIPS,
+            moderators: MODERATORS,
+            cheerers: CHEERERS,
+        };
+        Town::with(FOLLOWERS, &crew, patience, missed).await
+    }
+
+    /// Sets up a channel of another size.
+    pub(super) async fn with(
+        followers: u64,
+        crew: &Crew,
+        patience: TimeDelta,
+        missed: i64,
+    ) -> Town {
         let sandbox = Sandbox::start(Settings {
             start: DateTime::parse_from_rfc3339(START).unwrap().to_utc(),
-            followers: FOLLOWERS,
-            crew: Crew {
-                subscribers: SUBSCRIBERS,
-                vips: VIPS,
-                moderators: MODERATORS,
-                cheerers: CHEERERS,
-            },
+            followers,
+            crew: crew.clone(),
             contacts: CONTACTS,
             twins: TWINS,
             // The vendors' own rates, and waits that are leaps.
@@ -91,7 +138,7 @@ impl Town {
         let offset = sandbox.clock_offset();
         let leaps = Some(Duration::from_millis(20));
         let clock = Clock::starting_at(sandbox.now(), offset, leaps);
-        let (witness, old) = first_sight(&sandbox, patience, missed);
+        let (witness, old) = first_sight(&sandbox, crew, patience, missed);
         approve(&folder, &clock).await;
         let served = Served::start(&folder.join("ghl-sync.toml"), &clock).await;
         Town {
@@ -123,6 +170,11 @@ impl Town {
         }
     }
 
+    /// Lets the clock move on.
+    pub(super) fn wait_for(&self, time: TimeDelta) {
+        self.sandbox.advance(time.to_std().unwrap());
+    }
+
     /// Lets everything happen up to the next moment at which the daemon looks; `None` once the week is over.
     pub(super) async fn next_moment(&mut self) -> Option<DateTime<Utc>> {
         let moment = self.ticks.pop_first()?;
@@ -136,6 +188,7 @@ impl Town {
             self.happens(what.clone()).await;
         }
         self.wait_until(moment);
+        self.witness.looks(moment);
         Some(moment)
     }
 
@@ -228,7 +281,7 @@ impl Town {
             Does::Vip(who) => {
                 for id in self.ids(who) {
                     self.channel().add_vip(&id);
-                    self.witness.is_vip(&id, false);
+                    self.witness.is_vip(&id, now, false);
                 }
             }
             Does::NoVip(who) => {
@@ -344,23 +397,43 @@ impl Town {
             let tags = contact["tags"].as_array().unwrap();
             let has = |tag: &str| tags.iter().any(|known| known == tag);
             // Six left on Friday, and nobody who left since then was told.
-            assert!(!has("twitch unfollowed") || self.left_before(&contact), "{contact}");
+            assert!(
+                !has("twitch unfollowed") || self.left_before(&contact),
+                "{contact}"
+            );
         }
-        let told = self.run(Ask { apply: true, ..Ask::default() }).await;
+        let told = self
+            .run(
+                "twitch-followers",
+                Ask {
+                    apply: true,
+                    ..Ask::default()
+                },
+            )
+            .await;
         let held = told.report.guards.iter().find(|finding| finding.held);
         let held = held.unwrap_or_else(|| panic!("nothing is held: {:?}", told.report));
-        assert_eq!(held.guard, GuardKind::Leave);
+        assert_eq!(
+            held.guard,
+            GuardKind::Leave,
+            "{:?} {:?}",
+            told.report.guards,
+            told.rows.iter().take(5).collect::<Vec<_>>()
+        );
         assert!(held.count > held.limit && held.limit == 50, "{held:?}");
         assert_eq!(
             held.command, "ghl-sync apply twitch-followers --allow leave",
             "the one command that lets it go"
         );
         let told = self
-            .run(Ask {
-                apply: true,
-                allow: [GuardKind::Leave].into(),
-                ..Ask::default()
-            })
+            .run(
+                "twitch-followers",
+                Ask {
+                    apply: true,
+                    allow: [GuardKind::Leave].into(),
+                    ..Ask::default()
+                },
+            )
             .await;
         assert!(
             !told.report.guards.iter().any(|finding| finding.held),
@@ -371,34 +444,33 @@ impl Town {
 
     fn left_before(&self, contact: &serde_json::Value) -> bool {
         let gone = self.ids(Who::Old(60..66));
-        gone.iter().any(|id| contact["fields"]["twitch_user_id"] == id.as_str())
+        gone.iter()
+            .any(|id| contact["fields"]["twitch_user_id"] == id.as_str())
     }
 
-    /// Runs the job over followers as a person does.
-    async fn run(&mut self, ask: Ask) -> Told {
+    /// Runs a job as a person does.
+    pub(super) async fn run(&self, job: &str, ask: Ask) -> Told {
         let config = config::load(&self.folder.join("ghl-sync.toml")).unwrap();
         let worlds = Worlds::open(config, self.clock.clone()).await.unwrap();
-        let name = JobName::try_from("twitch-followers".to_owned()).unwrap();
+        let name = JobName::try_from(job.to_owned()).unwrap();
         let world = worlds.world(&name, Reach::Everything, Stop::default(), Watch::nobody());
         run_in(&world.unwrap(), &ask).await.unwrap()
     }
 
-    pub(super) fn dump(&mut self) {
-        let db = self.served.store().reader().unwrap();
-        let mut statement = db
-            .prepare("SELECT job.name, run.began_ms, run.exit FROM run JOIN job ON job.no = run.job_no ORDER BY run.no")
-            .unwrap();
-        let rows = statement.query_map([], |row| {
-            let (name, began, exit): (String, i64, Option<i64>) = (row.get(0)?, row.get(1)?, row.get(2)?);
-            Ok(format!("{} {name} {exit:?}", DateTime::from_timestamp_millis(began).unwrap()))
-        });
-        let rows: Vec<String> = rows.unwrap().map(Result::unwrap).collect();
-        std::fs::write("/tmp/fan-runs.txt", rows.join("\n")).unwrap();
+    /// Lets every tenth call of the week fail, in any of the ways that pass by themselves, before the vendor acted or after.
+    pub(super) fn every_tenth_call_fails(&self, seed: u64) {
+        let mut chance = Chance(seed);
+        for ten in 0..1_500 {
+            let kind = FAULTS[usize::try_from(chance.below(FAULTS.len() as u64)).unwrap()].clone();
+            let fault = Fault::new(kind).skip(10 * ten + chance.below(10));
+            self.sandbox.fault(fault);
+        }
     }
 
-    /// Asks the state for one number.
-    pub(super) fn number(&mut self, sql: &str) -> i64 {
+    /// Returns how many steps are not known to have come through.
+    pub(super) fn unsettled(&mut self) -> i64 {
         let db = self.served.store().reader().unwrap();
+        let sql = "SELECT count(*) FROM step WHERE mark IN ('sent', 'unknown')";
         db.query_row(sql, [], |row| row.get(0)).unwrap()
     }
 }
@@ -441,7 +513,12 @@ fn ticks() -> BTreeSet<DateTime<Utc>> {
 }
 
 /// Tells a witness who is there at the start.
-fn first_sight(sandbox: &Sandbox, patience: TimeDelta, missed: i64) -> (Witness, Vec<String>) {
+fn first_sight(
+    sandbox: &Sandbox,
+    crew: &Crew,
+    patience: TimeDelta,
+    missed: i64,
+) -> (Witness, Vec<String>) {
     let mut witness = Witness::new(sandbox, patience, missed);
     let followers = sandbox.followers();
     let old: Vec<String> = followers.iter().map(|row| row.id.clone()).collect();
@@ -459,22 +536,23 @@ fn first_sight(sandbox: &Sandbox, patience: TimeDelta, missed: i64) -> (Witness,
     }
     let now = sandbox.now();
     for (place, id) in (0..).zip(&old) {
-        if place < SUBSCRIBERS {
-            // As the sandbox begins: every tenth at the second tier, every tenth at the third.
+        if place < crew.subscribers {
+            // As the sandbox begins: every tenth at the second tier, every tenth at the third, every fourth a gift.
             let tier = match place % 10 {
                 1 => 2,
                 5 => 3,
                 _ => 1,
             };
-            witness.subscribes(id, tier, None, now, true);
+            let gift = (place % 4 == 3).then_some(Some(old[0].as_str()));
+            witness.subscribes(id, tier, gift, now, true);
         }
-        if place < VIPS {
-            witness.is_vip(id, true);
+        if place < crew.vips {
+            witness.is_vip(id, now, true);
         }
-        if place < MODERATORS {
+        if place < crew.moderators {
             witness.moderates(id, now, true);
         }
-        if place < CHEERERS {
+        if place < crew.cheerers {
             witness.cheers(id, 100 * (place + 1), true);
         }
     }
@@ -493,17 +571,13 @@ fn write_files(folder: &std::path::Path, sandbox: &Sandbox) {
     }
     let main = format!(
         "[accounts.main]\nservice = \"highlevel\"\nlocation = \"{LOCATION_ID}\"\ntoken = \"file:highlevel.token\"\nbase_url = \"{}\"\nreserve = 0\n\
-         [accounts.channel]\nservice = \"twitch\"\nclient_id = \"{TWITCH_CLIENT_ID}\"\ntoken = \"file:twitch.token\"\nbase_url = \"{}\"\nauth_url = \"{}/oauth2\"\n",
+         [accounts.my-channel]\nservice = \"twitch\"\nclient_id = \"{TWITCH_CLIENT_ID}\"\ntoken = \"file:twitch.token\"\nbase_url = \"{}\"\nauth_url = \"{}/oauth2\"\n",
         sandbox.highlevel_url(),
         sandbox.helix_url(),
         sandbox.id_url(),
     );
     fs::write(folder.join("ghl-sync.toml"), main).unwrap();
-    for (name, job) in chosen() {
-        let job = job.replace("COMMON", COMMON).replace("PEOPLE", PEOPLE);
-        let path = folder.join(format!("schedules/{name}.toml"));
-        fs::write(path, format!("name = \"{name}\"\n{job}")).unwrap();
-    }
+    jobs::write(folder);
 }
 
 /// Lets a person carry every first sync out.
@@ -511,16 +585,9 @@ async fn approve(folder: &std::path::Path, clock: &Clock) {
     let config = config::load(&folder.join("ghl-sync.toml"));
     let config = config.unwrap_or_else(|problems| panic!("{problems}"));
     let worlds = Worlds::open(config, clock.clone()).await.unwrap();
-    for (name, _) in chosen() {
+    for (name, _) in JOBS {
         let name = JobName::try_from(name.to_owned()).unwrap();
         let world = worlds.world(&name, Reach::Everything, Stop::default(), Watch::nobody());
         run_in(&world.unwrap(), &ask_all()).await.unwrap();
     }
-}
-
-fn chosen() -> Vec<(&'static str, &'static str)> {
-    let some = std::env::var("FAN_JOBS").unwrap_or_default();
-    let mut jobs = JOBS.to_vec();
-    jobs.retain(|(name, _)| some.is_empty() || some.contains(name));
-    jobs
 }

@@ -1,36 +1,42 @@
 //! What must be true at HighLevel, said by somebody who knows what happened and what the job files say, and nothing of the program.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::RangeInclusive;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::America::New_York;
-use ghl_sync::sandbox::{BROADCASTER_ID, Sandbox};
+use ghl_sync::sandbox::{BROADCASTER_ID, BROADCASTER_LOGIN, Sandbox};
 use serde_json::{Value, json};
 
-/// A text that may hold one number of which only the range is known.
+/// A text: one after the other, each time one of some texts.
 #[derive(Clone, Debug)]
-pub(super) struct Text {
-    before: String,
-    number: Option<(RangeInclusive<i64>, String)>,
-}
+pub(super) struct Text(Vec<Vec<String>>);
 
 impl Text {
     fn of(text: impl Into<String>) -> Text {
-        Text {
-            before: text.into(),
-            number: None,
-        }
+        Text(vec![vec![text.into()]])
     }
 
     fn is(&self, text: &str) -> bool {
-        let Some((range, after)) = &self.number else {
-            return self.before == text;
-        };
-        let number = text.strip_prefix(&self.before);
-        let number = number.and_then(|rest| rest.strip_suffix(after.as_str()));
-        number.is_some_and(|number| number.parse().is_ok_and(|number| range.contains(&number)))
+        fn follow(text: &str, parts: &[Vec<String>]) -> bool {
+            match parts.split_first() {
+                None => text.is_empty(),
+                Some((part, rest)) => part.iter().any(|one| {
+                    let left = text.strip_prefix(one.as_str());
+                    left.is_some_and(|left| follow(left, rest))
+                }),
+            }
+        }
+        follow(text, &self.0)
     }
+}
+
+/// Returns a day as the jobs write it.
+fn day(at: DateTime<Utc>) -> String {
+    local(at, "%Y-%m-%d")
+}
+
+fn local(at: DateTime<Utc>, format: &str) -> String {
+    at.with_timezone(&New_York).format(format).to_string()
 }
 
 /// A task.
@@ -78,6 +84,8 @@ pub(super) struct Person {
     moderates: Stands,
     tier: u64,
     bits: u64,
+    /// Since when a VIP, and a moderator.
+    since: [String; 2],
     /// `None`: a person at HighLevel deleted it, and it is not made again.
     card: Option<Card>,
     is_deleted: bool,
@@ -92,6 +100,10 @@ struct Live {
     began: DateTime<Utc>,
     peak: u64,
     new: u64,
+    /// What was seen at each look.
+    viewers: u64,
+    looks: Vec<u64>,
+    seen: DateTime<Utc>,
     /// When it ended, and how many followed then.
     ended: Option<(DateTime<Utc>, usize)>,
 }
@@ -145,7 +157,10 @@ impl Witness {
         let (login, name) = (person.login.clone(), person.name.clone());
         Some(person.card.get_or_insert_with(|| Card {
             standard: BTreeMap::from([("firstName", name)]),
-            fields: BTreeMap::from([("twitch_user_id", id.to_owned()), ("twitch_username", login)]),
+            fields: BTreeMap::from([
+                ("twitch_user_id", id.to_owned()),
+                ("twitch_username", login),
+            ]),
             ..Card::default()
         }))
     }
@@ -174,7 +189,7 @@ impl Witness {
 
     /// Somebody follows; `is_first` is one of the first listing, for whom nothing is written down.
     pub(super) fn follows(&mut self, id: &str, at: DateTime<Utc>, is_first: bool) {
-        let day = at.with_timezone(&New_York).format("%Y-%m-%d").to_string();
+        let day = day(at);
         let before = std::mem::replace(&mut self.person(id).follows, Stands::In);
         if self.person(id).card.is_none()
             && let Some(card) = self.card(id)
@@ -193,7 +208,7 @@ impl Witness {
         if let Some(live) = live.filter(|live| live.began <= at) {
             live.new += 1;
             met = format!(", from the stream {}", live.title);
-            let game = format!("met at {}", live.game.to_lowercase());
+            let game = format!("twitch came for {}", live.game.to_lowercase());
             self.tag(id, &[&game], &[]);
         }
         let name = self.name(id);
@@ -210,7 +225,7 @@ impl Witness {
         let before = std::mem::replace(&mut self.person(id).follows, Stands::Out);
         assert_eq!(before, Stands::In, "{id} does not follow");
         if let Some(card) = self.card(id) {
-            card.tags.retain(|tag| !tag.starts_with("met at "));
+            card.tags.retain(|tag| !tag.starts_with("twitch came for "));
         }
         self.tag(id, &["twitch unfollowed"], &["twitch follower"]);
         let name = self.name(id);
@@ -220,8 +235,16 @@ impl Witness {
     /// The account of somebody is suspended or deleted.
     pub(super) fn is_gone(&mut self, id: &str) {
         let person = self.person(id);
-        for stands in [&mut person.subscribes, &mut person.vip, &mut person.moderates] {
-            assert_ne!(*stands, Stands::In, "the story has followers alone suspended");
+        for stands in [
+            &mut person.subscribes,
+            &mut person.vip,
+            &mut person.moderates,
+        ] {
+            assert_ne!(
+                *stands,
+                Stands::In,
+                "the story has followers alone suspended"
+            );
         }
         if std::mem::replace(&mut person.follows, Stands::Gone) == Stands::In {
             let name = self.name(id);
@@ -241,7 +264,12 @@ impl Witness {
     pub(super) fn is_renamed(&mut self, id: &str, login: &str, name: &str) {
         self.meets(id, login, name);
         let person = self.person(id);
-        let all = [person.follows, person.subscribes, person.vip, person.moderates];
+        let all = [
+            person.follows,
+            person.subscribes,
+            person.vip,
+            person.moderates,
+        ];
         assert!(all.contains(&Stands::In), "who is out is not looked at");
         if let Some(card) = self.card(id) {
             card.fields.insert("twitch_username", login.to_owned());
@@ -270,8 +298,23 @@ impl Witness {
     ) {
         let before = std::mem::replace(&mut self.person(id).subscribes, Stands::In);
         self.person(id).tier = tier;
-        let tag = format!("twitch tier {tier}");
-        self.tag(id, &["twitch subscriber", &tag], &["twitch former subscriber"]);
+        let (tag, since) = (
+            format!("twitch tier {tier}"),
+            format!("twitch subscribed {}", &day(at)[..7]),
+        );
+        self.tag(
+            id,
+            &["twitch subscriber", &tag, &since],
+            &["twitch former subscriber"],
+        );
+        if gift.is_some() {
+            self.tag(id, &["twitch gifted sub"], &[]);
+        }
+        if let Some(card) = self.card(id) {
+            card.fields.insert("twitch_sub_tier", tier.to_string());
+            card.fields.insert("twitch_sub_months", "0".to_owned());
+        }
+        let is_gift = gift.is_some();
         let gift = match gift {
             None => String::new(),
             Some(giver) => {
@@ -286,17 +329,22 @@ impl Witness {
                 self.note(id, format!("Subscribed at tier {tier}{gift}"));
                 let name = self.name(id);
                 let task = Task {
-                    title: format!("Thank {name}"),
-                    body: Some(format!("Tier {tier}")),
+                    title: format!("Thank {name} for subscribing"),
+                    body: Some(format!("Tier {tier} on my-channel.")),
                     due: at + TimeDelta::days(2),
                     completed: false,
                     of: ("subscribers", id.to_owned()),
                 };
-                if let Some(card) = self.card(id) {
+                if let Some(card) = self.card(id).filter(|_| !is_gift) {
                     card.tasks.push(task);
                 }
             }
-            Stands::Out | Stands::Gone => self.note(id, format!("Subscribed again at tier {tier}")),
+            Stands::Out | Stands::Gone => {
+                self.note(
+                    id,
+                    format!("Subscribed to my-channel again, at tier {tier}."),
+                );
+            }
             Stands::In => panic!("{id} subscribes already"),
         }
     }
@@ -304,18 +352,29 @@ impl Witness {
     /// A subscription takes another tier.
     pub(super) fn changes_tier(&mut self, id: &str, tier: u64) {
         let before = std::mem::replace(&mut self.person(id).tier, tier);
-        let (old, new) = (format!("twitch tier {before}"), format!("twitch tier {tier}"));
+        let (old, new) = (
+            format!("twitch tier {before}"),
+            format!("twitch tier {tier}"),
+        );
         self.tag(id, &[&new], &[&old]);
-        self.note(id, format!("Tier {before} became {tier}"));
+        self.note(id, format!("Tier {before} became tier {tier}."));
+        if let Some(card) = self.card(id) {
+            card.fields.insert("twitch_sub_tier", tier.to_string());
+        }
     }
 
     /// A subscription ends.
     pub(super) fn unsubscribes(&mut self, id: &str) {
         let before = std::mem::replace(&mut self.person(id).subscribes, Stands::Out);
         assert_eq!(before, Stands::In, "{id} does not subscribe");
-        let tier = format!("twitch tier {}", self.person(id).tier);
-        self.tag(id, &["twitch former subscriber"], &["twitch subscriber", &tier]);
-        self.note(id, "Subscribed no more".to_owned());
+        let tier = self.person(id).tier;
+        let tag = format!("twitch tier {tier}");
+        let remove = ["twitch subscriber", "twitch gifted sub", &tag];
+        self.tag(id, &["twitch former subscriber"], &remove);
+        self.note(
+            id,
+            format!("No longer subscribed to my-channel, after 0 months at tier {tier}."),
+        );
         if let Some(card) = self.card(id) {
             complete(&mut card.tasks, "subscribers", id);
         }
@@ -324,14 +383,13 @@ impl Witness {
     // VIPs, moderators, cheerers.
 
     /// Somebody becomes a VIP.
-    pub(super) fn is_vip(&mut self, id: &str, is_first: bool) {
+    pub(super) fn is_vip(&mut self, id: &str, at: DateTime<Utc>, is_first: bool) {
         let before = std::mem::replace(&mut self.person(id).vip, Stands::In);
+        self.person(id).since[0] = day(at);
         self.tag(id, &["twitch vip"], &[]);
-        let name = self.name(id);
         match before {
-            Stands::Never if is_first => {}
-            Stands::Never => self.note(id, format!("{name} is a VIP")),
-            Stands::Out | Stands::Gone => self.note(id, format!("{name} is a VIP again")),
+            Stands::Never if !is_first => self.note(id, "Became a VIP of my-channel.".to_owned()),
+            Stands::Never | Stands::Out | Stands::Gone => {}
             Stands::In => panic!("{id} is a VIP already"),
         }
     }
@@ -340,17 +398,22 @@ impl Witness {
     pub(super) fn is_no_vip(&mut self, id: &str) {
         self.person(id).vip = Stands::Out;
         self.tag(id, &[], &["twitch vip"]);
-        let name = self.name(id);
-        self.note(id, format!("{name} is a VIP no more"));
+        let since = self.person(id).since[0].clone();
+        self.note(
+            id,
+            format!("No longer a VIP of my-channel; was one since {since}."),
+        );
     }
 
     /// Somebody becomes a moderator; the team's task is on the contact of the channel.
     pub(super) fn moderates(&mut self, id: &str, at: DateTime<Utc>, is_first: bool) {
         self.person(id).moderates = Stands::In;
+        self.person(id).since[1] = day(at);
         self.tag(id, &["twitch moderator"], &[]);
         if is_first {
             return;
         }
+        self.note(id, "Became a moderator of my-channel.".to_owned());
         let task = Task {
             title: format!("Welcome {} to the team", self.name(id)),
             body: None,
@@ -365,6 +428,11 @@ impl Witness {
     pub(super) fn moderates_no_more(&mut self, id: &str) {
         self.person(id).moderates = Stands::Out;
         self.tag(id, &[], &["twitch moderator"]);
+        let since = self.person(id).since[1].clone();
+        self.note(
+            id,
+            format!("No longer a moderator of my-channel; was one since {since}."),
+        );
         complete(&mut self.channel.as_mut().unwrap().tasks, "moderators", id);
     }
 
@@ -376,14 +444,18 @@ impl Witness {
         if let Some(card) = self.card(id) {
             card.fields.insert("twitch_bits", score.to_string());
         }
-        let reached = [5_000, 1_000].into_iter().find(|at| score >= *at);
+        let reached = [10_000, 1_000].into_iter().find(|at| score >= *at);
         let before = self.bits_milestones.get(id).copied().unwrap_or(0);
         let Some(reached) = reached.filter(|reached| *reached > before) else {
             return;
         };
         self.bits_milestones.insert(id.to_owned(), reached);
+        if reached == 10_000 {
+            self.tag(id, &["twitch top cheerer"], &[]);
+        }
         if !is_first {
-            self.note(id, format!("{reached} bits"));
+            let note = format!("Cheered {reached} bits on my-channel: {score} by now.");
+            self.note(id, note);
         }
     }
 
@@ -392,7 +464,8 @@ impl Witness {
     /// A stream begins; within ten minutes of the end of one it is the same broadcast.
     pub(super) fn goes_live(&mut self, title: &str, game: &str, at: DateTime<Utc>) {
         let resumed = self.live.as_mut().filter(|live| {
-            live.ended.is_some_and(|(ended, _)| at - ended < TimeDelta::minutes(10))
+            live.ended
+                .is_some_and(|(ended, _)| at - ended < TimeDelta::minutes(10))
         });
         if let Some(live) = resumed {
             live.ended = None;
@@ -401,31 +474,54 @@ impl Witness {
         self.sums_up();
         self.live = Some(Live {
             title: title.to_owned(),
-            game: game.to_owned(),
+            game: String::new(),
             began: at,
             peak: 0,
             new: 0,
+            viewers: 0,
+            looks: Vec::new(),
+            seen: at,
             ended: None,
         });
         let channel = self.channel.get_or_insert_with(|| Card {
-            standard: BTreeMap::from([("lastName", "Sandbox_Channel".to_owned())]),
-            fields: BTreeMap::from([("twitch_channel_id", BROADCASTER_ID.to_owned())]),
+            standard: BTreeMap::from([("firstName", "Sandbox_Channel".to_owned())]),
+            fields: BTreeMap::from([
+                ("twitch_channel_id", BROADCASTER_ID.to_owned()),
+                ("twitch_channel", BROADCASTER_LOGIN.to_owned()),
+            ]),
             ..Card::default()
         });
-        channel.fields.insert("twitch_stream_title", title.to_owned());
+        channel.fields.insert("twitch_last_stream", day(at));
+        channel.tags.insert("twitch live".to_owned());
+        channel
+            .tags
+            .insert(format!("twitch streamed {}", &day(at)[..7]));
+        let since = local(at, "%Y-%m-%d %H:%M");
         channel.tasks.push(Task {
             title: format!("Live: {title}"),
-            body: Some(game.to_owned()),
-            due: at + TimeDelta::hours(6),
+            body: Some(format!(
+                "Sandbox_Channel is live since {since}.\nGame: {game}\nhttps://www.twitch.tv/{BROADCASTER_LOGIN}"
+            )),
+            due: at + TimeDelta::hours(12),
             completed: false,
             of: ("streams", title.to_owned()),
         });
+        self.is_about(game);
     }
 
     /// So many watch.
     pub(super) fn is_watched_by(&mut self, viewers: u64) {
         let live = self.live.as_mut().unwrap();
+        live.viewers = viewers;
         live.peak = live.peak.max(viewers);
+    }
+
+    /// Somebody looks whether a stream is live.
+    pub(super) fn looks(&mut self, at: DateTime<Utc>) {
+        if let Some(live) = self.live.as_mut().filter(|live| live.ended.is_none()) {
+            live.looks.push(live.viewers);
+            live.seen = at;
+        }
     }
 
     /// Returns the title of the stream.
@@ -435,10 +531,16 @@ impl Witness {
 
     /// Another game is played.
     pub(super) fn plays(&mut self, game: &str) {
-        let live = self.live.as_mut().unwrap();
-        let before = std::mem::replace(&mut live.game, game.to_owned());
+        let before = self.live.as_ref().unwrap().game.clone();
         let note = Text::of(format!("From {before} to {game}"));
         self.channel.as_mut().unwrap().notes.push(note);
+        self.is_about(game);
+    }
+
+    fn is_about(&mut self, game: &str) {
+        game.clone_into(&mut self.live.as_mut().unwrap().game);
+        let tag = format!("twitch streamed {}", game.to_lowercase());
+        self.channel.as_mut().unwrap().tags.insert(tag);
     }
 
     /// The stream ends.
@@ -451,27 +553,57 @@ impl Witness {
 
     /// What is told of a broadcast that is over for good.
     pub(super) fn sums_up(&mut self) {
-        let Some(Live { title, game: _, began, peak, new, ended }) = self.live.take() else {
-            return;
-        };
-        let (ended, followers) = ended.unwrap();
+        let Some(live) = self.live.take() else { return };
+        let Live {
+            title,
+            game,
+            began,
+            peak,
+            new,
+            looks,
+            seen,
+            ..
+        } = live;
+        let (_, followers) = live.ended.unwrap();
         let channel = self.channel.as_mut().unwrap();
-        // The last look before the end was at a full even minute.
-        let ended = ended.timestamp() / 120 * 120;
-        let minutes = (ended - began.timestamp()) / 60;
-        channel.notes.push(Text {
-            before: format!("{title}: "),
-            number: Some((
-                minutes - self.missed..=minutes,
-                format!(" minutes, at most {peak} viewers, {new} new followers"),
-            )),
-        });
-        channel.fields.insert("twitch_viewers_peak", peak.to_string());
-        channel.fields.insert("twitch_followers", followers.to_string());
+        channel.tags.remove("twitch live");
+        channel
+            .fields
+            .insert("twitch_viewers_peak", peak.to_string());
+        channel
+            .fields
+            .insert("twitch_followers", followers.to_string());
         complete(&mut channel.tasks, "streams", &title);
-        if followers >= 350 && self.follower_milestone < 350 {
-            self.follower_milestone = 350;
-            channel.notes.push(Text::of("350 followers"));
+        // The last looks before the end may have failed.
+        let ends: Vec<_> = (0..=self.missed)
+            .map(|missed| seen - TimeDelta::minutes(missed))
+            .collect();
+        let minutes = ends
+            .iter()
+            .map(|end| (*end - began).num_minutes().to_string());
+        let count = u64::try_from(looks.len()).unwrap();
+        let average = (looks.iter().sum::<u64>() + count / 2) / count;
+        let averages = match self.missed {
+            0 => average..=average,
+            _ => 1..=peak,
+        };
+        channel.notes.push(Text(vec![
+            vec![format!(
+                "Streamed {title} ({game})\nFrom {} to ",
+                local(began, "%Y-%m-%d %H:%M")
+            )],
+            ends.iter().map(|end| local(*end, "%H:%M")).collect(),
+            vec![", ".to_owned()],
+            minutes.collect(),
+            vec![" minutes\nViewers: ".to_owned()],
+            averages.map(|average| average.to_string()).collect(),
+            vec![format!(" on average, {peak} at most\nNew followers: {new}")],
+        ]));
+        if self.follower_milestone == 0 {
+            self.follower_milestone = 100;
+            channel.notes.push(Text::of(format!(
+                "Sandbox_Channel has 100 followers: {followers} by now."
+            )));
         }
     }
 
@@ -515,14 +647,20 @@ impl Witness {
             }
             let card = match marker == BROADCASTER_ID {
                 true => self.channel.as_ref(),
-                false => self.people.get(&marker).and_then(|person| person.card.as_ref()),
+                false => self
+                    .people
+                    .get(&marker)
+                    .and_then(|person| person.card.as_ref()),
             };
             match card {
                 Some(card) => self.compare(&marker, card, &contact, sandbox, &mut wrong),
                 None => wrong.push(format!("a contact that must not be: {contact}")),
             }
         }
-        let people = self.people.iter().filter(|(_, person)| person.card.is_some());
+        let people = self
+            .people
+            .iter()
+            .filter(|(_, person)| person.card.is_some());
         let channel = self.channel.iter().map(|_| BROADCASTER_ID);
         for id in people.map(|(id, _)| id.as_str()).chain(channel) {
             if !seen.contains(id) {
@@ -564,7 +702,9 @@ impl Witness {
         let tags: BTreeSet<_> = tags.iter().map(|tag| tag.as_str().unwrap()).collect();
         let expected: BTreeSet<_> = card.tags.iter().map(String::as_str).collect();
         if tags != expected {
-            wrong.push(format!("{marker} has the tags {tags:?} and not {expected:?}"));
+            wrong.push(format!(
+                "{marker} has the tags {tags:?} and not {expected:?}"
+            ));
         }
         let mut notes = card.notes.clone();
         for note in sandbox.notes(id) {
