@@ -160,6 +160,14 @@ impl Progress {
         }
     }
 
+    /// Returns whether only what somebody must know is to be said.
+    pub fn is_quiet(&self) -> bool {
+        match &*self.0 {
+            Shown::Nothing(_) => true,
+            Shown::Bar(_) | Shown::Lines(_) => false,
+        }
+    }
+
     /// Says something at once, above the bar.
     pub fn say(&self, text: &str) {
         // Vendors' words come through here: nothing of them may reach the terminal as a command to it.

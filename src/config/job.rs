@@ -158,12 +158,12 @@ pub(super) fn read(root: &Table<'_>, accounts: &Accounts, folder: &Path) -> Sket
 }
 
 /// Returns what every job of a file has, when the file has no problem.
-fn whole<'n, T>(
+fn whole<T>(
     is_clean: bool,
     source: Option<SourceKind>,
-    name: Option<&'n Spot<JobName>>,
+    name: Option<&Spot<JobName>>,
     to: Option<T>,
-) -> Option<(SourceKind, &'n JobName, T)> {
+) -> Option<(SourceKind, &JobName, T)> {
     match is_clean {
         true => Some((source?, &name?.value, to?)),
         false => None,

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::model::{Change, EventTarget, FieldChange, GuardKind, StepKind};
+use crate::model::{Change, EventTarget, FieldChange, GuardKind, SourceKind, StepKind};
 
 use super::shape::{
     Calls, Counts, GuardFinding, Mode, Outcome, Per, Report, ReportRow, SourceSummary,
@@ -227,7 +227,12 @@ pub(super) fn source_line(source: &SourceSummary) -> String {
         in_roster,
         odd_rows,
     } = source;
-    let noun = word.rsplit('.').next().unwrap_or(word);
+    let known = SourceKind::ALL.iter().find(|source| source.word() == word);
+    // A report of a newer version may speak of a source that this one does not know.
+    let noun = known.map_or_else(
+        || word.rsplit('.').next().unwrap_or(word),
+        |source| source.plural(),
+    );
     let mut parts = vec![format!(
         "{} {noun} on {}",
         number(*listed),

@@ -497,6 +497,10 @@ struct Apart {
 }
 
 /// Tells what is new and takes away what no longer stands.
+#[expect(
+    clippy::too_many_arguments,
+    reason = "one record and everything that may be told of it"
+)]
 fn settle_findings(
     reader: &Connection,
     desk: &Desk,

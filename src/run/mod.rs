@@ -1,7 +1,6 @@
 //! Floor 5: one run of a job, in nine moves.
 
 mod attach_steps;
-mod audience;
 mod bits;
 mod channels;
 mod cohort;

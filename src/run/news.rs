@@ -1,6 +1,6 @@
 //! What a report tells one by one.
 
-use crate::model::SourceKind;
+use crate::model::{LeaveProof, SourceKind};
 use crate::plan::Mark;
 use crate::report::{News, NewsKind};
 use crate::store::findings::{self, FindingKind};
@@ -158,8 +158,16 @@ pub(super) fn remarks(course: &Course, source: SourceKind, debt: i64) -> Vec<Str
         ));
     }
     if leavers.candidates > 0 {
+        let how = match source.leave_proof() {
+            LeaveProof::TwiceAndBatch => {
+                "they are looked up when a listing two minutes later or more lacks them too"
+            }
+            LeaveProof::LookUp | LeaveProof::Nothing | LeaveProof::TwoPolls => {
+                "they are looked up in a run two minutes later or more"
+            }
+        };
         remarks.push(format!(
-            "{} look as if they left; they are looked up in a run two minutes later or more",
+            "{} look as if they left; {how}",
             leavers.candidates
         ));
     }

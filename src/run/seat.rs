@@ -180,7 +180,7 @@ async fn validation(world: &World) -> Result<Validation, RunError> {
     let wanted = world.job.source.scopes();
     let is_granted = |scope: &&str| validation.scopes.iter().any(|granted| granted == scope);
     if let Some(scope) = wanted.first()
-        && !wanted.iter().any(|scope| is_granted(scope))
+        && !wanted.iter().any(is_granted)
     {
         let kind = world.spoke_line.token_kind();
         let how = match kind.command() {

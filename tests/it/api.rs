@@ -1,5 +1,6 @@
 //! `ghl-sync api`: the Contacts API from the shell.
 
+mod beside;
 mod commands;
 mod gates;
 mod help;

@@ -16,6 +16,7 @@ use crate::rig::{Rig, settings};
 const PAGES: &[&str] = &[
     "README.md",
     "CHANGELOG.md",
+    "docs/api.md",
     "docs/decisions.md",
     "docs/notifications.md",
     "docs/state.md",

@@ -3,10 +3,11 @@
 use std::fs;
 use std::path::Path;
 
-use ghl_sync::sandbox::{Crew, Settings};
+use ghl_sync::sandbox::{BROADCASTER_ID, Crew, Settings};
 
 use crate::program::{now, program};
 use crate::rig::Rig;
+use crate::streams::{channel, contact_of, poll_after, watched};
 
 /// The jobs over people, as they are shipped.
 const PEOPLE: [&str; 5] = [
@@ -27,14 +28,18 @@ async fn streamer() -> Rig {
     };
     let rig = Rig::new(Settings { crew, ..now(6, 1) }).await;
     fs::remove_file(rig.folder.join("schedules/followers.toml")).unwrap();
-    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("schedules");
     for name in PEOPLE.into_iter().chain(["twitch-streams"]) {
-        let file = format!("{name}.toml");
-        let text = fs::read_to_string(shipped.join(&file)).unwrap();
-        let text = text.replace("account = \"my-channel\"", "account = \"channel\"");
-        fs::write(rig.folder.join("schedules").join(file), text).unwrap();
+        let file = format!("schedules/{name}.toml");
+        fs::write(rig.folder.join(file), shipped(name)).unwrap();
     }
     rig
+}
+
+/// Returns a starter job for the account of the rig.
+fn shipped(name: &str) -> String {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("schedules");
+    let text = fs::read_to_string(folder.join(format!("{name}.toml"))).unwrap();
+    text.replace("account = \"my-channel\"", "account = \"channel\"")
 }
 
 #[tokio::test]
@@ -71,4 +76,50 @@ async fn every_starter_job_plans_and_all_of_them_make_one_contact_of_one_person(
         program(&rig, &["apply", name]).await.exits(0);
     }
     assert_eq!(rig.sandbox.writes().len(), writes);
+}
+
+#[tokio::test]
+async fn the_job_over_streams_opens_a_task_and_sums_the_stream_up() {
+    let mut rig = watched(&shipped("twitch-streams")).await;
+    channel(&rig).go_live("Chess night", "Chess");
+    channel(&rig).viewers(20);
+    poll_after(&mut rig, 2).await;
+    let contact = contact_of(&rig, BROADCASTER_ID);
+    let id = contact["id"].as_str().unwrap();
+    let tasks = rig.sandbox.tasks(id);
+    assert_eq!(tasks.len(), 1, "{tasks:?}");
+    assert_eq!(tasks[0]["title"], "Live: Chess night");
+    assert_eq!(tasks[0]["completed"], false);
+    let body = tasks[0]["body"].as_str().unwrap();
+    assert!(
+        body.contains("Game: Chess") && body.contains("twitch.tv/sandbox_channel"),
+        "{body}"
+    );
+    channel(&rig).end_stream();
+    for minutes in [2, 2, 12, 2] {
+        poll_after(&mut rig, minutes).await;
+    }
+    let tasks = rig.sandbox.tasks(id);
+    assert_eq!(
+        (tasks.len(), &tasks[0]["completed"]),
+        (1, &true.into()),
+        "{tasks:?}"
+    );
+    let notes = rig.sandbox.notes(id);
+    assert_eq!(notes.len(), 1, "{notes:?}");
+    let body = notes[0]["body"].as_str().unwrap();
+    assert!(
+        body.starts_with("Streamed Chess night (Chess)\nFrom "),
+        "{body}"
+    );
+    assert!(
+        body.contains("Viewers: 20 on average, 20 at most"),
+        "{body}"
+    );
+    let tags = contact_of(&rig, BROADCASTER_ID)["tags"].to_string();
+    assert!(
+        tags.contains("twitch streamed chess") && !tags.contains("twitch live"),
+        "{tags}"
+    );
+    assert_eq!(rig.sandbox.writes().len(), 0, "the last poll was silent");
 }

@@ -446,6 +446,32 @@ mod tests {
     }
 
     #[test]
+    fn the_business_of_a_contact_is_read_when_it_is_asked_for() {
+        let keys = Arc::new(Keys::of(&[FieldKey::business()], &[]).0);
+        let page = list(&here(), 100, None, &keys)
+            .read(br#"{"contacts":[{"id":"a","businessId":"B1"},{"id":"b","businessId":null},{"id":"c"}]}"#)
+            .unwrap();
+        let seen: Vec<String> = page.rows.iter().map(shown).collect();
+        // A row of the list that does not carry it says nothing of it; an answer that shows all of the contact does.
+        assert_eq!(seen, ["businessId=B1", "businessId=-", ""]);
+        let id = ContactId::try_from("TY3N").unwrap();
+        let whole = get(&id, &keys);
+        for (reply, expected) in [
+            (
+                r#"{"contact":{"id":"TY3N","businessId":"B1"}}"#,
+                "businessId=B1",
+            ),
+            (r#"{"contact":{"id":"TY3N"}}"#, "businessId=-"),
+        ] {
+            assert_eq!(shown(&whole.read(reply.as_bytes()).unwrap()), expected);
+        }
+        let other = list(&here(), 100, None, &self::keys())
+            .read(br#"{"contacts":[{"id":"a","businessId":"B1"}]}"#)
+            .unwrap();
+        assert_eq!(other.rows.first().map(shown).as_deref(), Some(""));
+    }
+
+    #[test]
     fn a_full_list_page_without_both_cursors_goes_on_behind_its_last_row() {
         let call = list(&here(), 1, None, &keys());
         let next = |meta: &str| {

@@ -15,6 +15,7 @@ mod location;
 mod notes;
 mod raw;
 mod row;
+mod scopes;
 mod search;
 mod tags;
 mod tasks;
@@ -46,6 +47,7 @@ pub use raw::{
     update_raw, upsert,
 };
 pub use row::decode;
+pub use scopes::scope_of;
 pub use search::{SEARCH_LIMIT, Search, SearchCursor};
 pub use tags::{
     BulkTags, ContactTags, TagMove, TagOutcome, add_tags, bulk_tags, bulk_tags_raw, location_tags,

@@ -32,14 +32,14 @@ const API: &str = "Options of every api command";
 const EXAMPLES: &str = "\
 Examples:
   ghl-sync api contacts list --limit 5
-  ghl-sync api contacts create --first-name Ann --email ann@example.com --tag vip
-  ghl-sync api tags add CONTACT 'call back'
+  ghl-sync api contacts create --first-name Ann --email ann@example.com
+  ghl-sync api tags add CONTACT vip 'call back'
   ghl-sync api notes create CONTACT --body 'Prefers to be called in the morning'
   ghl-sync api tasks create CONTACT --title 'Call Ann' --due 2d
   ghl-sync api tasks complete CONTACT TASK
   ghl-sync api contacts search --tag vip --all --fields id,email
 
-`ghl-sync api RESOURCE --help` and `ghl-sync api RESOURCE VERB --help` have more of them.";
+More of them: ghl-sync api RESOURCE VERB --help";
 
 /// The arguments of `api`.
 #[derive(Clone, Debug, PartialEq, clap::Args)]

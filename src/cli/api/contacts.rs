@@ -232,7 +232,7 @@ async fn duplicate(desk: &mut Desk<'_>, args: &Duplicate) -> Result<(), CliError
     match desk.send(&deed).await? {
         Some(Some(found)) => desk.object(found, Shown::Contact).await,
         Some(None) => {
-            desk.note("no contact has it");
+            desk.remark("no contact has it");
             Ok(())
         }
         None => Ok(()),
@@ -307,11 +307,20 @@ fn dropped(desk: &mut Desk<'_>, sent: Option<&Value>, seen: &Value) {
         Some(Value::String(text)) => text.is_empty(),
         Some(_) => false,
     };
+    let shown = seen.get("customFields").and_then(Value::as_array);
+    let has = |id: &Value| shown.is_some_and(|shown| shown.iter().any(|field| field["id"] == *id));
+    let fields = sent.get("customFields").and_then(Value::as_array);
+    let fields = fields.into_iter().flatten();
+    let custom = fields
+        .filter(|field| !is_empty(field.get("field_value")))
+        .filter_map(|field| field.get("id").filter(|id| !has(id)))
+        .map(|id| format!("custom field {id}"));
     let lost: Vec<String> = sent
         .iter()
         .filter(|(key, value)| value.is_string() && !unseen.contains(&key.as_str()))
         .filter(|(key, value)| !is_empty(Some(value)) && is_empty(seen.get(key.as_str())))
         .map(|(key, _)| format!("`{key}`"))
+        .chain(custom)
         .collect();
     if !lost.is_empty() {
         desk.note(&format!(

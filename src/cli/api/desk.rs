@@ -214,9 +214,16 @@ impl<'s> Desk<'s> {
         self.shell.progress.alarm(&format!("error: {what}"));
     }
 
-    /// Says something that is worth knowing.
+    /// Says something that is not as it was asked for.
     pub(super) fn note(&mut self, what: &str) {
         self.shell.progress.say(&format!("note: {what}"));
+    }
+
+    /// Says something that helps, unless `--quiet`.
+    pub(super) fn remark(&mut self, what: &str) {
+        if !self.shell.progress.is_quiet() {
+            self.note(what);
+        }
     }
 
     /// Returns an error when a person wants it to end; `left` says what that leaves.
@@ -267,7 +274,9 @@ impl<'s> Desk<'s> {
             let deed = page(limit, after.as_ref())?;
             let Some(answer) = self.send(&deed).await? else {
                 if wanted > u64::from(most) {
-                    self.note("further pages follow, each behind the last row of the page before");
+                    self.remark(
+                        "further pages follow, each behind the last row of the page before",
+                    );
                 }
                 return Ok(());
             };
@@ -302,8 +311,8 @@ impl<'s> Desk<'s> {
                     None => String::new(),
                 };
                 if many.limit.is_none() {
-                    self.note(&format!(
-                        "the first {printed}{of} {what}; --all prints all of them, --limit N more or fewer"
+                    self.remark(&format!(
+                        "the first {printed}{of} {what}; --all prints all of them, --limit N so many"
                     ));
                 }
                 return Ok(());

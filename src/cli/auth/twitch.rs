@@ -197,7 +197,7 @@ fn other_channel(channel: &Channel, before: Option<&LoginFacts>, user: &str) -> 
             let name = before.and_then(|facts| facts.owner_name.as_deref());
             let name = name.unwrap_or(of).escape_debug();
             Some(format!(
-                "{name} was logged in before, so the jobs read the followers of another channel from now on; \
+                "{name} was logged in before, so the jobs read another channel from now on; \
                  if that is not meant, add `channel = \"{name}\"` to the account in ghl-sync.toml before the next run"
             ))
         }

@@ -8,7 +8,7 @@ use rusqlite::Connection;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::model::Job;
+use crate::model::{Job, LeaveProof};
 use crate::plan::agenda::{Terms, Wants};
 use crate::plan::{Mark, due};
 use crate::report::{Report, hidden, next_command, number};
@@ -243,6 +243,8 @@ impl JobStanding {
         }
         match self.last_full_pass_at {
             Some(at) => roster.push_str(&format!("; last full pass {}", moment(at, now))),
+            // A ranking has no end that a full pass could read to.
+            None if job.source.leave_proof() == LeaveProof::Nothing => {}
             None => roster.push_str("; no full pass has ended yet"),
         }
         lines.push(roster);

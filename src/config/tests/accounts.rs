@@ -287,3 +287,40 @@ fn a_login_asks_for_what_the_jobs_need_and_no_more() {
     assert_eq!(needed(&jobs, "firm"), firm);
     assert_eq!(needed(&jobs, "main"), location);
 }
+
+#[test]
+fn what_is_granted_is_enough_when_it_is_one_of_those_that_the_source_takes() {
+    let jobs = |sources: &[&str]| {
+        let texts: Vec<(String, String)> = sources
+            .iter()
+            .map(|source| {
+                let text = head(source).replace("twitch.followers", &format!("twitch.{source}"));
+                (format!("{source}.toml"), text)
+            })
+            .collect();
+        let texts: Vec<(&str, &str)> = texts.iter().map(|(a, b)| (&**a, &**b)).collect();
+        Folder::new(MAIN, &texts).load().unwrap()
+    };
+    let lacking = |config: &Config, granted: &[&str]| {
+        let granted: Vec<String> = granted.iter().map(ToString::to_string).collect();
+        scopes::lacking(config, &"my-channel".try_into().unwrap(), &granted)
+    };
+    let people = jobs(&["vips", "moderators", "bits", "subscribers"]);
+    let all = [
+        "bits:read",
+        "channel:read:subscriptions",
+        "channel:read:vips",
+        "moderation:read",
+    ];
+    assert_eq!(
+        scopes::needed(&people, &"my-channel".try_into().unwrap()),
+        all
+    );
+    assert_eq!(lacking(&people, &all), [""; 0]);
+    assert_eq!(lacking(&people, &[]), all);
+    let others = ["channel:manage:vips", "bits:read", "moderation:read"];
+    assert_eq!(lacking(&people, &others), ["channel:read:subscriptions"]);
+    // Streams are public; without any job followers are expected.
+    assert_eq!(lacking(&jobs(&["streams"]), &[]), [""; 0]);
+    assert_eq!(lacking(&jobs(&[]), &[]), ["moderator:read:followers"]);
+}

@@ -154,7 +154,7 @@ fn wrong_lists_of_channels_say_so() {
     ] {
         assert_eq!(problems(source, from, ""), [expected], "{from}");
     }
-    let dotted = format!("{}", head("a").replace("\"a\"", "\"a.b\""));
+    let dotted = head("a").replace("\"a\"", "\"a.b\"");
     assert_eq!(
         lines(MAIN, &[("a.toml", &dotted)]),
         [

@@ -36,7 +36,7 @@ const ROWS_A_COMMIT: usize = 2_000;
 /// Pages that are committed at once in a full walk.
 const PAGES_A_COMMIT: i64 = 20;
 
-/// What the vendor counted on the first page; kept of the last listing that was read to its end.
+/// What the vendor counted on the first page; kept of the last Complete listing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Counts {
     total: Option<i64>,
@@ -62,7 +62,7 @@ pub(super) struct Walking {
     cursors: HashSet<u64>,
     began_ms: i64,
     counts: Counts,
-    /// What was counted when the listing was last read to its end.
+    /// What was counted when the listing was last Complete.
     before: Counts,
     /// The last page was as long as a page can be.
     page_was_full: bool,
@@ -380,7 +380,6 @@ impl Walking {
         let walk_no = self.no.unwrap_or_default();
         let listed = i64::try_from(self.seen.count()).unwrap_or(i64::MAX) + new_keys;
         let total = self.counts.total;
-        let read_to_the_end = ended == Some(Ended::Complete) && !self.resumed;
         let ended = match ended {
             Some(Ended::Complete) if self.resumed => Some(Ended::Cut(Cut::Resumed)),
             Some(Ended::Complete) => self.proven(world, seat, state, listed).await?,
@@ -426,7 +425,8 @@ impl Walking {
         };
         let (job_no, now_ms) = (state.no, world.now_ms());
         let stands = matches!(word, "complete" | "caught-up") || gap_cut;
-        let counts = (read_to_the_end && self.listing == Listing::Subscribers)
+        // Not of one that did not add up: what it missed would stay unseen while nothing changes.
+        let counts = (complete && self.listing == Listing::Subscribers)
             .then(|| serde_json::to_string(&self.counts).expect("two numbers are always JSON"));
         world
             .store

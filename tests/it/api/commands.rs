@@ -198,7 +198,7 @@ const ROWS: &[Row] = &[
     ),
     row(
         "businesses contacts {business}",
-        "GET /contacts/business/{id}",
+        "GET /contacts/business/{businessId}",
         |rows| rows.len() == 2,
     ),
     row(
@@ -377,9 +377,9 @@ async fn a_newcomer_gets_along_with_the_examples_of_the_help() {
     let rig = rig(3).await;
     let listed = api(&rig, "contacts list --limit 5").await.exits(0);
     assert_eq!(rows(&listed).len(), 3);
-    let made = "contacts create --first-name Ann --email ann@example.com --tag vip";
+    let made = "contacts create --first-name Ann --email ann@example.com";
     let contact = super::id(&api(&rig, made).await.exits(0));
-    api(&rig, &format!("tags add {contact} 'call back'"))
+    api(&rig, &format!("tags add {contact} vip 'call back'"))
         .await
         .exits(0);
     api(
@@ -400,7 +400,7 @@ async fn a_newcomer_gets_along_with_the_examples_of_the_help() {
         format!("{{\"id\":\"{contact}\",\"email\":\"ann@example.com\"}}\n")
     );
     let seen = rig.sandbox.contact(&contact).unwrap();
-    assert_eq!(seen["tags"], json!(["vip", "call back"]));
+    assert_eq!(seen["tags"], json!(["call back", "vip"]));
     assert_eq!(rig.sandbox.notes(&contact).len(), 1);
     assert_eq!(rig.sandbox.tasks(&contact)[0]["completed"], true);
 }

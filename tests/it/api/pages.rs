@@ -99,7 +99,7 @@ async fn many_contacts_go_so_many_a_call_and_the_contacts_of_a_business_are_all_
     rig.sandbox.clear_calls();
     let all = api(&rig, &format!("businesses contacts {business} --all")).await;
     assert_eq!(ids(&rows(&all.exits(0))).len(), 250);
-    assert_eq!(routes(&rig), ["GET /contacts/business/{id}"; 3]);
+    assert_eq!(routes(&rig), ["GET /contacts/business/{businessId}"; 3]);
     rig.sandbox.clear_calls();
     let done = api_with(&rig, "tags bulk-add --tag lead --from -", &listed.out).await;
     let done = rows(&done.exits(0));

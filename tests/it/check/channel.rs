@@ -203,3 +203,56 @@ async fn ctrl_c_in_the_middle_of_a_renewal_costs_no_login() {
     program(&rig, &["plan"]).await.exits(0);
     assert_eq!(rig.sandbox.count(TOKEN), 1);
 }
+
+/// Puts another source in the place of the rig's followers.
+fn over(rig: &Rig, source: &str) {
+    let path = rig.folder.join("schedules/followers.toml");
+    edit_file(
+        &path,
+        "twitch_followed_at = { value = \"{{ followed_at | date }}\", own = \"create\" }\n",
+        "",
+    );
+    edit_file(&path, "twitch.followers", source);
+}
+
+#[tokio::test]
+async fn what_only_a_broadcaster_may_list_is_said_of_another_login() {
+    let rig = Rig::new(now(3, 1)).await;
+    over(&rig, "twitch.vips");
+    check(&rig, "--online").await.is_well().has(
+        "ok",
+        &["the broadcaster's of sandbox_channel, who alone may list its VIPs"],
+    );
+    assert_eq!(rig.sandbox.count("GET /channels/followers"), 0);
+    edit(
+        &rig,
+        "[accounts.channel]\n",
+        "[accounts.channel]\nchannel = \"sandbox_channel\"\n",
+    );
+    rig.sandbox.add_user("77", "helper", "Helper");
+    twitch_token(&rig, "77", TWITCH_SCOPES);
+    check(&rig, "--online").await.is_wrong(
+        4,
+        &[
+            "account channel",
+            "shows the VIPs of sandbox_channel to its broadcaster alone, and the token is helper's",
+            "its broadcaster logs in",
+        ],
+    );
+}
+
+#[tokio::test]
+async fn every_channel_that_a_job_names_is_looked_up_with_one_call() {
+    let rig = Rig::new(now(3, 1)).await;
+    let path = rig.folder.join("schedules/followers.toml");
+    let channels = "account = \"channel\"\nchannels = [\"nobody_there\", \"sandbox_channel\"]\n";
+    edit_file(&path, "account = \"channel\"\n", channels);
+    check(&rig, "--online")
+        .await
+        .is_wrong(
+            4,
+            &["there is no Twitch channel `nobody_there`", "`channels`"],
+        )
+        .has("ok", &["channel sandbox_channel has 3 followers"]);
+    assert_eq!(rig.sandbox.count("GET /users"), 1);
+}

@@ -372,3 +372,37 @@ async fn two_jobs_of_one_location_ask_it_once() {
         .has("ok", &["job followers", "text fields"]);
     assert_eq!(rig.sandbox.count("GET /locations/{id}/customFields"), 1);
 }
+
+#[tokio::test]
+async fn a_business_that_a_job_names_is_looked_for() {
+    let rig = Rig::new(now(1, 1)).await;
+    let path = rig.folder.join("schedules/followers.toml");
+    let business = rig.sandbox.add_business("Fan Shop");
+    let line = |id: &str| format!("account = \"main\"\nbusiness = \"{id}\"\n");
+    edit_file(&path, "account = \"main\"\n", &line(&business));
+    check(&rig, "--online")
+        .await
+        .is_well()
+        .has("ok", &["account main", &business, "is \"Fan Shop\""]);
+    edit_file(&path, &line(&business), &line("nowhere0000000000000"));
+    check(&rig, "--online").await.is_wrong(
+        4,
+        &["the location has no business nowhere0000000000000", "[to]"],
+    );
+
+    // Jobs attach contacts without being able to read businesses.
+    let mut settings = now(1, 1);
+    settings
+        .highlevel_scopes
+        .retain(|have| !have.starts_with("businesses"));
+    let rig = Rig::new(settings).await;
+    let path = rig.folder.join("schedules/followers.toml");
+    edit_file(&path, "account = \"main\"\n", &line("b1"));
+    check(&rig, "--online").await.is_well().has(
+        "note",
+        &[
+            "business b1 cannot be told",
+            "lacks the scope businesses.readonly",
+        ],
+    );
+}

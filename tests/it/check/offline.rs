@@ -216,3 +216,30 @@ async fn a_login_that_nobody_renews_or_rotates_is_a_note_while_there_is_time() {
         }
     }
 }
+
+#[tokio::test]
+async fn notes_for_the_channel_are_told_to_wait_for_its_contact() {
+    let rig = Rig::new(now(1, 1)).await;
+    check(&rig, "").await.is_well();
+    let path = rig.folder.join("schedules/followers.toml");
+    let note = "[on.join]\nnote = { body = \"Followed\", to = \"channel\" }\n";
+    edit_file(&path, "[on.join]\n", note);
+    check(&rig, "").await.is_well().has(
+        "note",
+        &[
+            "job followers",
+            "no job over twitch.streams links the contact of channel channel",
+            "twitch-streams.toml",
+        ],
+    );
+    let streams = "name = \"live\"\n[from]\nsource = \"twitch.streams\"\naccount = \"channel\"\n[to]\ndestination = \"highlevel.contacts\"\naccount = \"main\"\n";
+    fs::write(rig.folder.join("schedules/live.toml"), streams).unwrap();
+    check(&rig, "").await.is_well().has(
+        "note",
+        &[
+            "job followers",
+            "wait until live links the contact",
+            "link live KEY CONTACT",
+        ],
+    );
+}

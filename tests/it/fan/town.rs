@@ -29,8 +29,9 @@ use crate::served::Served;
 
 /// So often the daemon's clock moves while no stream is near.
 const QUIET: i64 = 60;
-/// So often while a stream goes on and nothing happens.
-const LIVE: i64 = 15;
+/// So often while a stream goes on and nothing happens. Twitch says when people followed, and not when a stream ended: who follows more than ten
+/// minutes after the last look is not known to follow from the stream.
+const LIVE: i64 = 8;
 /// So often while something happens on a stream, which is how often the job over streams is due.
 const NEAR: i64 = 2;
 /// Something happens from so many minutes before a change of a stream until so many after it; what is told of an end waits for ten minutes.

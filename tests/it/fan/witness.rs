@@ -113,7 +113,8 @@ pub(super) struct Witness {
     pub(super) people: BTreeMap<String, Person>,
     live: Option<Live>,
     channel: Option<Card>,
-    follower_milestone: u64,
+    /// Whether the followers of the channel were ever counted.
+    counted: bool,
     bits_milestones: BTreeMap<String, u64>,
     strangers: Vec<Value>,
     /// How long after a happening it may be written down at the latest.
@@ -131,7 +132,7 @@ impl Witness {
             people: BTreeMap::new(),
             live: None,
             channel: None,
-            follower_milestone: 0,
+            counted: false,
             bits_milestones: BTreeMap::new(),
             strangers,
             patience,
@@ -197,11 +198,7 @@ impl Witness {
             card.fields.insert("twitch_followed_at", day.clone());
         }
         let cohort = format!("twitch cohort {}", &day[..7]);
-        if let Some(card) = self.card(id) {
-            let kept = &card.kept;
-            card.tags
-                .retain(|tag| !tag.starts_with("twitch cohort ") || kept.contains(tag));
-        }
+        // The cohort of the first time stays true.
         self.tag(id, &["twitch follower", &cohort], &["twitch unfollowed"]);
         let live = self.live.as_mut().filter(|live| live.ended.is_none());
         let mut met = String::new();
@@ -472,6 +469,7 @@ impl Witness {
             return;
         }
         self.sums_up();
+        let followers = self.followers();
         self.live = Some(Live {
             title: title.to_owned(),
             game: String::new(),
@@ -506,7 +504,17 @@ impl Witness {
             completed: false,
             of: ("streams", title.to_owned()),
         });
+        // What is counted at the beginning of the first stream is news.
+        if !std::mem::replace(&mut self.counted, true) {
+            let note = format!("Sandbox_Channel has 100 followers: {followers} by now.");
+            channel.notes.push(Text::of(note));
+        }
         self.is_about(game);
+    }
+
+    fn followers(&self) -> usize {
+        let people = self.people.values();
+        people.filter(|person| person.follows == Stands::In).count()
     }
 
     /// So many watch.
@@ -545,9 +553,7 @@ impl Witness {
 
     /// The stream ends.
     pub(super) fn ends(&mut self, at: DateTime<Utc>) {
-        let people = self.people.values();
-        let followers = people.filter(|person| person.follows == Stands::In);
-        let followers = followers.count();
+        let followers = self.followers();
         self.live.as_mut().unwrap().ended = Some((at, followers));
     }
 
@@ -599,12 +605,6 @@ impl Witness {
             averages.map(|average| average.to_string()).collect(),
             vec![format!(" on average, {peak} at most\nNew followers: {new}")],
         ]));
-        if self.follower_milestone == 0 {
-            self.follower_milestone = 100;
-            channel.notes.push(Text::of(format!(
-                "Sandbox_Channel has 100 followers: {followers} by now."
-            )));
-        }
     }
 
     // People at HighLevel.

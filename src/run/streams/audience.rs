@@ -9,8 +9,8 @@ use crate::model::{Record, RecordKey};
 use crate::net::{CallError, Purpose};
 use crate::plan::broadcast::Broadcast;
 
-use super::error::RunError;
-use super::world::World;
+use super::super::error::RunError;
+use super::super::world::World;
 
 /// Pages of the newest followers that are read to count those of one broadcast: two thousand people.
 const PAGES: u32 = 20;
