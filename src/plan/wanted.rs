@@ -325,7 +325,8 @@ impl Mapping {
     }
 
     /// Renders the notes and tasks that the step from `before` to `now` calls for. Without `before` a record is seen to join: milestones are
-    /// reached from nothing, and nothing has changed.
+    /// reached from nothing, and nothing has changed. Unless the record `stays` in, what is different of it is no change: another stream has
+    /// another game.
     ///
     /// Errors: a template that fails on this record.
     pub fn turns(
@@ -334,9 +335,11 @@ impl Mapping {
         before: Option<&Watched>,
         now: &Watched,
         transition: u32,
+        stays: bool,
     ) -> Result<Vec<Change>, RowProblem> {
         let mut changes = Vec::new();
-        for watch in &self.watches {
+        let watches = self.watches.iter();
+        for watch in watches.filter(|watch| stays || watch.is_of_milestone()) {
             let was = before.and_then(|before| before.values.get(watch.of()));
             let is = now.values.get(watch.of());
             let Some(turn) = watch.fires(was.map(String::as_str), is.map(String::as_str)) else {

@@ -263,7 +263,8 @@ fn fired(
         // Without a look before, a record that was seen to join has reached everything from nothing; one of the first listing begins here.
         let begins_here = before.is_none() && moment != Some(Moment::Join);
         if !begins_here {
-            changes.extend(mapping.turns(record, before, now, *transition)?);
+            let stays = (was, presence) == (&Some(Presence::In), &Presence::In);
+            changes.extend(mapping.turns(record, before, now, *transition, stays)?);
         }
     }
     Ok(changes)

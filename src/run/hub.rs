@@ -15,6 +15,11 @@ use super::error::RunError;
 use super::world::World;
 /// How long the definitions of custom fields are kept.
 const DEFINITIONS_MS: i64 = 24 * 60 * 60 * 1000;
+/// How long they are believed about a field that they lack and that other jobs name: as far as a reading of contacts looks back, so that
+/// contacts whose new field was filled meanwhile are read once more.
+const LACKING_ELSEWHERE_MS: i64 = 10 * 60 * 1000;
+/// How long about a field that this job will make; before it does, they are read again.
+const LACKING_HERE_MS: i64 = 60 * 1000;
 
 /// The hub as one run sees it: the location, and which fields have which ids there.
 #[derive(Clone, Debug)]
@@ -136,7 +141,8 @@ pub(super) fn of_hub(world: &World, error: CallError) -> RunError {
     RunError::of_call(&world.job.name, &world.hub.name, error)
 }
 
-/// Finds out which custom fields the location has; kept for a day, read again when `fresh` or when a needed one is not among them.
+/// Finds out which custom fields the location has; kept for a day, read again when `fresh`, or when a needed one is not among them, by each job
+/// that would write it and by the others now and then.
 pub(super) async fn hub(world: &World, fresh: bool) -> Result<Hub, RunError> {
     let location = world.hub.location.clone();
     let name = definitions_name(&location);
@@ -148,19 +154,27 @@ pub(super) async fn hub(world: &World, fresh: bool) -> Result<Hub, RunError> {
             .write(move |db| {
                 Ok((
                     jobs::location_state(db, &location)?,
-                    jobs::kept(db, &name, since)?,
+                    jobs::kept_at(db, &name, since)?,
                     jobs::kept(db, &name, i64::MIN)?,
                 ))
             })
             .await?
     };
-    let kept: Option<Vec<(String, FieldKey)>> = kept
+    let kept: Option<(Vec<(String, FieldKey)>, i64)> = kept
         .filter(|_| !fresh)
-        .and_then(|text| serde_json::from_str(&text).ok());
+        .and_then(|(text, at_ms)| Some((serde_json::from_str(&text).ok()?, at_ms)));
     let wanted: BTreeSet<&FieldKey> = world.keeping.fields.iter().collect();
-    if let Some(kept) = kept {
+    if let Some((kept, at_ms)) = kept {
         let hub = hub_of(world, state.no, &wanted, kept);
-        if hub.lacking.is_empty() {
+        let believed_ms = match (hub.lacking.is_empty(), hub.lacking_here.is_empty()) {
+            (true, _) => DEFINITIONS_MS,
+            (false, true) => LACKING_ELSEWHERE_MS,
+            (false, false) if world.job.create_fields => LACKING_HERE_MS,
+            // A person was told to make it, and wants to see that it is there.
+            (false, false) => 0,
+        };
+        // Not those of a clock that was ahead.
+        if (0..believed_ms).contains(&(now_ms - at_ms)) {
             return Ok(hub);
         }
     }

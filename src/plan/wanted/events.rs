@@ -90,6 +90,11 @@ impl Watch {
             && self.rules.still_has(change)
     }
 
+    /// Returns whether it waits for thresholds.
+    pub(super) fn is_of_milestone(&self) -> bool {
+        !self.at.is_empty()
+    }
+
     /// Returns the attribute that is watched.
     pub(super) fn of(&self) -> &str {
         &self.of

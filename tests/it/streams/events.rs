@@ -148,3 +148,28 @@ async fn an_answer_lost_at_a_note_or_task_of_a_broadcast_makes_no_second_one() {
         assert_eq!(notes.len(), 1, "{kind:?}: {notes:?}");
     }
 }
+
+#[tokio::test]
+async fn another_game_is_a_change_within_a_broadcast_and_none_from_one_to_the_next() {
+    let job =
+        job() + "\n[[on.change]]\nof = \"game\"\nnote = \"From {{ before }} to {{ game }}\"\n";
+    let mut rig = watched(&job).await;
+    channel(&rig).go_live("Chess night", "Chess");
+    poll_after(&mut rig, 2).await;
+    channel(&rig).end_stream();
+    for _ in 0..8 {
+        poll_after(&mut rig, 2).await;
+    }
+    channel(&rig).go_live("Later", "Tetris");
+    poll_after(&mut rig, 2).await;
+    poll_after(&mut rig, 2).await;
+    let changes = |rig: &Rig| {
+        let mut notes = jotted(rig).0;
+        notes.retain(|note| note.starts_with("From "));
+        notes
+    };
+    assert_eq!(changes(&rig), Vec::<String>::new());
+    channel(&rig).retitle("Later", "Celeste");
+    poll_after(&mut rig, 2).await;
+    assert_eq!(changes(&rig), ["From Tetris to Celeste"]);
+}
