@@ -16,7 +16,6 @@ use town::{Chance, Town};
 
 /// What the witness misses, cut to what a person reads.
 fn told(differences: &[String]) -> String {
-    std::fs::write("/tmp/fan.txt", differences.join("\n")).unwrap();
     let shown: Vec<&str> = differences.iter().take(25).map(String::as_str).collect();
     format!("{} differences:\n{}", differences.len(), shown.join("\n"))
 }
