@@ -117,8 +117,14 @@ pub fn decide(
     let mut decided = Decided::default();
     let mut due: Vec<(Change, Option<i64>)> = Vec::new();
     for event in &past {
-        if event.state != EventState::Due {
-            continue;
+        match event.state {
+            EventState::Due => {}
+            // It may turn out not to have been carried out; then it is due again, and somebody has to look.
+            EventState::Sent => {
+                decided.waits = true;
+                continue;
+            }
+            EventState::Done | EventState::Refused | EventState::Dropped => continue,
         }
         let Some((key, _)) = event.change.event() else {
             continue;
@@ -127,8 +133,8 @@ pub fn decide(
             decided
                 .drop
                 .push((key.clone(), "the job no longer calls for it"));
-        } else if is_of_leave(&key.moment) && event.transition > row.transition {
-            // It was about to leave, a guard held that, and it is there again.
+        } else if is_of_state(&key.moment) && event.transition > row.transition {
+            // It was about to leave or to return, a guard held that, and it is as it was before.
             decided.forget.push(key.clone());
         } else {
             due.push((event.change.clone(), event.not_before_ms));
@@ -145,19 +151,13 @@ pub fn decide(
         decided.remember.push((change.clone(), not_before_ms));
         due.push((change, not_before_ms));
     }
-    let has_tasks = past.iter().any(|past| {
-        past.is_open_task
-            || (past.change.kind() == StepKind::Task
-                && matches!(past.state, EventState::Due | EventState::Sent))
-    }) || due
-        .iter()
-        .any(|(change, _)| change.kind() == StepKind::Task);
-    for (change, not_before_ms) in due {
+    for place in 0..due.len() {
+        let (change, not_before_ms) = due[place].clone();
         let Some((key, to)) = change.event() else {
             continue;
         };
         let key = key.clone();
-        if change.kind() == StepKind::CompleteTask && !has_tasks {
+        if change.kind() == StepKind::CompleteTask && !has_task_before(&past, &key, &due[..place]) {
             give_up(&mut decided, key, "there is no task to complete");
             continue;
         }
@@ -188,6 +188,21 @@ pub fn decide(
     decided
 }
 
+/// Returns whether there is a task to complete: one that came up before, because a later one is of the next broadcast or of another life.
+fn has_task_before(past: &[Past], key: &EventKey, due_before: &[(Change, Option<i64>)]) -> bool {
+    let is_open = |past: &Past| {
+        past.is_open_task
+            || (past.change.kind() == StepKind::Task
+                && matches!(past.state, EventState::Due | EventState::Sent))
+    };
+    past.iter()
+        .take_while(|past| !is_same(&past.change, key))
+        .any(is_open)
+        || due_before
+            .iter()
+            .any(|(change, _)| change.kind() == StepKind::Task)
+}
+
 /// Gives an event up: one that came up in this pass is not remembered at all.
 fn give_up(decided: &mut Decided, key: EventKey, why: &'static str) {
     let before = decided.remember.len();
@@ -205,6 +220,11 @@ fn is_same(change: &Change, key: &EventKey) -> bool {
 
 fn is_of_leave(moment: &str) -> bool {
     matches!(moment, "leave" | "gone")
+}
+
+/// Returns whether a moment is a step from one state to another, which a guard may hold until it is taken back.
+fn is_of_state(moment: &str) -> bool {
+    is_of_leave(moment) || matches!(moment, "join" | "return")
 }
 
 fn reason(moment: &str) -> String {
@@ -274,13 +294,17 @@ fn contact(
                 .filter(|_| is_linked)
                 .and_then(|no| Some((no, id_of(row, no)?)));
             match (&verdict.waits, linked) {
+                (Some(Wait::Tombstone | Wait::Skipped | Wait::OutOfScope), _) => Whose::Nobody,
+                // An ambiguity lasts until a person says which contact it is.
                 (
                     Some(
-                        Wait::Tombstone | Wait::Skipped | Wait::OutOfScope | Wait::Ambiguous { .. },
+                        Wait::MirrorIncomplete
+                        | Wait::Unsettled
+                        | Wait::Refused
+                        | Wait::Ambiguous { .. },
                     ),
                     _,
-                ) => Whose::Nobody,
-                (Some(Wait::MirrorIncomplete | Wait::Unsettled | Wait::Refused), _) => Whose::Later,
+                ) => Whose::Later,
                 (Some(Wait::NeedsRead) | None, Some((no, id))) => Whose::Known(Some(id), Some(no)),
                 (Some(Wait::NeedsRead), None) => Whose::Later,
                 (None, None) => Whose::Nobody,

@@ -15,6 +15,11 @@ use crate::model::{
 pub use events::Watched;
 use events::{Rules, Turn, Watch};
 
+/// The attribute that says when the period began that a record's numbers are of.
+const PERIOD: &str = "period_started_at";
+/// The attribute that says how many follow a channel.
+const FOLLOWERS: &str = "followers";
+
 /// The templates of one job, compiled once.
 #[derive(Debug)]
 pub struct Mapping {
@@ -318,6 +323,10 @@ impl Mapping {
                 now.values.insert(watch.of().to_owned(), value.clone());
             }
         }
+        // A count that begins anew with each period is compared within one.
+        if let Some(period) = record.attributes.get(PERIOD) {
+            now.values.insert(PERIOD.to_owned(), period.clone());
+        }
         if before.is_some_and(|before| before.values != now.values) {
             now.turns += 1;
         }
@@ -338,9 +347,17 @@ impl Mapping {
         stays: bool,
     ) -> Result<Vec<Change>, RowProblem> {
         let mut changes = Vec::new();
+        let same_period =
+            before.is_none_or(|before| before.values.get(PERIOD) == now.values.get(PERIOD));
         let watches = self.watches.iter();
-        for watch in watches.filter(|watch| stays || watch.is_of_milestone()) {
+        for watch in watches.filter(|watch| stays || watch.has_milestones()) {
             let was = before.and_then(|before| before.values.get(watch.of()));
+            // A channel had its followers before anybody looked.
+            if was.is_none() && watch.has_milestones() && watch.of() == FOLLOWERS {
+                continue;
+            }
+            // What was reached in another period says nothing of this one.
+            let was = was.filter(|_| same_period || !watch.has_milestones());
             let is = now.values.get(watch.of());
             let Some(turn) = watch.fires(was.map(String::as_str), is.map(String::as_str)) else {
                 continue;
@@ -362,7 +379,7 @@ impl Mapping {
         match turn.milestone {
             None => format!("c{}", now.turns),
             Some(milestone) if self.source.is_of_channels() => milestone.to_string(),
-            Some(milestone) => match record.attributes.get("period_started_at") {
+            Some(milestone) => match record.attributes.get(PERIOD) {
                 Some(period) => format!("{milestone} {period}"),
                 None => format!("{milestone} t{transition}"),
             },

@@ -6,13 +6,15 @@ use std::io;
 use chrono::{DateTime, Utc};
 
 use crate::model::{
-    Change, ContactId, Digest, FieldChange, FieldKey, GuardKind, RecordKey, StepKind, Tag,
+    Change, ContactId, Digest, EventKey, EventTarget, FieldChange, FieldKey, GuardKind, RecordKey,
+    StepKind, Tag,
 };
 
 use super::plain::{columns, is_unsafe};
 use super::{
     Cost, Counts, GuardFinding, HubSummary, Mode, News, NewsKind, Options, Outcome, Pass, Per,
-    Report, ReportRow, RowMark, Rows, SCHEMA, SourceSummary, json, markdown, text,
+    Report, ReportRow, RowMark, Rows, SCHEMA, SourceSummary, headline, json, markdown,
+    next_command, text,
 };
 
 const PIPE: Options = Options {
@@ -489,4 +491,100 @@ fn a_closed_pipe_and_a_failing_row_come_back_as_they_are() {
         let failed = format(&report, &mut bad, &mut Vec::new(), &PIPE).unwrap_err();
         assert_eq!(failed.to_string(), "the database is gone");
     }
+}
+
+#[test]
+fn an_empty_plan_of_a_job_that_nobody_looked_at_says_that_it_waits_and_how_to_approve_it() {
+    let mut new = report(&[]);
+    new.news.clear();
+    new.cost = Cost::default();
+    new.guards = vec![GuardFinding {
+        guard: GuardKind::First,
+        count: 0,
+        limit: 0,
+        per: Per::Never,
+        held: true,
+        command: "ghl-sync apply twitch-followers --approve 0".to_owned(),
+    }];
+    let shown = rendered(text, &new, &[], &PIPE);
+    let said =
+        "twitch-followers has nothing to do yet; what comes first waits for your approval.\n";
+    assert!(shown.starts_with(said), "{shown}");
+    let digest = new.digest.as_ref().unwrap().short();
+    let next = format!("ghl-sync apply twitch-followers --approve {digest}");
+    assert_eq!(next_command(&new), Some(next));
+    new.guards.clear();
+    assert_eq!(next_command(&new), None);
+}
+
+#[test]
+fn a_run_wrote_notes_and_a_plan_would_write_them() {
+    for (mode, said) in [
+        (Mode::Would, "would write 1 note"),
+        (Mode::Did, "wrote 1 note"),
+    ] {
+        let mut noted = report(&[]);
+        noted.mode = mode;
+        let one = Counts {
+            planned: 1,
+            done: 1,
+            ..Counts::default()
+        };
+        noted.counts.insert(StepKind::Note, one);
+        assert!(headline(&noted).contains(said), "{}", headline(&noted));
+    }
+}
+
+#[test]
+fn contacts_are_attached_to_a_business_in_words_and_one_record_is_no_plural() {
+    let mut attached = report(&[]);
+    attached.counts.clear();
+    let two = Counts {
+        planned: 2,
+        done: 2,
+        ..Counts::default()
+    };
+    attached.counts.insert(StepKind::Attach, two);
+    let said = "would attach 2 contacts to a business";
+    assert!(
+        headline(&attached).contains(said),
+        "{}",
+        headline(&attached)
+    );
+    attached.counts.insert(StepKind::Create, two);
+    let said = "would create 2 contacts, attach 2 to a business";
+    assert!(
+        headline(&attached).contains(said),
+        "{}",
+        headline(&attached)
+    );
+    for (source, one) in [
+        ("twitch.vips", "1 VIP on "),
+        ("twitch.streams", "1 live channel on "),
+        ("twitch.of-tomorrow", "1 of-tomorrow on "),
+    ] {
+        attached.source.source = source.to_owned();
+        attached.source.listed = 1;
+        let shown = rendered(text, &attached, &[], &PIPE);
+        assert!(shown.contains(one), "{shown}");
+    }
+}
+
+#[test]
+fn every_kind_of_change_stands_apart_from_the_name() {
+    let change = Change::CompleteTask {
+        event: EventKey {
+            moment: "leave".to_owned(),
+            occurrence: "t1".to_owned(),
+            place: 1,
+        },
+        to: EventTarget::Contact,
+    };
+    let kind = change.kind().word();
+    let rows = [row("1", "Ada", change, "left")];
+    let shown = rendered(text, &report(&rows), &rows, &PIPE);
+    assert!(
+        shown.contains(&format!("  {kind} Ada (1), left")),
+        "{shown}"
+    );
 }

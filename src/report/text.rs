@@ -190,7 +190,7 @@ impl Page<'_> {
         let kind = row.change.kind().word();
         let (first, hang) = match self.width {
             Some(width) if width < 60 => (format!("  {kind} "), 4),
-            Some(_) | None => (format!("  {kind:<12}"), 14),
+            Some(_) | None => (format!("  {kind:<11} "), 14),
         };
         self.line(&first, hang, &format!("{who}, {}{mark}", row.reason))?;
         for detail in details(row) {

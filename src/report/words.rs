@@ -48,7 +48,10 @@ pub fn headline(report: &Report) -> String {
             parts.push(deed(kind, report.mode, count, parts.is_empty()));
         }
     }
+    let waits = report.is_held_as_new() && report.all().planned == 0;
     let does = match (parts.is_empty(), report.mode) {
+        (true, Mode::Would) if waits => format!("{job} has nothing to do yet"),
+        (true, Mode::Did) if waits => format!("{job} had nothing to do yet"),
         (true, Mode::Would) => format!("{job} has nothing to do"),
         (true, Mode::Did) if report.all().planned == 0 => format!("{job} had nothing to do"),
         (true, Mode::Did) => format!("{job} changed nothing"),
@@ -75,6 +78,9 @@ pub fn headline(report: &Report) -> String {
         Mode::Did => sentence.push(format!("{} in {}", calls_made(report), took(report))),
     }
     sentence.extend(unfinished(report));
+    if waits {
+        sentence.push("what comes first waits for your approval".to_owned());
+    }
     sentence.join("; ")
 }
 
@@ -140,7 +146,7 @@ fn deed(kind: StepKind, mode: Mode, count: u64, first: bool) -> String {
         StepKind::Update => ("update", "updated"),
         StepKind::RemoveTags => ("untag", "untagged"),
         StepKind::AddTags => ("tag", "tagged"),
-        StepKind::Attach => ("attach to a business", "attached to a business"),
+        StepKind::Attach => ("attach", "attached"),
         StepKind::Task => return event(mode, count, ("make", "made"), "task"),
         StepKind::CompleteTask => {
             return event(
@@ -150,7 +156,7 @@ fn deed(kind: StepKind, mode: Mode, count: u64, first: bool) -> String {
                 "record",
             );
         }
-        StepKind::Note => return event(mode, count, ("write", "written"), "note"),
+        StepKind::Note => return event(mode, count, ("write", "wrote"), "note"),
     };
     let verb = match mode {
         Mode::Would => would,
@@ -161,7 +167,19 @@ fn deed(kind: StepKind, mode: Mode, count: u64, first: bool) -> String {
     } else {
         number(count)
     };
-    format!("{verb} {what}")
+    match kind {
+        StepKind::Attach => format!("{verb} {what} to a business"),
+        StepKind::Link
+        | StepKind::Relink
+        | StepKind::Tombstone
+        | StepKind::Create
+        | StepKind::Update
+        | StepKind::RemoveTags
+        | StepKind::AddTags
+        | StepKind::Task
+        | StepKind::CompleteTask
+        | StepKind::Note => format!("{verb} {what}"),
+    }
 }
 
 fn sent_nothing(report: &Report) -> bool {
@@ -200,7 +218,7 @@ pub fn next_command(report: &Report) -> Option<String> {
             Mode::Did,
         ) => Some(format!("ghl-sync apply {job}")),
         (Outcome::Finished, Mode::Would) => match &report.digest {
-            Some(digest) if report.all().planned > 0 => {
+            Some(digest) if report.all().planned > 0 || report.is_held_as_new() => {
                 Some(format!("ghl-sync apply {job} --approve {}", digest.short()))
             }
             Some(_) | None => None,
@@ -233,6 +251,10 @@ pub(super) fn source_line(source: &SourceSummary) -> String {
         || word.rsplit('.').next().unwrap_or(word),
         |source| source.plural(),
     );
+    let noun = match listed {
+        1 => noun.strip_suffix('s').unwrap_or(noun),
+        _ => noun,
+    };
     let mut parts = vec![format!(
         "{} {noun} on {}",
         number(*listed),

@@ -223,8 +223,10 @@ async fn not_found(hand: &Hand, step: &Step, contact: &ContactId) -> Result<Parc
 async fn complete(hand: &Hand, step: &Step, contact_no: i64) -> Result<Parcel, RunError> {
     let world = &hand.world;
     let kept = events::of_record(&world.store.reader()?, hand.job_no, &step.key)?;
+    // Those that came up before: a later one is of the next broadcast, or of another life.
     let tasks = || {
         kept.iter()
+            .take_while(|kept| kept.past.change.event() != step.change.event())
             .filter(|kept| kept.past.change.kind() == StepKind::Task)
     };
     if tasks().any(|task| matches!(task.past.state, EventState::Due | EventState::Sent)) {

@@ -337,7 +337,7 @@ async fn moves(
         Look::All
     };
     let is_new = consent::is_new(world, &state, &seat);
-    let desk = Desk {
+    let mut desk = Desk {
         job: world.job.clone(),
         mapping: world.mapping.clone(),
         digest: world.digest.clone(),
@@ -380,6 +380,14 @@ async fn moves(
             ));
         }
         refresh::look_for_the_lost(world, &hub, &state).await?;
+        // The first draft may have remembered the first notes and tasks that the job ever had.
+        desk.stage = Stage::of(
+            world,
+            state.no,
+            state.first_walk_no,
+            hub.location_no,
+            &seat.broadcaster,
+        )?;
         course.draft = draft::draft(world, desk, ask.apply).await?;
     }
     course.refreshed = Some(refreshed);

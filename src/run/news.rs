@@ -179,7 +179,7 @@ pub(super) fn remarks(course: &Course, source: SourceKind, debt: i64) -> Vec<Str
     } = &course.recovered;
     if found + sent_again + planned_again > 0 {
         remarks.push(format!(
-            "lost answers of an earlier run: {found} creates found, {sent_again} sent once more, {planned_again} other steps planned again"
+            "lost answers of an earlier run: {found} found carried out, {sent_again} sent once more, {planned_again} planned again"
         ));
     }
     if let Some(approved) = &course.approved {

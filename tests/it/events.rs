@@ -2,7 +2,7 @@
 
 use ghl_sync::model::{ContactId, GuardKind, Namespace, RecordKey, StepKind};
 use ghl_sync::net::Reach;
-use ghl_sync::report::RowMark;
+use ghl_sync::report::{NewsKind, RowMark};
 use ghl_sync::run::{Ask, Settling, settle};
 use ghl_sync::sandbox::{Fault, FaultKind, LOCATION_ID};
 use ghl_sync::store::{jobs, links, mirror};
@@ -383,4 +383,33 @@ async fn a_note_for_the_channels_contact_waits_until_somebody_links_it() {
     rig.sandbox.clear_calls();
     rig.apply().await;
     assert!(rig.sandbox.writes().is_empty(), "twice is once");
+}
+
+#[tokio::test]
+async fn a_run_tells_of_a_task_whose_answer_is_still_looked_for() {
+    let mut rig = first(&events_job()).await;
+    let lost = Fault::new(FaultKind::ResetAfter).on("POST /contacts/{id}/tasks");
+    rig.sandbox.fault(lost);
+    let told = follow(&mut rig, &[("900", "ada", "Ada")]).await;
+    assert_eq!(told.report.counts[&StepKind::Task].unknown, 1);
+
+    // Too young to be looked for: a run that sends nothing says why it is not through all the same.
+    rig.advance(minutes(1));
+    let told = rig.apply().await;
+    assert!(
+        told.report.has_news(NewsKind::Unsettled),
+        "{:?}",
+        told.report.news
+    );
+
+    rig.advance(minutes(16));
+    let told = rig.apply().await;
+    assert!(!told.report.has_news(NewsKind::Unsettled));
+    let found = "lost answers of an earlier run: 1 found carried out";
+    assert!(
+        told.report.remarks.iter().any(|one| one.starts_with(found)),
+        "{:?}",
+        told.report.remarks
+    );
+    assert_eq!(jotted(&rig, "900").1.len(), 1);
 }

@@ -13,6 +13,7 @@ mod check;
 mod coverage;
 mod crash;
 mod daemon;
+mod due;
 mod events;
 mod exits;
 mod fan;

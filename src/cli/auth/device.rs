@@ -15,6 +15,7 @@ use crate::report::duration;
 use super::super::args::AuthDo;
 use super::super::error::CliError;
 use super::Desk;
+use super::twitch::who;
 
 /// What `slow_down` adds to the interval. Source: RFC 8628, section 3.5.
 const SLOWER: Duration = Duration::from_secs(5);
@@ -52,8 +53,9 @@ pub(super) async fn grant(
     #[expect(clippy::cast_precision_loss, reason = "a code lives for minutes")]
     let life = duration(device.expires_in.as_secs() as f64);
     desk.tell(&format!(
-        "Open this address on any device, logged in to Twitch as the broadcaster or a moderator of the channel:\n\n  \
+        "Open this address on any device, logged in to Twitch as {}:\n\n  \
          {}\n\nand confirm the code {}. It is good for {life}; ghl-sync waits.",
+        who(scopes),
         device.verification_uri.escape_debug(),
         device.user_code.escape_debug()
     ));

@@ -85,7 +85,7 @@ async fn by_browser(
     let page = format!("{}/authorize", account.auth_url);
     let visit = Visit {
         address: authorize_address(&page, &account.client_id, &redirect, scopes, &state),
-        who: "logged in to Twitch as the broadcaster or a moderator of the channel".to_owned(),
+        who: format!("logged in to Twitch as {}", who(scopes)),
         redirect: &redirect,
         state: &state,
         may_lack_state: false,
@@ -97,6 +97,16 @@ async fn by_browser(
     let exchanged = asker.or_stopped(exchanged).await;
     let exchanged = exchanged.map_err(|error| error.leaving(NOTHING_STORED))?;
     Ok(exchanged.map_err(|error| desk.refused(error))?.value)
+}
+
+/// Returns who has to confirm: a moderator will do where the scopes are a moderator's, every other list is shown to the broadcaster alone.
+///
+/// Source: Twitch, reference of `Get Broadcaster Subscriptions`, `Get VIPs`, `Get Moderators` and `Get Bits Leaderboard`.
+pub(super) fn who(scopes: &[&str]) -> &'static str {
+    match scopes.iter().all(|scope| scope.starts_with("moderator:")) {
+        true => "the broadcaster or a moderator of the channel",
+        false => "the broadcaster of the channel; Twitch shows to nobody else what the jobs read",
+    }
 }
 
 /// Asks Twitch whose login it is, renews it once when nothing else shows that it can be renewed, and says what came of it.

@@ -89,7 +89,11 @@ impl Jotted {
 
     /// Returns its line.
     pub(super) fn line(&self, now: DateTime<Utc>) -> String {
-        let mut line = format!("    {} of {} {}", self.kind, self.moment, self.occurrence);
+        let mut line = format!("    {} of {}", self.kind, self.moment);
+        // The number of a transition tells nobody anything; a day, a stream or a threshold does.
+        if !is_number_of_transition(&self.occurrence) {
+            line.push_str(&format!(" {}", self.occurrence));
+        }
         if self.to == EventTarget::Channel.word() {
             line.push_str(", for the channel's contact");
         }
@@ -118,5 +122,34 @@ impl Jotted {
             line.push_str(&format!("; {why}"));
         }
         line
+    }
+}
+
+/// Returns whether this occurrence is only counted: `t` and the number of the record's transition.
+fn is_number_of_transition(occurrence: &str) -> bool {
+    occurrence.strip_prefix('t').is_some_and(|number| {
+        !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_transition_that_is_only_counted_is_told_from_a_day_and_a_stream() {
+        for counted in ["t0", "t12"] {
+            assert!(is_number_of_transition(counted), "{counted}");
+        }
+        for told in [
+            "",
+            "t",
+            "40000000001",
+            "2026-11-22T03:25:41Z",
+            "tier",
+            "t1x",
+        ] {
+            assert!(!is_number_of_transition(told), "{told}");
+        }
     }
 }

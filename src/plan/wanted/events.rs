@@ -90,8 +90,8 @@ impl Watch {
             && self.rules.still_has(change)
     }
 
-    /// Returns whether it waits for thresholds.
-    pub(super) fn is_of_milestone(&self) -> bool {
+    /// Returns whether it watches for thresholds, not for every change.
+    pub(super) fn has_milestones(&self) -> bool {
         !self.at.is_empty()
     }
 

@@ -273,3 +273,81 @@ fn a_mapping_can_be_shared_between_threads() {
     fn shared<T: Send + Sync>() {}
     shared::<Mapping>();
 }
+
+/// Returns the thresholds that a job over `source` reaches from one look to the next, as its occurrences say.
+fn reached(source: SourceKind, of: &str, looks: &[&[(&str, &str)]]) -> Vec<Vec<String>> {
+    let note = EventRule {
+        when: None,
+        to: EventTarget::Contact,
+        what: EventWhat::Note {
+            body: "{{ milestone }}".to_owned(),
+        },
+    };
+    let milestone = Milestone {
+        of: of.to_owned(),
+        at: vec![1_000, 10_000],
+        events: vec![note],
+    };
+    let mapping = Mapping::new(&Job {
+        source,
+        fields: Vec::new(),
+        on: Lifecycle {
+            milestones: vec![milestone],
+            ..Lifecycle::default()
+        },
+        ..job()
+    })
+    .unwrap();
+    let mut before: Option<Watched> = None;
+    let mut all = Vec::new();
+    for look in looks {
+        let attributes = look.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
+        let record = Record {
+            key: RecordKey::try_from("42").unwrap(),
+            attributes: attributes.collect(),
+        };
+        let now = mapping.watched(&record, before.as_ref()).unwrap();
+        let turns = mapping
+            .turns(&record, before.as_ref(), &now, 0, true)
+            .unwrap();
+        let occurrence = |change: &Change| change.event().unwrap().0.occurrence.clone();
+        all.push(turns.iter().map(occurrence).collect());
+        before = Some(now);
+    }
+    all
+}
+
+#[test]
+fn a_score_is_held_against_its_own_period_alone() {
+    let (may, june) = ("2026-05-01T07:00:00Z", "2026-06-01T07:00:00Z");
+    let score = |score, period| [("score", score), ("period_started_at", period)];
+    let reached = reached(
+        SourceKind::TwitchBits,
+        "score",
+        &[
+            &score("5000", may),
+            &score("6000", may),
+            &score("1500", june),
+            &score("1600", june),
+        ],
+    );
+    assert_eq!(reached[0], [format!("1000 {may}")]);
+    assert_eq!(reached[1], Vec::<String>::new());
+    assert_eq!(
+        reached[2],
+        [format!("1000 {june}")],
+        "a new month is a new count"
+    );
+    assert_eq!(reached[3], Vec::<String>::new());
+}
+
+#[test]
+fn followers_that_a_channel_had_before_anybody_looked_are_no_milestone() {
+    let followers = |count| [("followers", count)];
+    let reached = reached(
+        SourceKind::TwitchStreams,
+        "followers",
+        &[&[], &followers("5000"), &followers("10001")],
+    );
+    assert_eq!(reached, [vec![], vec![], vec!["10000".to_owned()]]);
+}

@@ -1,5 +1,6 @@
 //! Logging in to Twitch.
 
+use std::fs;
 use std::time::Duration;
 
 use ghl_sync::sandbox::{
@@ -165,8 +166,8 @@ async fn a_lost_answer_to_the_poll_that_counted_is_said_in_the_end() {
 #[tokio::test]
 async fn what_is_wrong_with_the_application_is_said_with_what_mends_it() {
     let rig = public().await;
-    let main = std::fs::read_to_string(rig.config_path()).unwrap();
-    std::fs::write(
+    let main = fs::read_to_string(rig.config_path()).unwrap();
+    fs::write(
         rig.config_path(),
         main.replace(TWITCH_CLIENT_ID, "anotherclient"),
     )
@@ -182,7 +183,7 @@ async fn what_is_wrong_with_the_application_is_said_with_what_mends_it() {
         "where `client_secret` points to (file:",
         "or take that line out if the application is a public one",
     ]);
-    std::fs::remove_file(rig.folder.join("twitch.secret")).unwrap();
+    fs::remove_file(rig.folder.join("twitch.secret")).unwrap();
     typed(&rig, "auth twitch")
         .await
         .exits(4)
@@ -324,4 +325,19 @@ async fn a_twitch_that_does_not_answer_is_out_of_touch() {
     rig.sandbox.clear_faults();
     rig.advance(Duration::from_secs(60));
     applies(&rig).await;
+}
+
+#[tokio::test]
+async fn who_has_to_confirm_is_whom_twitch_shows_what_the_jobs_read() {
+    let rig = public().await;
+    by_device(&rig, "auth twitch")
+        .await
+        .exits(0)
+        .complains(&["as the broadcaster or a moderator of the channel:"]);
+    let vips = "name = \"vips\"\n[from]\nsource = \"twitch.vips\"\naccount = \"channel\"\n[to]\n\
+                destination = \"highlevel.contacts\"\naccount = \"main\"\n[on.join]\nadd_tags = [\"vip\"]\n";
+    fs::write(rig.folder.join("schedules/followers.toml"), vips).unwrap();
+    let ended = by_device(&rig, "auth twitch").await.exits(0);
+    assert!(!ended.err.contains("or a moderator"), "{ended}");
+    ended.complains(&["as the broadcaster of the channel; Twitch shows to nobody else"]);
 }

@@ -173,3 +173,27 @@ async fn another_game_is_a_change_within_a_broadcast_and_none_from_one_to_the_ne
     poll_after(&mut rig, 2).await;
     assert_eq!(changes(&rig), ["From Tetris to Celeste"]);
 }
+
+#[tokio::test]
+async fn what_closes_the_task_of_one_broadcast_leaves_that_of_the_next_open() {
+    let mut rig = watched(&job()).await;
+    channel(&rig).go_live("Chess night", "Chess");
+    poll_after(&mut rig, 2).await;
+    channel(&rig).end_stream();
+    for _ in 0..3 {
+        poll_after(&mut rig, 2).await;
+    }
+    // HighLevel is away when the end could be told, and the channel is live again before it is back.
+    let fault = Fault::new(FaultKind::Status503);
+    rig.sandbox.fault(fault.on(COMPLETED).times(20));
+    rig.advance(minutes(6));
+    let _ = rig.run(ask_all()).await;
+    assert_eq!(jotted(&rig).1, task(false));
+    rig.sandbox.clear_faults();
+    channel(&rig).go_live("Puzzles", "Chess");
+    let told = poll_after(&mut rig, 2).await;
+    assert_eq!(told.report.made, Some(told.report.cost.calls));
+    let tasks = [("Chess night", true), ("Puzzles", false)];
+    let tasks = tasks.map(|(title, done)| (format!("Clip {title}"), done));
+    assert_eq!(jotted(&rig).1, tasks);
+}

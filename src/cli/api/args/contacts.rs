@@ -44,7 +44,7 @@ Examples:
     /// An empty text clears a field: --city ''. Tags are added and removed by `ghl-sync api tags`; --replace-tags sets the whole set. HighLevel takes company and gender for a new contact alone.
     #[command(after_help = "\
 Examples:
-  ghl-sync api contacts update CONTACT --phone '+1 555 010 0001' --city Springfield
+  ghl-sync api contacts update CONTACT --phone +15550100001 --city Springfield
   ghl-sync api contacts update CONTACT --field twitch_user_id=12345
   ghl-sync api contacts update CONTACT --replace-tags --tag vip --yes")]
     Update(Box<UpdateContact>),
