@@ -14,6 +14,8 @@ struct Cursor {
     /// The endpoint and channel that it belongs to.
     list: String,
     offset: u64,
+    /// The page that names it, so that two empty pages name different ones.
+    page: u64,
     made_at: i64,
     /// An empty page was handed out just before.
     rested: bool,
@@ -23,7 +25,7 @@ impl Cursor {
     fn write(&self) -> String {
         let inside = json!({
             "b": null,
-            "a": { "List": self.list, "Offset": self.offset, "At": self.made_at, "Rest": self.rested },
+            "a": { "List": self.list, "Offset": self.offset, "Page": self.page, "At": self.made_at, "Rest": self.rested },
         });
         base64(inside.to_string().as_bytes())
     }
@@ -33,6 +35,7 @@ impl Cursor {
         Some(Cursor {
             list: inside["a"]["List"].as_str()?.to_string(),
             offset: inside["a"]["Offset"].as_u64()?,
+            page: inside["a"]["Page"].as_u64()?,
             made_at: inside["a"]["At"].as_i64()?,
             rested: inside["a"]["Rest"].as_bool()?,
         })
@@ -63,6 +66,7 @@ pub(super) fn turn(world: &mut World, call: &Asked<'_>, owner: &str, list: List)
     let start = Cursor {
         list: format!("{name} {owner}"),
         offset: 0,
+        page: 0,
         made_at: now,
         rested: true,
     };
@@ -113,6 +117,7 @@ pub(super) fn turn(world: &mut World, call: &Asked<'_>, owner: &str, list: List)
         || (list.full_goes_on && full);
     let next = Cursor {
         offset: end,
+        page: pages,
         made_at: now,
         rested: size == 0,
         ..cursor
