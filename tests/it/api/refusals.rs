@@ -291,7 +291,7 @@ async fn an_app_logs_in_again_with_what_it_had_and_what_it_lacks() {
     log_in_app(&rig, "app-1", &granted).await;
     set_scopes(&rig, "users.readonly");
     let ended = api(&rig, "users list").await.exits(4);
-    let text = said(&rig, &ended.err, "-");
+    let text = said(&rig, &ended.err, "no contact");
     assert_eq!(
         text.lines().last(),
         Some(

@@ -85,6 +85,13 @@ async fn a_pass_over_all_sources_in_which_nothing_changed_costs_two_calls_a_sour
     town.wait_for(TimeDelta::minutes(15));
     let live = pass(&town).await;
     tables.push_str(&assert_cheap("live", &live));
-    // A table for whoever runs the test with --nocapture.
+    print(&tables);
+}
+
+#[expect(
+    clippy::print_stdout,
+    reason = "a table for whoever runs it with --nocapture"
+)]
+fn print(tables: &str) {
     println!("{tables}");
 }

@@ -33,7 +33,7 @@ Example:
     #[command(after_help = "\
 Examples:
   ghl-sync api tasks create CONTACT --title 'Call Ann' --due 2d
-  ghl-sync api tasks create CONTACT --title Sign --due 2026-12-01 --assigned USER")]
+  ghl-sync api tasks create CONTACT --title Pay --due 2026-12-01 --assigned USER")]
     Create(CreateTask),
     /// Change a task: what flags and --input do not name stays
     #[command(after_help = "\
