@@ -18,7 +18,7 @@ const DEFINITIONS_MS: i64 = 24 * 60 * 60 * 1000;
 /// How long they are believed about a field that they lack and that other jobs name: as far as a reading of contacts looks back, so that
 /// contacts whose new field was filled meanwhile are read once more.
 const LACKING_ELSEWHERE_MS: i64 = 10 * 60 * 1000;
-/// How long about a field that this job will make; before it does, they are read again.
+/// How long about a field that this job will make, so that jobs that run at the same minute read them once; before it does, they are read again.
 const LACKING_HERE_MS: i64 = 60 * 1000;
 
 /// The hub as one run sees it: the location, and which fields have which ids there.

@@ -226,7 +226,11 @@ async fn moves(
         allowed.extend(approved.shown.iter().copied());
     }
     let seat = seat::seat(world).await?;
-    let hub = hub::hub(world, false).await?;
+    let mut hub = hub::hub(world, false).await?;
+    // What is known of the scopes may be of the login before: a call tells which token serves now.
+    if missing_scopes(world, &hub).next().is_some() {
+        hub = hub::hub(world, true).await?;
+    }
     course.lacking.clone_from(&hub.lacking_here);
     check_scopes(world, ask, &hub, course)?;
     if ask.apply {
@@ -560,23 +564,7 @@ fn check_clock(world: &World, ask: &Ask, course: &mut Course) -> Result<(), RunE
 
 /// Looks whether the login may write what the job writes, as far as its scopes are known: a remark in a plan, an error before anything is sent.
 fn check_scopes(world: &World, ask: &Ask, hub: &Hub, course: &mut Course) -> Result<(), RunError> {
-    let granted = world.hub_line.granted_scopes();
-    if granted.is_empty() {
-        return Ok(());
-    }
-    let makes_fields = world.job.create_fields && !hub.lacking_here.is_empty();
-    let wanted = [
-        (true, "contacts.write", "POST /contacts/"),
-        (
-            makes_fields,
-            "locations/customFields.write",
-            "POST /locations/{id}/customFields",
-        ),
-    ];
-    for (is_needed, scope, call) in wanted {
-        if !is_needed || granted.iter().any(|granted| granted == scope) {
-            continue;
-        }
+    for (scope, call) in missing_scopes(world, hub) {
         let advice = scope_advice(call, &world.hub_line.token_kind());
         let what = format!("the login was not granted the scope {scope}; {advice}");
         if ask.apply {
@@ -589,6 +577,29 @@ fn check_scopes(world: &World, ask: &Ask, hub: &Hub, course: &mut Course) -> Res
         course.remarks.push(format!("`apply` would refuse: {what}"));
     }
     Ok(())
+}
+
+/// Returns the scopes that the job needs and the login was not granted, as far as that is known, each with a call that takes it.
+fn missing_scopes(
+    world: &World,
+    hub: &Hub,
+) -> impl Iterator<Item = (&'static str, &'static str)> + use<> {
+    let granted = world.hub_line.granted_scopes();
+    let makes_fields = world.job.create_fields && !hub.lacking_here.is_empty();
+    let wanted = [
+        (true, "contacts.write", "POST /contacts/"),
+        (
+            makes_fields,
+            "locations/customFields.write",
+            "POST /locations/{id}/customFields",
+        ),
+    ];
+    wanted
+        .into_iter()
+        .filter(move |(is_needed, scope, _)| {
+            *is_needed && !granted.is_empty() && granted.iter().all(|granted| granted != scope)
+        })
+        .map(|(_, scope, call)| (scope, call))
 }
 
 /// Returns the records that are absent and not confirmed yet.

@@ -1,7 +1,7 @@
 //! A week of a channel: streams, raids, gifts, purges, and everybody's contact, notes and tasks at the end of it.
 //!
 //! The daemon runs the jobs by their schedules, on a clock that the test moves. While a stream is near, it looks every two minutes, as often as
-//! the job over streams is due; else every quarter of an hour, as all polls of a quiet night are alike and the daemon makes up for those it
+//! the job over streams is due; else every hour, as all polls of a quiet night are alike and the daemon makes up for those it
 //! missed with one.
 
 mod costs;

@@ -113,8 +113,6 @@ pub(super) struct Witness {
     pub(super) people: BTreeMap<String, Person>,
     live: Option<Live>,
     channel: Option<Card>,
-    /// Whether the followers of the channel were ever counted.
-    counted: bool,
     bits_milestones: BTreeMap<String, u64>,
     strangers: Vec<Value>,
     /// How long after a happening it may be written down at the latest.
@@ -132,7 +130,6 @@ impl Witness {
             people: BTreeMap::new(),
             live: None,
             channel: None,
-            counted: false,
             bits_milestones: BTreeMap::new(),
             strangers,
             patience,
@@ -466,10 +463,11 @@ impl Witness {
         });
         if let Some(live) = resumed {
             live.ended = None;
+            // A stream that is back is watched by nobody yet.
+            live.viewers = 0;
             return;
         }
         self.sums_up();
-        let followers = self.followers();
         self.live = Some(Live {
             title: title.to_owned(),
             game: String::new(),
@@ -504,11 +502,6 @@ impl Witness {
             completed: false,
             of: ("streams", title.to_owned()),
         });
-        // What is counted at the beginning of the first stream is news.
-        if !std::mem::replace(&mut self.counted, true) {
-            let note = format!("Sandbox_Channel has 100 followers: {followers} by now.");
-            channel.notes.push(Text::of(note));
-        }
         self.is_about(game);
     }
 
