@@ -1,5 +1,6 @@
 //! The notes and tasks of a plan: what is looked up for them, and what is remembered of them.
 
+use chrono::DateTime;
 use rusqlite::Connection;
 
 use crate::model::{Change, ContactId, EventKey, Namespace, RecordKey};
@@ -7,17 +8,22 @@ use crate::plan::events::{Decided, EventState, Scene, decide};
 use crate::plan::wanted::{Moment, RowProblem, Watched};
 use crate::plan::{Presence, Row, Verdict};
 use crate::store::rows::Listing;
-use crate::store::{StoreError, events, links, mirror};
+use crate::store::{StoreError, events, links, mirror, walks};
 
 use super::draft::Desk;
 use super::error::RunError;
 use super::world::World;
+
+/// Twitch shows a follow up to minutes late, so one so shortly before the first listing may be news, in ms.
+const OLD_BEFORE_MS: i64 = 10 * 60 * 1000;
 
 /// What the notes and tasks of every record alike hang on.
 #[derive(Clone, Debug)]
 pub(super) struct Stage {
     /// Rows of walks up to this one are the first listing; `None` when no walk has ended.
     first_walk_no: Option<i64>,
+    /// When that walk began, in ms; `None` when the state no longer knows.
+    first_walk_ms: Option<i64>,
     /// The contact of the job's channel, where it is known.
     channel: Option<(i64, ContactId)>,
     /// Whether any event was ever remembered for the job.
@@ -44,8 +50,13 @@ impl Stage {
         if !has_past && !world.mapping.has_events() {
             return Ok(None);
         }
+        let first_walk_ms = match first_walk_no {
+            Some(no) => walks::began_at(&reader, no)?,
+            None => None,
+        };
         Ok(Some(Stage {
             first_walk_no,
+            first_walk_ms,
             channel: channel_contact(&reader, location_no, channel)?,
             has_past,
             now_ms: world.now_ms(),
@@ -226,7 +237,14 @@ fn fired(
         ..
     } = listing;
     let is_first = stage.first_walk_no.is_none_or(|first| *walk_no <= first);
-    let is_news = !is_first || desk.job.backfill;
+    // A first listing may lack rows that a later one has; who followed before it is no news.
+    let is_old = record
+        .attributes
+        .get("followed_at")
+        .and_then(|text| DateTime::parse_from_rfc3339(text).ok())
+        .zip(stage.first_walk_ms)
+        .is_some_and(|(followed, first_ms)| followed.timestamp_millis() < first_ms - OLD_BEFORE_MS);
+    let is_news = !(is_first || is_old) || desk.job.backfill;
     let is_of_channels = desk.job.source.is_of_channels();
     let moment = match (was, presence) {
         (None, Presence::In) if is_news => Some(Moment::Join),

@@ -106,6 +106,14 @@ pub fn resumable(
     Ok(newest.and_then(|(walk, fits)| (fits && walk.cursor.is_some()).then_some(walk)))
 }
 
+/// Returns when a walk began, in ms of the vendor's clock; `None` when its row is gone.
+pub fn began_at(db: &Connection, walk_no: i64) -> Result<Option<i64>, StoreError> {
+    Ok(db
+        .prepare_cached("SELECT began_ms FROM walk WHERE no = ?1")?
+        .query_row([walk_no], |row| row.get(0))
+        .optional()?)
+}
+
 /// Marks a walk as gone on with after a break.
 pub fn resume_walk(db: &Connection, walk_no: i64) -> Result<(), StoreError> {
     db.execute(
