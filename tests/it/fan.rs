@@ -29,7 +29,10 @@ async fn heal(town: &mut Town) {
             return;
         }
         // Who left is looked for once a day.
-        assert!(hour < 30, "after {hour} hours {}", told(&wrong));
+        if hour >= 30 {
+            let ends = town.open_ends();
+            panic!("after {hour} hours {}\n{}", told(&wrong), ends.join("\n"));
+        }
         town.pass(TimeDelta::hours(1)).await;
     }
 }

@@ -468,6 +468,18 @@ impl Town {
         }
     }
 
+    /// Returns what the state says of creates that are not through and of findings that stand, for whoever looks into a failure.
+    pub(super) fn open_ends(&mut self) -> Vec<String> {
+        let db = self.served.store().reader().unwrap();
+        let sql = "SELECT 'create ' || key || ' ' || mark || ' tries ' || tries || ' looks ' || looks || ': ' || coalesce(why, '')
+                     FROM step s WHERE kind = 'create' AND mark != 'done' AND plan_no = (SELECT max(plan_no) FROM step n WHERE n.key = s.key)
+                   UNION ALL SELECT 'finding ' || job_no || ' ' || key || ' ' || kind || ': ' || what FROM finding
+                   UNION ALL SELECT 'link ' || key || ' ' || state FROM link WHERE state != 'linked'";
+        let mut statement = db.prepare(sql).unwrap();
+        let rows = statement.query_map([], |row| row.get(0)).unwrap();
+        rows.map(Result::unwrap).collect()
+    }
+
     /// Returns how many steps are not known to have come through.
     pub(super) fn unsettled(&mut self) -> i64 {
         let db = self.served.store().reader().unwrap();
