@@ -109,6 +109,8 @@ pub enum Wait {
     OutOfScope,
     /// The vendor refused this record as it is.
     Refused,
+    /// A template cannot make sense of the record; what it wants is not known.
+    Unreadable,
 }
 
 /// Plans one record: a pure function of what is known about it.

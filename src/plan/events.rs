@@ -298,15 +298,17 @@ fn contact(
                 // An ambiguity lasts until a person says which contact it is.
                 (
                     Some(
-                        Wait::MirrorIncomplete
+                        // Also a contact that is linked may turn out to be none of the job's.
+                        Wait::NeedsRead
+                        | Wait::MirrorIncomplete
                         | Wait::Unsettled
                         | Wait::Refused
+                        | Wait::Unreadable
                         | Wait::Ambiguous { .. },
                     ),
                     _,
                 ) => Whose::Later,
-                (Some(Wait::NeedsRead) | None, Some((no, id))) => Whose::Known(Some(id), Some(no)),
-                (Some(Wait::NeedsRead), None) => Whose::Later,
+                (None, Some((no, id))) => Whose::Known(Some(id), Some(no)),
                 (None, None) => Whose::Nobody,
             }
         }

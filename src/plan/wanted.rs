@@ -12,7 +12,7 @@ use super::template::{Row, Template, TemplateProblem, Templates, clean};
 use crate::model::{
     Actions, By, Change, FieldKey, FieldRule, Job, Lifecycle, Own, Record, SourceKind, Tag,
 };
-pub use events::Watched;
+pub use events::{CalledFor, Watched};
 use events::{Rules, Turn, Watch};
 
 /// The attribute that says when the period began that a record's numbers are of.
@@ -270,14 +270,7 @@ impl Mapping {
     /// Renders the notes and tasks of a transition, in the order of the job file.
     ///
     /// `transition` is its number; joins and returns are told apart by what the source says of them, where it does.
-    ///
-    /// Errors: a template that fails on this record.
-    pub fn events(
-        &self,
-        moment: Moment,
-        record: &Record,
-        transition: u32,
-    ) -> Result<Vec<Change>, RowProblem> {
+    pub fn events(&self, moment: Moment, record: &Record, transition: u32, into: &mut CalledFor) {
         let (rules, word) = match moment {
             Moment::Join => (&self.on.join.events, "join"),
             Moment::Leave => (&self.on.leave.events, "leave"),
@@ -285,10 +278,10 @@ impl Mapping {
             Moment::Gone => (&self.on.gone.events, "gone"),
         };
         if rules.is_empty() {
-            return Ok(Vec::new());
+            return;
         }
         let occurrence = self.occurrence(moment, record, transition);
-        rules.render(&self.templates, record, word, &occurrence)
+        rules.render(&self.templates, record, word, &occurrence, into);
     }
 
     /// Returns what tells a moment from the next of its kind.
@@ -336,8 +329,6 @@ impl Mapping {
     /// Renders the notes and tasks that the step from `before` to `now` calls for. Without `before` a record is seen to join: milestones are
     /// reached from nothing, and nothing has changed. Unless the record `stays` in, what is different of it is no change: another stream has
     /// another game.
-    ///
-    /// Errors: a template that fails on this record.
     pub fn turns(
         &self,
         record: &Record,
@@ -345,8 +336,8 @@ impl Mapping {
         now: &Watched,
         transition: u32,
         stays: bool,
-    ) -> Result<Vec<Change>, RowProblem> {
-        let mut changes = Vec::new();
+        into: &mut CalledFor,
+    ) {
         let same_period =
             before.is_none_or(|before| before.values.get(PERIOD) == now.values.get(PERIOD));
         let watches = self.watches.iter();
@@ -363,9 +354,8 @@ impl Mapping {
                 continue;
             };
             let occurrence = self.occurrence_of_turn(&turn, record, now, transition);
-            changes.extend(watch.render(&self.templates, record, &turn, &occurrence)?);
+            watch.render(&self.templates, record, &turn, &occurrence, into);
         }
-        Ok(changes)
     }
 
     /// A threshold is reached once in a life, and once in a period where there are any; a change is told from the next by its number.

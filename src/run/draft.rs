@@ -228,27 +228,6 @@ fn one(
     fold: &mut PlanDigest,
     chunk: &mut Chunk,
 ) -> Result<(), RunError> {
-    let wanted = match wanted_of(&desk.mapping, listing) {
-        Ok(wanted) => wanted,
-        Err(problem) => {
-            let finding = Finding {
-                key: listing.record.key.clone(),
-                kind: FindingKind::BadRow,
-                field: String::new(),
-                hash: basis(&listing.attributes, &desk.digest, ""),
-                what: problem.to_string(),
-                run_no: desk.run_no,
-            };
-            *draft.waits.entry("set aside").or_default() += 1;
-            tell(reader, desk, finding, draft, chunk)?;
-            chunk.outcomes.push(Outcome {
-                no: listing.no,
-                open: false,
-                waiting: Vec::new(),
-            });
-            return Ok(());
-        }
-    };
     let match_values = match_values(&desk.mapping, listing);
     let namespace = desk.job.source.namespace();
     let row = rows::row_of(
@@ -260,8 +239,25 @@ fn one(
         &match_values,
     )?;
     let hash = basis_of(listing, &row, &desk.digest);
-    let terms = terms(&desk.job, desk.mirror_complete);
-    let verdict = plan_row(&row, &wanted, terms, &hash);
+    let verdict = match wanted_of(&desk.mapping, listing) {
+        Ok(wanted) => plan_row(&row, &wanted, terms(&desk.job, desk.mirror_complete), &hash),
+        Err(problem) => {
+            let finding = Finding {
+                key: listing.record.key.clone(),
+                kind: FindingKind::BadRow,
+                field: String::new(),
+                hash: basis(&listing.attributes, &desk.digest, ""),
+                what: problem.to_string(),
+                run_no: desk.run_no,
+            };
+            tell(reader, desk, finding, draft, chunk)?;
+            // What its transition calls for is remembered, and waits until a record can be made of it.
+            Verdict {
+                waits: Some(Wait::Unreadable),
+                ..Verdict::default()
+            }
+        }
+    };
     let mut apart = Apart::default();
     let events = match &desk.stage {
         None => Decided::default(),
@@ -485,6 +481,7 @@ fn count(listing: &Listing, verdict: &Verdict, events: &Decided, draft: &mut Dra
         Some(Wait::Skipped) => "without a contact",
         Some(Wait::OutOfScope) => "out of the job's scope",
         Some(Wait::Refused) => "refused",
+        Some(Wait::Unreadable) => "set aside",
     };
     *draft.waits.entry(word).or_default() += 1;
 }
@@ -533,8 +530,11 @@ fn settle_findings(
         tell(reader, desk, found, draft, chunk)?;
         bad.push(EVENTS.to_owned());
     }
-    // An unsettled or refused row was not looked at, so nothing is known to have changed.
-    if matches!(waits, Some(Wait::Unsettled | Wait::Refused)) {
+    // An unsettled, refused or unreadable row was not looked at, so nothing is known to have changed.
+    if matches!(
+        waits,
+        Some(Wait::Unsettled | Wait::Refused | Wait::Unreadable)
+    ) {
         return Ok(());
     }
     for Conflict {

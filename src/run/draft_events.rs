@@ -5,7 +5,7 @@ use rusqlite::Connection;
 
 use crate::model::{Change, ContactId, EventKey, Namespace, RecordKey};
 use crate::plan::events::{Decided, EventState, Scene, decide};
-use crate::plan::wanted::{Moment, RowProblem, Watched};
+use crate::plan::wanted::{CalledFor, Moment, RowProblem, Watched};
 use crate::plan::{Presence, Row, Verdict};
 use crate::store::rows::Listing;
 use crate::store::{StoreError, events, links, mirror, walks};
@@ -93,7 +93,7 @@ pub(super) struct OfRecord {
     pub(super) decided: Decided,
     /// What is remembered of it.
     pub(super) learned: Option<Learned>,
-    /// A template that fails on the record: then its transition calls for nothing.
+    /// A template that fails on the record: that note or task is never called for.
     pub(super) problem: Option<RowProblem>,
     /// The names of those that were refused, which stand until a person says `retry`.
     pub(super) refused: Vec<String>,
@@ -158,10 +158,10 @@ pub(super) fn of_record(
         .mapping
         .watched(&listing.record, before.as_ref())
         .filter(|_| is_watched(desk, listing));
-    let (fired, problem) = match fired(desk, stage, listing, &past, before.as_ref(), now.as_ref()) {
-        Ok(fired) => (fired, None),
-        Err(problem) => (Vec::new(), Some(problem)),
-    };
+    let CalledFor {
+        changes: fired,
+        problem,
+    } = fired(desk, stage, listing, &past, before.as_ref(), now.as_ref());
     let scene = Scene {
         past: past.iter().map(|kept| kept.past.clone()).collect(),
         fired,
@@ -227,7 +227,7 @@ fn fired(
     past: &[events::Kept],
     before: Option<&Watched>,
     now: Option<&Watched>,
-) -> Result<Vec<Change>, RowProblem> {
+) -> CalledFor {
     let Listing {
         record,
         presence,
@@ -260,7 +260,7 @@ fn fired(
         | (Some(Presence::Out | Presence::Gone), Presence::Out | Presence::Gone) => None,
     };
     let mapping = &desk.mapping;
-    let mut changes = Vec::new();
+    let mut called = CalledFor::default();
     if let Some(moment) = moment {
         let occurrence = mapping.occurrence(moment, record, *transition);
         // The same follow was told before: the listing had lacked it for a while.
@@ -274,7 +274,7 @@ fn fired(
                 })
             });
         if !is_told {
-            changes.extend(mapping.events(moment, record, *transition)?);
+            mapping.events(moment, record, *transition, &mut called);
         }
     }
     if let Some(now) = now {
@@ -282,8 +282,8 @@ fn fired(
         let begins_here = before.is_none() && moment != Some(Moment::Join);
         if !begins_here {
             let stays = (was, presence) == (&Some(Presence::In), &Presence::In);
-            changes.extend(mapping.turns(record, before, now, *transition, stays)?);
+            mapping.turns(record, before, now, *transition, stays, &mut called);
         }
     }
-    Ok(changes)
+    called
 }

@@ -189,7 +189,7 @@ pub struct Listed {
     pub presence: Presence,
     /// Whether it was marked absent by a Complete walk.
     pub missing: bool,
-    /// Whether the walk that listed it ended; rows of a cut walk do not count as known.
+    /// Whether a walk since it was first listed ended by itself; rows that cut walks alone have brought do not count as known.
     pub known: bool,
 }
 
@@ -216,8 +216,9 @@ fn look_up(
     let count = keys.len();
     let keys = serde_json::to_string(keys).expect("a list of texts is always JSON");
     let mut statement = db.prepare_cached(
-        "SELECT r.key, r.no, r.attributes, coalesce(r.pending, r.state), r.missing_walk, coalesce(w.ended IN ('complete', 'caught-up', 'gap', 'suspicious'), 0)
-         FROM json_each(?2) j CROSS JOIN roster r ON r.job_no = ?1 AND r.key = j.value LEFT JOIN walk w ON w.no = r.walk_no",
+        "SELECT r.key, r.no, r.attributes, coalesce(r.pending, r.state), r.missing_walk,
+                r.walk_no <= coalesce((SELECT last_walk_no FROM job WHERE no = ?1), 0)
+         FROM json_each(?2) j CROSS JOIN roster r ON r.job_no = ?1 AND r.key = j.value",
     )?;
     let mut rows = statement.query(params![job_no, keys])?;
     let mut found = HashMap::with_capacity(count);

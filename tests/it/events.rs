@@ -105,6 +105,49 @@ async fn the_task_is_completed_and_a_note_says_so_when_its_record_leaves() {
 }
 
 #[tokio::test]
+async fn who_came_in_a_listing_that_was_cut_is_no_news_when_the_next_one_ends() {
+    let job = events_job().replace("complete_task = true\n", "");
+    let job = format!("{job}\n[on.return]\nnote = \"{{{{ user_name }}}} is back\"\n");
+    let mut rig = Rig::with_job(settings(150, 3), &job).await;
+    rig.apply_all().await;
+    follow(&mut rig, &[("900", "ada", "Ada")]).await;
+    rig.sandbox.unfollow("900");
+    for _ in 0..2 {
+        rig.advance(minutes(16));
+        let full = Ask {
+            full: true,
+            ..ask_all()
+        };
+        rig.run(full).await.unwrap();
+    }
+    let before = notes(&rig, "900");
+    assert_eq!(before.last().unwrap(), "Ada left");
+    let cut = Fault::new(FaultKind::Status503)
+        .on("GET /channels/followers")
+        .skip(1)
+        .times(50);
+    rig.sandbox.fault(cut);
+    let told = follow(&mut rig, &[("900", "ada", "Ada"), ("901", "b", "B")]).await;
+    assert!(
+        told.report.source.ended.contains("503"),
+        "{:?}",
+        told.report.source
+    );
+    let back = notes(&rig, "900");
+    assert_eq!(back[..before.len()], before);
+    assert_eq!(back[before.len()..], ["Ada is back"]);
+    let new = jotted(&rig, "901");
+    rig.sandbox.clear_faults();
+    // The listing that ends, and two more: nobody joins who was there before.
+    for _ in 0..3 {
+        rig.advance(minutes(16));
+        let told = rig.apply().await;
+        assert_eq!(told.rows, [], "{:?}", told.report.source);
+    }
+    assert_eq!((notes(&rig, "900"), jotted(&rig, "901")), (back, new));
+}
+
+#[tokio::test]
 async fn more_notes_than_the_guard_allows_wait_for_a_person_and_hold_nothing_else() {
     let job = format!("{}\n[limits]\nnote = 2\n", events_job());
     let mut rig = first(&job).await;
@@ -219,6 +262,55 @@ async fn a_note_that_is_refused_is_set_aside_alone() {
     assert_eq!(told.done(StepKind::Note), 1);
     assert_eq!(number(&mut rig, refused), 0);
     assert_eq!(notes(&rig, "900").len(), 1);
+}
+
+#[tokio::test]
+async fn what_an_unreadable_record_calls_for_waits_until_it_can_be_read() {
+    // No field can be made of a name of three characters.
+    let job = events_job().replace(
+        "{{ user_name or user_login or 'twitch ' ~ user_id }}",
+        "{{ 12 // (user_name | length - 3) }}",
+    );
+    let mut rig = first(&job).await;
+    let told = follow(&mut rig, &[("900", "ada", "Ada")]).await;
+    let news = told.report.news.iter().map(|news| news.kind);
+    assert_eq!(news.collect::<Vec<_>>(), [NewsKind::BadRow]);
+    assert_eq!(told.rows, []);
+    rig.advance(minutes(16));
+    assert_eq!(rig.apply().await.rows, [], "and nothing comes by itself");
+    rig.sandbox.rename("900", "ada", "Ada L.");
+    rig.advance(minutes(16));
+    rig.run(Ask {
+        full: true,
+        ..ask_all()
+    })
+    .await
+    .unwrap();
+    // They say what was true when she joined.
+    let tasks = [("Greet Ada".to_owned(), false)];
+    let (notes, made) = jotted(&rig, "900");
+    assert_eq!(notes.len(), 1, "{notes:?}");
+    assert!(notes[0].starts_with("Ada follows since "), "{notes:?}");
+    assert_eq!(made, tasks);
+}
+
+#[tokio::test]
+async fn a_note_that_cannot_be_written_costs_no_other() {
+    let job = events_job().replace(
+        "note = \"{{ user_name }} follows",
+        "note = \"{{ 12 // (user_name | length - 3) }} {{ user_name }} follows",
+    );
+    let mut rig = first(&job).await;
+    let told = follow(&mut rig, &[("900", "ada", "Ada"), ("901", "adam", "Adam")]).await;
+    let news: Vec<_> = told.report.news.iter().collect();
+    assert_eq!(news.len(), 1, "{news:?}");
+    assert_eq!(news[0].kind, NewsKind::BadRow);
+    assert!(news[0].what.contains("on.join.note"), "{news:?}");
+    assert_eq!(
+        jotted(&rig, "900"),
+        (vec![], vec![("Greet Ada".to_owned(), false)])
+    );
+    assert_eq!(jotted(&rig, "901").0.len(), 1);
 }
 
 #[tokio::test]

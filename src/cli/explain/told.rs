@@ -496,6 +496,9 @@ fn waits(wait: &Wait) -> String {
         Wait::Refused => {
             "HighLevel refused the record as it is; it is tried again when something of it changes".to_owned()
         }
+        Wait::Unreadable => {
+            "a template cannot make sense of the record; it is tried again when something of it changes".to_owned()
+        }
     }
 }
 

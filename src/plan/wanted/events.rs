@@ -122,16 +122,15 @@ impl Watch {
         })
     }
 
-    /// Renders what a turn calls for.
-    ///
-    /// Errors: as [`Rules::render`].
+    /// Renders what a turn calls for, as [`Rules::render`] does.
     pub(super) fn render(
         &self,
         templates: &Templates,
         record: &Record,
         turn: &Turn,
         occurrence: &str,
-    ) -> Result<Vec<Change>, RowProblem> {
+        into: &mut CalledFor,
+    ) {
         let mut record = record.clone();
         let mut extra = |name: &str, value: String| {
             record.attributes.insert(name.to_owned(), value);
@@ -141,7 +140,7 @@ impl Watch {
             extra("milestone", milestone.to_string());
         }
         self.rules
-            .render(templates, &record, &turn.moment, occurrence)
+            .render(templates, &record, &turn.moment, occurrence, into);
     }
 }
 
@@ -228,75 +227,96 @@ impl Rules {
 
     /// Renders what the moment calls for, in the order of the job file. A note or a title that comes out empty is none.
     ///
-    /// Errors: a template that fails on this record, or a text that nobody would read.
+    /// A template that fails on this record, or a text that nobody would read, costs its own rule alone; the first problem is kept.
     pub(super) fn render(
         &self,
         templates: &Templates,
         record: &Record,
         moment: &str,
         occurrence: &str,
-    ) -> Result<Vec<Change>, RowProblem> {
+        into: &mut CalledFor,
+    ) {
         let row = templates.row(record);
-        let mut changes = Vec::new();
+        let render = |word: &str, template: &Template| {
+            let problem = |reason: String| RowProblem {
+                place: format!("on.{moment}.{word}"),
+                reason,
+            };
+            let text = templates.render(template, &row).map_err(problem)?;
+            match text.chars().count() {
+                count if count > LONGEST => Err(problem(format!(
+                    "a text of {count} characters, expected at most {LONGEST}"
+                ))),
+                _ => Ok(text),
+            }
+        };
         for (place, rule) in (1..).zip(&self.0) {
             let event = EventKey {
                 moment: moment.to_owned(),
                 occurrence: occurrence.to_owned(),
                 place,
             };
-            let render = |word: &str, template: &Template| {
-                let problem = |reason: String| RowProblem {
-                    place: format!("on.{moment}.{word}"),
-                    reason,
-                };
-                let text = templates.render(template, &row).map_err(problem)?;
-                match text.chars().count() {
-                    count if count > LONGEST => Err(problem(format!(
-                        "a text of {count} characters, expected at most {LONGEST}"
-                    ))),
-                    _ => Ok(text),
+            match rule.render(event, render) {
+                Ok(change) => into.changes.extend(change),
+                Err(problem) => {
+                    into.problem.get_or_insert(problem);
                 }
-            };
-            if let Some(when) = &rule.when
-                && !is_yes(&render("when", when)?)
-            {
-                continue;
-            }
-            let to = rule.to;
-            match &rule.what {
-                What::Note { body } => {
-                    if let Some(body) = paragraphs(&render("note", body)?) {
-                        changes.push(Change::Note { event, to, body });
-                    }
-                }
-                What::Task {
-                    title,
-                    body,
-                    due,
-                    assigned,
-                } => {
-                    let Some(title) = clean(render("task.title", title)?) else {
-                        continue;
-                    };
-                    let body = match body {
-                        Some(body) => paragraphs(&render("task.body", body)?),
-                        None => None,
-                    };
-                    let due = render("task.due", due)?.trim().to_owned();
-                    changes.push(Change::Task {
-                        event,
-                        to,
-                        title,
-                        body,
-                        due,
-                        assigned: assigned.clone(),
-                    });
-                }
-                What::CompleteTask => changes.push(Change::CompleteTask { event, to }),
             }
         }
-        Ok(changes)
     }
+}
+
+impl Rule {
+    /// Returns what the rule calls for; `None` when its condition says no or nothing is left of its text.
+    fn render(
+        &self,
+        event: EventKey,
+        render: impl Fn(&str, &Template) -> Result<String, RowProblem>,
+    ) -> Result<Option<Change>, RowProblem> {
+        if let Some(when) = &self.when
+            && !is_yes(&render("when", when)?)
+        {
+            return Ok(None);
+        }
+        let to = self.to;
+        Ok(match &self.what {
+            What::Note { body } => {
+                paragraphs(&render("note", body)?).map(|body| Change::Note { event, to, body })
+            }
+            What::Task {
+                title,
+                body,
+                due,
+                assigned,
+            } => {
+                let Some(title) = clean(render("task.title", title)?) else {
+                    return Ok(None);
+                };
+                let body = match body {
+                    Some(body) => paragraphs(&render("task.body", body)?),
+                    None => None,
+                };
+                Some(Change::Task {
+                    event,
+                    to,
+                    title,
+                    body,
+                    due: render("task.due", due)?.trim().to_owned(),
+                    assigned: assigned.clone(),
+                })
+            }
+            What::CompleteTask => Some(Change::CompleteTask { event, to }),
+        })
+    }
+}
+
+/// The notes and tasks that a record's moments call for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CalledFor {
+    /// Those that could be rendered, in the order of the job file.
+    pub changes: Vec<Change>,
+    /// Why some are missing: the first that is wrong.
+    pub problem: Option<RowProblem>,
 }
 
 /// Returns whether a condition came out as yes.

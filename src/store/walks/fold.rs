@@ -182,12 +182,8 @@ fn fold(
     };
     let was_in = pending.as_deref().unwrap_or(&state) == "in";
     if was_in && old_attributes == attributes {
-        db.prepare_cached(
-            "UPDATE roster SET missing_walk = NULL,
-               walk_no = CASE WHEN (SELECT ended FROM walk WHERE no = walk_no) IN ('complete', 'caught-up', 'gap', 'suspicious') THEN walk_no ELSE ?2 END
-             WHERE no = ?1",
-        )?
-        .execute(params![no, walk_no])?;
+        db.prepare_cached("UPDATE roster SET missing_walk = NULL WHERE no = ?1")?
+            .execute([no])?;
         return Ok(Folded::Known);
     }
     let tick = next_tick(db)?;
