@@ -40,6 +40,16 @@ impl Jottings {
         }
     }
 
+    /// Gives what one contact has to another, as a merge does.
+    pub(crate) fn hand_over(&mut self, from: u64, to: u64, to_id: &str) {
+        for jottings in [&mut self.notes, &mut self.tasks] {
+            for mut jotting in jottings.remove(&from).unwrap_or_default() {
+                jotting["contactId"] = to_id.into();
+                jottings.entry(to).or_default().push(jotting);
+            }
+        }
+    }
+
     fn next_id(&mut self, kind: u64) -> String {
         self.made += 1;
         self.ids.encode(kind + self.made).to_string()

@@ -454,6 +454,9 @@ impl World {
             }
             Ok(())
         })?;
+        if let Found::Here(kept) = self.store.find(winner) {
+            self.jottings.hand_over(lost.number, kept.number, winner);
+        }
         self.remove(lost.number, Gone::Merged);
         Ok(())
     }

@@ -105,6 +105,37 @@ async fn the_task_is_completed_and_a_note_says_so_when_its_record_leaves() {
 }
 
 #[tokio::test]
+async fn a_task_that_moved_with_a_merged_contact_is_completed_there() {
+    let mut rig = first(&events_job()).await;
+    follow(&mut rig, &[("900", "ada", "Ada")]).await;
+    let contact = &rig.sandbox.contacts_by_field("twitch_user_id", "900")[0];
+    let loser = contact["id"].as_str().unwrap().to_owned();
+    let winner = rig.sandbox.contacts()[0]["id"].as_str().unwrap().to_owned();
+    rig.sandbox.edit_contact(
+        &winner,
+        "twitch_user_id",
+        serde_json::Value::String("900".to_owned()),
+    );
+    rig.sandbox.merge_contacts(&loser, &winner);
+    let full = || Ask {
+        full: true,
+        ..ask_all()
+    };
+    for _ in 0..2 {
+        rig.advance(minutes(16));
+        rig.run(full()).await.unwrap();
+    }
+    rig.sandbox.unfollow("900");
+    for _ in 0..2 {
+        rig.advance(minutes(16));
+        rig.run(full()).await.unwrap();
+    }
+    let (notes, tasks) = jotted(&rig, "900");
+    assert_eq!(tasks, [("Greet Ada".to_owned(), true)]);
+    assert_eq!(notes.last().unwrap(), "Ada left");
+}
+
+#[tokio::test]
 async fn who_came_in_a_listing_that_was_cut_is_no_news_when_the_next_one_ends() {
     let job = events_job().replace("complete_task = true\n", "");
     let job = format!("{job}\n[on.return]\nnote = \"{{{{ user_name }}}} is back\"\n");
