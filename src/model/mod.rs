@@ -8,9 +8,11 @@ mod clock;
 mod contact;
 mod ids;
 mod job;
+mod limits;
 mod listing;
 mod record;
 mod secret;
+mod source;
 
 pub use change::{Change, EventKey, FieldChange, IfUnsure, StepKind};
 pub use clock::{Clock, is_ahead};
@@ -21,10 +23,11 @@ pub use ids::{
 };
 pub use ids::{CampaignId, UserId, WorkflowId};
 pub use job::{
-    Actions, AtMost, BitsPeriod, By, ChangeRule, Channel, ContactsReader, Destination, EventRule,
-    EventTarget, EventWhat, FieldRule, GuardKind, Job, LeaveProof, Lifecycle, Limits, Milestone,
-    Missing, Own, Quiet, Scope, Share, SourceKind,
+    Actions, By, ChangeRule, Channel, ContactsReader, Destination, EventRule, EventTarget,
+    EventWhat, FieldRule, Job, Lifecycle, Milestone, Missing, Own, Quiet, Scope,
 };
+pub use limits::{AtMost, GuardKind, Limits, Share};
 pub use listing::{Cut, Ended};
 pub use record::Record;
 pub use secret::Secret;
+pub use source::{BitsPeriod, LeaveProof, SourceKind};

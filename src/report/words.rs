@@ -281,13 +281,16 @@ pub(super) fn source_line(source: &SourceSummary) -> String {
 /// Returns what was read from the hub, for example "900 contacts on 9 pages by list; complete".
 pub(super) fn hub_line(report: &Report) -> String {
     let hub = &report.hub;
-    let mut line = format!(
-        "{} on {} by {}; {}",
-        counted(hub.contacts_seen, "contact"),
-        counted(hub.pages, "page"),
-        hub.reader,
-        hub.ended
-    );
+    let mut line = match (hub.reader.as_str(), hub.pages) {
+        // The listing of another job is younger than a minute.
+        ("shared", 0) => "contacts as another job has just read them".to_owned(),
+        (reader, pages) => format!(
+            "{} on {} by {reader}; {}",
+            counted(hub.contacts_seen, "contact"),
+            counted(pages, "page"),
+            hub.ended
+        ),
+    };
     if let Some(note) = &hub.note {
         line.push_str("; ");
         line.push_str(note);

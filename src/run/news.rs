@@ -152,8 +152,9 @@ pub(super) fn remarks(course: &Course, source: SourceKind, debt: i64) -> Vec<Str
     }
     let leavers = course.leavers;
     if leavers.left + leavers.gone > 0 {
+        let are = if leavers.gone == 1 { "is" } else { "are" };
         remarks.push(format!(
-            "{} left, {} are suspended or deleted",
+            "{} left, {} {are} suspended or deleted",
             leavers.left, leavers.gone
         ));
     }
@@ -166,10 +167,11 @@ pub(super) fn remarks(course: &Course, source: SourceKind, debt: i64) -> Vec<Str
                 "they are looked up in a run two minutes later or more"
             }
         };
-        remarks.push(format!(
-            "{} look as if they left; {how}",
-            leavers.candidates
-        ));
+        let looks = match leavers.candidates {
+            1 => "1 looks as if it left".to_owned(),
+            more => format!("{more} look as if they left"),
+        };
+        remarks.push(format!("{looks}; {how}"));
     }
     let Recovered {
         found,

@@ -63,6 +63,8 @@ pub enum BadBody {
         /// What was expected, as a fragment that follows "expected".
         expected: &'static str,
     },
+    /// A property that has to say something, and says nothing.
+    Empty(&'static str),
     /// `tags` would replace all tags of the contact, and nobody said that it shall.
     WouldReplaceTags,
     /// The body is of another location than the call.
@@ -92,6 +94,7 @@ impl fmt::Display for BadBody {
             BadBody::WrongType { name, expected } => {
                 write!(f, "`{name}` has the wrong type: expected {expected}")
             }
+            BadBody::Empty(name) => write!(f, "`{name}` is missing or empty"),
             BadBody::WouldReplaceTags => f.write_str(
                 "`tags` in an update or an upsert replaces all tags of the contact, also those that people and workflows added",
             ),

@@ -109,16 +109,13 @@ pub fn business(id: &BusinessId) -> Call<Business> {
 ///
 /// A second call makes a second one, so a lost answer is looked for in [`businesses`].
 ///
-/// Errors: [`BadBody::WrongType`] when it has no name.
+/// Errors: [`BadBody::Empty`] when it has no name.
 pub fn create_business(
     location: &LocationId,
     business: &NewBusiness,
 ) -> Result<Call<Business>, BadBody> {
     if business.name.trim().is_empty() {
-        return Err(BadBody::WrongType {
-            name: "name".to_owned(),
-            expected: "the name of the business",
-        });
+        return Err(BadBody::Empty("name"));
     }
     let mut body = json!(business);
     body["locationId"] = json!(location.as_str());

@@ -70,17 +70,14 @@ pub fn create_note(contact: &ContactId, text: &str) -> Call<Note> {
 
 /// Writes a note with all that a note can have. Needs `contacts.write`. As [`create_note`] otherwise.
 ///
-/// Errors: [`BadBody::WrongType`] when it has no text.
+/// Errors: [`BadBody::Empty`] when it has no text.
 pub fn create_note_with(contact: &ContactId, note: &NoteBody) -> Result<Call<Note>, BadBody> {
     if note
         .body
         .as_deref()
         .is_none_or(|text| text.trim().is_empty())
     {
-        return Err(BadBody::WrongType {
-            name: "body".to_owned(),
-            expected: "the text of the note",
-        });
+        return Err(BadBody::Empty("body"));
     }
     Ok(created(contact, json!(note)))
 }

@@ -121,6 +121,7 @@ pub(super) fn bad(error: BadBody) -> CliError {
         BadBody::NotTaken { .. }
         | BadBody::Unknown { .. }
         | BadBody::WrongType { .. }
+        | BadBody::Empty(_)
         | BadBody::Either(..) => None,
     };
     CliError::Usage {

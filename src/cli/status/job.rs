@@ -233,7 +233,12 @@ impl JobStanding {
                 None => format!("last {what}: never"),
             });
         }
-        let mut roster = format!("{} records in the roster", count_of(self.in_roster));
+        let records = if self.in_roster == 1 {
+            "record"
+        } else {
+            "records"
+        };
+        let mut roster = format!("{} {records} in the roster", count_of(self.in_roster));
         if self.debt != 0 {
             roster.push_str(&format!(
                 ", and the service counts {} {} than expected",

@@ -90,7 +90,11 @@ pub(in super::super) fn why_full(
 }
 
 fn second(absent: u64) -> String {
-    format!("{absent} records are absent, and a second listing tells whether they left")
+    let are = match absent {
+        1 => "record is",
+        _ => "records are",
+    };
+    format!("{absent} {are} absent, and a second listing tells whether they left")
 }
 
 /// Returns whether a walk is too new to be made again. One of a clock that was ahead is not: it would be too new until then.

@@ -46,14 +46,6 @@ impl Listing {
         }
     }
 
-    /// Returns whether the vendor says how many rows there are.
-    pub(super) fn is_counted(self) -> bool {
-        match self {
-            Listing::Followers | Listing::Subscribers => true,
-            Listing::Vips | Listing::Moderators | Listing::Bits => false,
-        }
-    }
-
     /// Returns whether this program itself keeps since when somebody is listed, because the vendor does not tell.
     pub(super) fn keeps_since(self) -> bool {
         match self {

@@ -400,7 +400,7 @@ impl Walking {
             _ => 0,
         };
         // Only a listing that was held against the vendor's count says who is missing, where the vendor counts.
-        let is_sound = total.is_some() || !self.listing.is_counted();
+        let is_sound = total.is_some() || !world.job.source.is_counted();
         if complete && state.complete.is_some() && is_sound {
             self.mark_missing(world, state.no, walk_no).await?;
         }

@@ -182,7 +182,7 @@ async fn a_change_behind_the_first_page_is_seen_by_the_counts_or_within_a_day() 
     assert!(is_in(&rig, "71"));
     // Whoever is absent makes the next pass read on to the end.
     let told = pass(&mut rig, 15).await;
-    let why = "1 records are absent, and a second listing tells whether they left";
+    let why = "1 record is absent, and a second listing tells whether they left";
     assert_eq!(told.report.why_full.as_deref(), Some(why));
     assert!(has_left(&rig, &ids[202]));
     assert_eq!(pass(&mut rig, 15).await.report.pass, Pass::Normal);
