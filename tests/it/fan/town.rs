@@ -218,6 +218,7 @@ impl Town {
             rows.unwrap().map(Result::unwrap).collect()
         };
         for (job, key) in asks {
+            self.witness.is_tried_again(&key);
             let world = self.world(&job).await;
             let keys = vec![RecordKey::try_from(key.as_str()).unwrap()];
             let retry = Settling::Retry { keys };

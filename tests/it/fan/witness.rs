@@ -119,6 +119,8 @@ pub(super) struct Witness {
     patience: TimeDelta,
     /// How many minutes of a stream's end may have been missed.
     missed: i64,
+    /// Those whose create had to be tried again by a person, so that another job may have made the contact.
+    asked: BTreeSet<String>,
 }
 
 impl Witness {
@@ -134,7 +136,13 @@ impl Witness {
             strangers,
             patience,
             missed,
+            asked: BTreeSet::new(),
         }
+    }
+
+    /// A person tries the create of somebody again.
+    pub(super) fn is_tried_again(&mut self, id: &str) {
+        self.asked.insert(id.to_owned());
     }
 
     fn person(&mut self, id: &str) -> &mut Person {
@@ -586,6 +594,11 @@ impl Witness {
             0 => average..=average,
             _ => 1..=peak,
         };
+        let mut news = vec![format!(" on average, {peak} at most\nNew followers: {new}")];
+        if self.missed > 0 {
+            // Nobody could count those of before.
+            news.push(format!(" on average, {peak} at most"));
+        }
         channel.notes.push(Text(vec![
             vec![format!(
                 "Streamed {title} ({game})\nFrom {} to ",
@@ -596,7 +609,7 @@ impl Witness {
             minutes.collect(),
             vec![" minutes\nViewers: ".to_owned()],
             averages.map(|average| average.to_string()).collect(),
-            vec![format!(" on average, {peak} at most\nNew followers: {new}")],
+            news,
         ]));
     }
 
@@ -688,6 +701,12 @@ impl Witness {
         let mut expected = json!(card.standard);
         expected["fields"] = json!(card.fields);
         expected["country"] = json!("US");
+        if self.asked.contains(marker) {
+            // A field that is written when a contact is made.
+            for fields in [&mut shown["fields"], &mut expected["fields"]] {
+                fields.as_object_mut().unwrap().remove("twitch_followed_at");
+            }
+        }
         if shown != expected {
             wrong.push(format!("{marker} is {shown} and not {expected}"));
         }
