@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::apis::twitch::validate;
 use crate::config::{Account, TwitchAccount, scopes};
-use crate::model::{Channel, Secret};
+use crate::model::{Channel, JobName, Secret};
 use crate::net::auth::twitch::exchange_code;
 use crate::net::auth::{authorize_address, new_state};
 use crate::net::{App, Auth, AuthError, CallError, Grant, Keeper, Purpose, Tally};
@@ -153,6 +153,22 @@ async fn prove(
     if let Some(warning) = other_channel(&account.channel, before.as_ref(), user.as_str()) {
         desk.tell(&format!("warning: account {}: {warning}", desk.name));
     }
+    if !is_own(&account.channel, &login, user.as_str())
+        && let Some(job) = broadcasters_own(desk)
+    {
+        let name = said_of(&account.channel);
+        return Err(CliError::Usage {
+            what: format!(
+                "account {}: the login is stored, but it is that of {}, and Twitch shows what {job} reads to the broadcaster of {name} alone",
+                desk.name,
+                login.escape_debug()
+            ),
+            hint: Some(format!(
+                "let the broadcaster confirm: run `{}` again",
+                desk.command(AuthDo::Login)
+            )),
+        });
+    }
     let lacking = desk.lacking(&token.scopes);
     desk.done(&said, &lacking, "agree to everything that Twitch asks")
 }
@@ -215,14 +231,41 @@ fn other_channel(channel: &Channel, before: Option<&LoginFacts>, user: &str) -> 
     }
 }
 
+/// Returns a job over the account's channel that reads what Twitch shows to the broadcaster alone.
+fn broadcasters_own(desk: &Desk<'_>) -> Option<JobName> {
+    let mut jobs = desk.worlds.config().jobs.values();
+    // A job over channels of its own is held against each of them by `check --online`.
+    jobs.find(|job| {
+        job.from == desk.name && job.channels.is_empty() && job.source.is_broadcasters_own()
+    })
+    .map(|job| job.name.clone())
+}
+
+/// Returns whether a login is that of the account's channel.
+fn is_own(channel: &Channel, login: &str, user: &str) -> bool {
+    match channel {
+        Channel::Own => true,
+        Channel::Login(name) => name.eq_ignore_ascii_case(login),
+        Channel::Id(id) => id == user,
+    }
+}
+
+/// Returns what ghl-sync.toml says of a channel.
+fn said_of(channel: &Channel) -> &str {
+    match channel {
+        Channel::Own => "its own channel",
+        Channel::Login(name) => name,
+        Channel::Id(id) => id,
+    }
+}
+
 /// Says whose followers the login is for.
 fn channel(channel: &Channel, login: &str, user: &str) -> String {
-    let of = |channel: &str| format!("the channel {channel}, which it has to be a moderator of");
-    match channel {
-        Channel::Own => "its own channel".to_owned(),
-        Channel::Login(name) if name.eq_ignore_ascii_case(login) => "its own channel".to_owned(),
-        Channel::Id(id) if id == user => "its own channel".to_owned(),
-        Channel::Login(name) => of(name),
-        Channel::Id(id) => of(id),
+    match is_own(channel, login, user) {
+        true => "its own channel".to_owned(),
+        false => format!(
+            "the channel {}, which it has to be a moderator of",
+            said_of(channel)
+        ),
     }
 }

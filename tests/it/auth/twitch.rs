@@ -223,6 +223,33 @@ async fn a_moderator_is_told_whose_channel_it_is_for() {
 }
 
 #[tokio::test]
+async fn a_moderator_is_refused_where_the_jobs_need_the_broadcaster() {
+    let rig = desk(small(), FIXED_HUB, "channel = \"sandbox_channel\"").await;
+    let schedules = rig.folder.join("schedules");
+    let job = fs::read_to_string(schedules.join("followers.toml")).unwrap();
+    let vips = job
+        .replace("name = \"followers\"", "name = \"vips\"")
+        .replace("twitch.followers", "twitch.vips")
+        .lines()
+        .filter(|line| !line.contains("followed_at"))
+        .collect::<Vec<_>>()
+        .join("\n");
+    fs::write(schedules.join("vips.toml"), vips).unwrap();
+    rig.sandbox.add_user("77", "helper", "Helper");
+    rig.sandbox.add_moderator("77");
+    let ended = typed_while(&rig, "auth twitch", async |_| {
+        until(|| !rig.sandbox.pending_devices().is_empty()).await;
+        let code = rig.sandbox.pending_devices().remove(0);
+        rig.sandbox.approve_device(&code, "77");
+    });
+    ended.await.exits(4).complains(&[
+        "account channel: the login is stored, but it is that of helper, and Twitch shows what vips reads to the broadcaster of sandbox_channel alone",
+        "let the broadcaster confirm: run `ghl-sync auth twitch --account channel --config ",
+    ]);
+    by_device(&rig, "auth twitch").await.exits(0);
+}
+
+#[tokio::test]
 async fn the_account_has_to_be_named_when_there_are_several_and_to_log_in_at_all() {
     let rig = public().await;
     let other = format!(
