@@ -119,8 +119,8 @@ pub(super) struct Witness {
     patience: TimeDelta,
     /// How many minutes of a stream's end may have been missed.
     missed: i64,
-    /// Those whose create had to be tried again by a person, so that another job may have made the contact.
-    asked: BTreeSet<String>,
+    /// Those whose contact another job may have made than the one whose turn it was, because that one failed.
+    made_by_any: BTreeSet<String>,
 }
 
 impl Witness {
@@ -136,13 +136,13 @@ impl Witness {
             strangers,
             patience,
             missed,
-            asked: BTreeSet::new(),
+            made_by_any: BTreeSet::new(),
         }
     }
 
     /// A person tries the create of somebody again.
     pub(super) fn is_tried_again(&mut self, id: &str) {
-        self.asked.insert(id.to_owned());
+        self.made_by_any.insert(id.to_owned());
     }
 
     fn person(&mut self, id: &str) -> &mut Person {
@@ -298,6 +298,10 @@ impl Witness {
         at: DateTime<Utc>,
         is_first: bool,
     ) {
+        if self.missed > 0 {
+            // Whoever follows and subscribes within an hour or so may have been missed as a follower.
+            self.made_by_any.insert(id.to_owned());
+        }
         let before = std::mem::replace(&mut self.person(id).subscribes, Stands::In);
         self.person(id).tier = tier;
         let (tag, since) = (
@@ -701,7 +705,7 @@ impl Witness {
         let mut expected = json!(card.standard);
         expected["fields"] = json!(card.fields);
         expected["country"] = json!("US");
-        if self.asked.contains(marker) {
+        if self.made_by_any.contains(marker) {
             // A field that is written when a contact is made.
             for fields in [&mut shown["fields"], &mut expected["fields"]] {
                 fields.as_object_mut().unwrap().remove("twitch_followed_at");
