@@ -20,7 +20,7 @@ pub(super) fn check(root: &Table<'_>, source: SourceKind) {
         LeaveProof::TwoPolls => (
             &["return", "gone"],
             Some("every run asks for all of the channels"),
-            &["return"],
+            &[],
         ),
     };
     if let Some(on) = root.table("on") {
@@ -44,13 +44,6 @@ pub(super) fn check(root: &Table<'_>, source: SourceKind) {
                 let (message, _) = never(source, key);
                 table.report_at(value.at, key, message, None);
             }
-        }
-        if let Some(value) = table.value("drift").filter(|_| !source.is_counted()) {
-            let message = format!(
-                "{} tells no count that a listing could fall short of",
-                source.word()
-            );
-            table.report_at(value.at, "drift", message, None);
         }
     }
 }

@@ -94,6 +94,8 @@ pub enum Wait {
     Unsettled,
     /// Keys of the contact are unknown and must be read first.
     NeedsRead,
+    /// Whether the contact is one that the job may touch is unknown, and must be read first.
+    ScopeUnknown,
     /// A rule found several contacts, or one that belongs to another record.
     Ambiguous {
         /// The rule.
@@ -254,7 +256,7 @@ fn for_contact(
             return verdict;
         }
         None => {
-            verdict.waits = Some(Wait::NeedsRead);
+            verdict.waits = Some(Wait::ScopeUnknown);
             return verdict;
         }
     }

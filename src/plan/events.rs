@@ -298,9 +298,8 @@ fn contact(
                 // An ambiguity lasts until a person says which contact it is.
                 (
                     Some(
-                        // Also a contact that is linked may turn out to be none of the job's.
-                        Wait::NeedsRead
-                        | Wait::MirrorIncomplete
+                        Wait::MirrorIncomplete
+                        | Wait::ScopeUnknown
                         | Wait::Unsettled
                         | Wait::Refused
                         | Wait::Unreadable
@@ -308,7 +307,8 @@ fn contact(
                     ),
                     _,
                 ) => Whose::Later,
-                (None, Some((no, id))) => Whose::Known(Some(id), Some(no)),
+                (Some(Wait::NeedsRead) | None, Some((no, id))) => Whose::Known(Some(id), Some(no)),
+                (Some(Wait::NeedsRead), None) => Whose::Later,
                 (None, None) => Whose::Nobody,
             }
         }

@@ -1,6 +1,7 @@
 //! What the planner must do: its tables row by row, and its laws over random rows.
 
 mod laws;
+mod notes;
 mod tables;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -297,7 +297,7 @@ fn one(
         draft,
         chunk,
     )?;
-    if let (Some(Wait::NeedsRead), Some(no)) = (&waits, contact_no) {
+    if let (Some(Wait::NeedsRead | Wait::ScopeUnknown), Some(no)) = (&waits, contact_no) {
         draft.needs_count += 1;
         if draft.needs.len() < NEEDS_AT_MOST {
             draft.needs.push(no);
@@ -309,7 +309,11 @@ fn one(
         || matches!(
             waits,
             Some(
-                Wait::MirrorIncomplete | Wait::Unsettled | Wait::NeedsRead | Wait::Ambiguous { .. }
+                Wait::MirrorIncomplete
+                    | Wait::Unsettled
+                    | Wait::NeedsRead
+                    | Wait::ScopeUnknown
+                    | Wait::Ambiguous { .. }
             )
         );
     let waiting = match &waits {
@@ -475,7 +479,7 @@ fn count(listing: &Listing, verdict: &Verdict, events: &Decided, draft: &mut Dra
         None => return,
         Some(Wait::MirrorIncomplete) => "waiting for a complete listing of contacts",
         Some(Wait::Unsettled) => "unsettled",
-        Some(Wait::NeedsRead) => "waiting for their contact to be read",
+        Some(Wait::NeedsRead | Wait::ScopeUnknown) => "waiting for their contact to be read",
         Some(Wait::Ambiguous { .. }) => "ambiguous",
         Some(Wait::Tombstone) => "deleted by a person",
         Some(Wait::Skipped) => "without a contact",

@@ -240,15 +240,25 @@ async fn complete(hand: &Hand, step: &Step, contact_no: i64) -> Result<Parcel, R
         let id = TaskId::try_from(id.as_str()).map_err(|error| RunError::Bug {
             what: format!("a stored task id: {error}"),
         })?;
-        let mut answer = complete_at(hand, no, &id, Purpose::Announced).await?;
-        if no != contact_no && matches!(answer, Err(CallError::NotFound { .. })) {
+        let contact = {
+            let reader = world.store.reader()?;
+            let made_for = mirror::mirrored(&reader, no)?;
             // A merge of contacts takes the tasks along.
-            answer = complete_at(hand, contact_no, &id, Purpose::Recovery).await?;
-        }
-        match answer {
-            Ok(()) => hand.streak.went_well(),
-            // A person deleted the task, or its contact: nothing is left to do.
-            Err(CallError::NotFound { .. }) => {}
+            match made_for.gone && no != contact_no {
+                true => mirror::mirrored(&reader, contact_no)?.id,
+                false => made_for.id,
+            }
+        };
+        let call = highlevel::complete_task(&contact, &id);
+        match world.hub_line.send(&call, Purpose::Announced).await {
+            Ok(_) => hand.streak.went_well(),
+            Err(CallError::NotFound { .. }) => {
+                let looked = hand.hub.look_at(world, &contact, Purpose::Confirmation);
+                if !looked.await? {
+                    return gone(hand, step, &contact).await;
+                }
+                // A person deleted the task: nothing is left to do.
+            }
             Err(CallError::Unsure { why, .. }) => {
                 return lose_touch(hand, vec![step.clone()], why, false).await;
             }
@@ -265,19 +275,6 @@ async fn complete(hand: &Hand, step: &Step, contact_no: i64) -> Result<Parcel, R
     }
     carried_out(hand, step, None).await?;
     Ok(Parcel::Through)
-}
-
-/// Marks a task of a contact as done.
-async fn complete_at(
-    hand: &Hand,
-    contact_no: i64,
-    id: &TaskId,
-    purpose: Purpose,
-) -> Result<Result<(), CallError>, RunError> {
-    let world = &hand.world;
-    let contact = mirror::mirrored(&world.store.reader()?, contact_no)?.id;
-    let call = highlevel::complete_task(&contact, id);
-    Ok(world.hub_line.send(&call, purpose).await.map(drop))
 }
 
 /// A note or task that was looked for.

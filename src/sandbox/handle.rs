@@ -423,6 +423,14 @@ impl Sandbox {
             .unwrap_or_default()
     }
 
+    /// Deletes all tasks of a contact, as a person does.
+    pub fn delete_tasks(&self, id: &str) {
+        let mut world = lock(&self.world);
+        if let Some(number) = world.store.base.ids.decode(id) {
+            world.jottings.tasks.remove(&number);
+        }
+    }
+
     // Tokens, switches, faults.
 
     /// Adds a token or replaces it.

@@ -367,6 +367,7 @@ pub fn close_linked(
     db.prepare_cached(
         "UPDATE roster SET open = 0 WHERE job_no = ?1 AND key = ?2 AND open = 1
            AND NOT EXISTS (SELECT 1 FROM step WHERE plan_no = ?3 AND seq IN (?4 - 1, ?4 + 1) AND key = ?2)
+           AND NOT EXISTS (SELECT 1 FROM event WHERE job_no = ?1 AND key = ?2 AND state IN ('due', 'sent'))
            AND EXISTS (SELECT 1 FROM mirror WHERE no = ?5 AND tags IS NOT NULL AND (SELECT count(*) FROM json_each(seen)) >= ?6)",
     )?
     .execute(params![

@@ -128,11 +128,38 @@ async fn a_task_that_moved_with_a_merged_contact_is_completed_there() {
     rig.sandbox.unfollow("900");
     for _ in 0..2 {
         rig.advance(minutes(16));
-        rig.run(full()).await.unwrap();
+        let told = rig.run(full()).await.unwrap();
+        assert_eq!(told.report.made, Some(told.report.cost.calls));
     }
     let (notes, tasks) = jotted(&rig, "900");
     assert_eq!(tasks, [("Greet Ada".to_owned(), true)]);
     assert_eq!(notes.last().unwrap(), "Ada left");
+}
+
+#[tokio::test]
+async fn a_task_that_a_person_deleted_needs_nothing() {
+    let mut rig = first(&events_job()).await;
+    follow(&mut rig, &[("900", "ada", "Ada")]).await;
+    let contact = &rig.sandbox.contacts_by_field("twitch_user_id", "900")[0];
+    let contact = contact["id"].as_str().unwrap().to_owned();
+    rig.sandbox.delete_tasks(&contact);
+    rig.sandbox.unfollow("900");
+    let mut done = 0;
+    for _ in 0..2 {
+        rig.advance(minutes(16));
+        let full = Ask {
+            full: true,
+            ..ask_all()
+        };
+        done += rig.run(full).await.unwrap().done(StepKind::CompleteTask);
+    }
+    assert_eq!(done, 1);
+    let (notes, tasks) = jotted(&rig, "900");
+    assert_eq!(
+        (notes.last().unwrap().as_str(), tasks),
+        ("Ada left", vec![])
+    );
+    assert_eq!(number(&mut rig, "SELECT count(*) FROM finding"), 0);
 }
 
 #[tokio::test]
@@ -241,6 +268,33 @@ async fn a_held_leave_holds_its_note_and_a_record_that_comes_back_gets_none() {
         number(&mut rig, "SELECT count(*) FROM event WHERE state = 'due'"),
         0
     );
+}
+
+#[tokio::test]
+async fn who_left_and_came_back_before_anything_was_carried_out_never_left() {
+    let mut rig = first(&events_job()).await;
+    follow(&mut rig, &[("900", "ada", "Ada")]).await;
+    let (notes, tasks) = jotted(&rig, "900");
+    rig.sandbox.unfollow("900");
+    let looked = Ask {
+        full: true,
+        ..Ask::default()
+    };
+    for _ in 0..2 {
+        rig.advance(minutes(16));
+        rig.run(looked.clone()).await.unwrap();
+    }
+    assert_eq!(
+        number(
+            &mut rig,
+            "SELECT count(*) FROM roster WHERE pending = 'out'"
+        ),
+        1,
+        "two dry runs found that she left"
+    );
+    let told = follow(&mut rig, &[("900", "ada", "Ada")]).await;
+    assert_eq!(told.rows, []);
+    assert_eq!(jotted(&rig, "900"), (notes, tasks));
 }
 
 #[tokio::test]
@@ -461,26 +515,8 @@ async fn linked_contacts_are_attached_to_a_business_fifty_a_call_and_nobody_is_t
     assert!(rig.sandbox.writes().is_empty(), "twice is once");
 }
 
-#[tokio::test]
-async fn a_note_for_the_channels_contact_waits_until_somebody_links_it() {
-    let job = format!(
-        "{}\n",
-        JOB.replace(
-            "[on.leave]",
-            "note = { body = \"{{ user_name }} follows {{ channel }}\", to = \"channel\" }\n[on.leave]"
-        )
-    );
-    let mut rig = first(&job).await;
-    let told = follow(&mut rig, &[("900", "ada", "Ada")]).await;
-    assert_eq!(told.planned(StepKind::Note), 0);
-    assert_eq!(told.report.made.as_ref(), Some(&told.report.cost.calls));
-    let waits = "with notes or tasks that wait for the contact of the channel";
-    assert!(
-        format!("{:?}", told.report).contains(waits),
-        "{:?}",
-        told.report
-    );
-    // As a job over streams, or a person, links it.
+/// Links the channel to a contact of its own, as a job over streams or a person does; returns the contact.
+async fn link_channel(rig: &mut Rig) -> ContactId {
     let stranger = rig.sandbox.contacts();
     let stranger = stranger
         .iter()
@@ -497,6 +533,50 @@ async fn a_note_for_the_channels_contact_waits_until_somebody_links_it() {
         })
         .await
         .unwrap();
+    id
+}
+
+/// Returns a job that writes of everyone who joins on the contact of the channel.
+fn channel_job() -> String {
+    JOB.replace(
+        "[on.leave]",
+        "note = { body = \"{{ user_name }} follows {{ channel }}\", to = \"channel\" }\n[on.leave]",
+    )
+}
+
+#[tokio::test]
+async fn a_note_waits_also_when_nothing_but_a_pair_was_to_be_remembered() {
+    let mut rig = first(&channel_job()).await;
+    let fields = [("twitch_user_id", "900"), ("twitch_username", "ada")];
+    rig.sandbox
+        .add_contact("Ada", "", "ada@example.com", &["twitch follower"], &fields);
+    rig.sandbox.settle();
+    let told = follow(&mut rig, &[("900", "ada", "Ada")]).await;
+    assert_eq!(told.done(StepKind::Link), 1);
+    assert_eq!(told.rows.len(), 1, "{:?}", told.rows);
+    let id = link_channel(&mut rig).await;
+    rig.advance(minutes(16));
+    let told = rig.apply().await;
+    assert_eq!(told.done(StepKind::Note), 1, "{:?}", told.rows);
+    assert_eq!(
+        rig.sandbox.notes(id.as_str())[0]["body"],
+        "Ada follows channel"
+    );
+}
+
+#[tokio::test]
+async fn a_note_for_the_channels_contact_waits_until_somebody_links_it() {
+    let mut rig = first(&channel_job()).await;
+    let told = follow(&mut rig, &[("900", "ada", "Ada")]).await;
+    assert_eq!(told.planned(StepKind::Note), 0);
+    assert_eq!(told.report.made.as_ref(), Some(&told.report.cost.calls));
+    let waits = "with notes or tasks that wait for the contact of the channel";
+    assert!(
+        format!("{:?}", told.report).contains(waits),
+        "{:?}",
+        told.report
+    );
+    let id = link_channel(&mut rig).await;
     rig.advance(minutes(16));
     let told = rig.apply().await;
     assert_eq!(told.done(StepKind::Note), 1, "{:?}", told.rows);

@@ -483,7 +483,7 @@ fn waits(wait: &Wait) -> String {
             "the contacts of the location were not all read yet, so nobody can say that there is none".to_owned()
         }
         Wait::Unsettled => "the answer to an earlier step is not known; nothing is done until it is".to_owned(),
-        Wait::NeedsRead => "a part of the contact is not known and is read first".to_owned(),
+        Wait::NeedsRead | Wait::ScopeUnknown => "a part of the contact is not known and is read first".to_owned(),
         Wait::Ambiguous { by, contacts } => {
             let ids: Vec<&str> = contacts.iter().map(ContactId::as_str).collect();
             format!("{by} finds {}; a person decides", ids.join(", "))

@@ -269,16 +269,6 @@ fn what_could_never_happen_is_refused_with_the_reason() {
         ("bits", "[limits]\nleave = 5".to_owned(), format!("9:9: limits.leave: {ranking}")),
         (
             "streams",
-            "[limits]\nreturn = 5".to_owned(),
-            "9:10: limits.return: every stream joins anew, so none returns".to_owned(),
-        ),
-        (
-            "vips",
-            "[limits]\ndrift = { percent = 1 }".to_owned(),
-            "9:9: limits.drift: twitch.vips tells no count that a listing could fall short of".to_owned(),
-        ),
-        (
-            "streams",
             format!("[on.return]{tags}"),
             "8:1: on.return: every stream joins anew, so none returns".to_owned(),
         ),

@@ -98,7 +98,8 @@ impl Walking {
             .store
             .write(move |db| walks::resumable(db, WalkOf::Source(job_no), listing.word(), since))
             .await?
-            .filter(|_| full);
+            // What a plan has taken up already is no longer news: a walk that goes on would bring people in without a word.
+            .filter(|walk| full && walk.no > state.generation);
         let reader = world.store.reader()?;
         let before = jobs::kept(&reader, &counts_of(job_no), 0)?;
         let before = before.and_then(|text| serde_json::from_str(&text).ok());

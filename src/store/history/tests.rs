@@ -203,7 +203,8 @@ async fn walks_that_the_roster_names_stay() {
             Ok(db.execute_batch(
                 "INSERT INTO roster (job_no, key, attributes, state, walk_no, tick) VALUES (1, 'a', '{}', 'in', 3, 1);
                  INSERT INTO staging (walk_no, key, attributes) VALUES (1, 'a', '{}'), (4, 'b', '{}');
-                 UPDATE walk SET pass = 'full', ended = 'complete' WHERE no = 2;",
+                 UPDATE walk SET pass = 'full', ended = 'complete' WHERE no = 2;
+                 UPDATE job SET first_walk_no = 5 WHERE no = 1;",
             )?)
         })
         .await
@@ -211,10 +212,10 @@ async fn walks_that_the_roster_names_stay() {
     let piece = prune(&store, &KEEP, Much::Piece, |_| true).await.unwrap();
     assert_eq!((piece.walks, piece.staged), (2, 1));
     prune_all(&store, &KEEP).await;
-    // Named by the roster, the last whole reading of the location, and the newest of both.
+    // Named by the roster, the job's first, the last whole reading of the location, and the newest of both.
     assert_eq!(
         column(&store, "SELECT no FROM walk ORDER BY no"),
-        [2, 3, 7, 8]
+        [2, 3, 5, 7, 8]
     );
     assert_eq!(column(&store, "SELECT count(*) FROM staging"), [0]);
     std::fs::remove_dir_all(folder).unwrap();

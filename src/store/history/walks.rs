@@ -19,8 +19,8 @@ pub(super) fn old(db: &Connection, keep: &Keep, much: Much) -> Result<Vec<i64>, 
             if candidates.is_empty() {
                 continue;
             }
-            // Whether a listed key is known depends on the walk that listed it, and an absence on the walk that found it. Walks this
-            // old are named by no new row, so it does not matter that runs go on meanwhile.
+            // When a key was first listed is told of the walk that brought it, an absence of the walk that found it, and what is news of
+            // the first one. Walks this old are named by no new row, so it does not matter that runs go on meanwhile.
             let named = named(db, job_no)?;
             old.extend(candidates.into_iter().filter(|no| !named.contains(no)));
         }
@@ -55,7 +55,8 @@ fn named(db: &Connection, job_no: i64) -> Result<BTreeSet<i64>, StoreError> {
         "SELECT walk_no FROM roster WHERE job_no = ?1
          UNION SELECT missing_walk FROM roster WHERE job_no = ?1 AND missing_walk IS NOT NULL
          UNION SELECT last_walk_no FROM job WHERE no = ?1 AND last_walk_no IS NOT NULL
-         UNION SELECT complete_walk_no FROM job WHERE no = ?1 AND complete_walk_no IS NOT NULL",
+         UNION SELECT complete_walk_no FROM job WHERE no = ?1 AND complete_walk_no IS NOT NULL
+         UNION SELECT first_walk_no FROM job WHERE no = ?1 AND first_walk_no IS NOT NULL",
     )?;
     let rows = statement.query_map([job_no], |row| row.get(0))?;
     Ok(rows.collect::<Result<_, _>>()?)

@@ -187,12 +187,13 @@ fn fold(
         return Ok(Folded::Known);
     }
     let tick = next_tick(db)?;
-    // A row that is back in the state of the roster has no pending change any more.
+    // A row that is back in the state of the roster has no pending change any more, and never left.
     let pending = (state != "in").then_some("in");
+    let never_left = was_in || state == "in";
     db.prepare_cached(
         "UPDATE roster SET attributes = ?2, pending = ?3, missing_walk = NULL, walk_no = CASE WHEN ?4 THEN walk_no ELSE ?5 END, tick = ?6
          WHERE no = ?1",
     )?
-    .execute(params![no, attributes, pending, was_in, walk_no, tick])?;
+    .execute(params![no, attributes, pending, never_left, walk_no, tick])?;
     Ok(if was_in { Folded::Known } else { Folded::Back })
 }

@@ -63,6 +63,28 @@ async fn whoever_subscribes_is_in_with_their_tier_and_the_broadcaster_is_not() {
 }
 
 #[tokio::test]
+async fn a_subscriber_beyond_the_place_where_a_listing_was_cut_is_news_too() {
+    let mut rig = settled(crowd(205, 0, 0), "subscribers").await;
+    rig.sandbox.add_user("71", "ada", "Ada");
+    channel(&rig).subscribe("71", "1000");
+    rig.sandbox
+        .fault(Fault::new(FaultKind::Status503).on(ROUTE).skip(1).times(50));
+    let full = || Ask {
+        full: true,
+        ..ask_all()
+    };
+    rig.advance(minutes(15));
+    let told = rig.run(full()).await.unwrap();
+    assert!(told.report.source.ended.contains("503"), "{told:?}");
+    assert_eq!(told.done(StepKind::Task), 0, "she is on the last page");
+    rig.sandbox.clear_faults();
+    // So soon after it that the walk could go on where it was cut.
+    rig.advance(minutes(1));
+    rig.run(full()).await.unwrap();
+    assert_eq!(tasks(&rig, "71"), ["Greet ada"]);
+}
+
+#[tokio::test]
 async fn the_first_subscriber_of_a_channel_without_any_is_news() {
     let mut rig = settled(crowd(0, 0, 0), "subscribers").await;
     let told = pass(&mut rig, 15).await;
