@@ -123,6 +123,16 @@ pub fn resume_walk(db: &Connection, walk_no: i64) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// Begins a walk that goes on where another was cut, whose rows are in the roster already; returns its number.
+pub fn continue_walk(db: &Connection, walk_no: i64) -> Result<i64, StoreError> {
+    db.execute(
+        "INSERT INTO walk (job_no, location_no, pass, reader, began_ms, page_ms, cursor, total, pages, listed, resumed)
+         SELECT job_no, location_no, pass, reader, began_ms, page_ms, cursor, total, pages, listed, 1 FROM walk WHERE no = ?1",
+        [walk_no],
+    )?;
+    Ok(db.last_insert_rowid())
+}
+
 /// How far a walk is after its last pages.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reached {

@@ -98,8 +98,7 @@ impl Walking {
             .store
             .write(move |db| walks::resumable(db, WalkOf::Source(job_no), listing.word(), since))
             .await?
-            // What a plan has taken up already is no longer news: a walk that goes on would bring people in without a word.
-            .filter(|walk| full && walk.no > state.generation);
+            .filter(|_| full);
         let reader = world.store.reader()?;
         let before = jobs::kept(&reader, &counts_of(job_no), 0)?;
         let before = before.and_then(|text| serde_json::from_str(&text).ok());
@@ -124,11 +123,16 @@ impl Walking {
             cohorts: Cohorts::of(&world.job, &seat.broadcaster),
         };
         if let Some(walk) = resumable {
-            world
+            // What a plan has taken up is no news any more; whoever comes from now on is, and so the walk goes on under another number.
+            let is_taken_up = walk.no <= state.generation;
+            let resumed = world
                 .store
-                .write(move |db| walks::resume_walk(db, walk.no))
+                .write(move |db| match is_taken_up {
+                    true => walks::continue_walk(db, walk.no),
+                    false => walks::resume_walk(db, walk.no).map(|()| walk.no),
+                })
                 .await?;
-            walking.no = Some(walk.no);
+            walking.no = Some(resumed);
             walking.resumed = true;
             walking.cursor = walk.cursor;
             walking.began_ms = walk.began_ms;
