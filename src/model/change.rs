@@ -250,6 +250,11 @@ impl fmt::Display for StepKind {
 }
 
 impl Change {
+    /// Returns whether it makes a task on such a contact.
+    pub fn is_task_for(&self, target: EventTarget) -> bool {
+        matches!(self, Change::Task { to, .. } if *to == target)
+    }
+
     /// Returns the kind of the change.
     pub fn kind(&self) -> StepKind {
         match self {

@@ -157,7 +157,9 @@ pub fn decide(
             continue;
         };
         let key = key.clone();
-        if change.kind() == StepKind::CompleteTask && !has_task_before(&past, &key, &due[..place]) {
+        if change.kind() == StepKind::CompleteTask
+            && !has_task_before(&past, &key, to, &due[..place])
+        {
             give_up(&mut decided, key, "there is no task to complete");
             continue;
         }
@@ -188,19 +190,22 @@ pub fn decide(
     decided
 }
 
-/// Returns whether there is a task to complete: one that came up before, because a later one is of the next broadcast or of another life.
-fn has_task_before(past: &[Past], key: &EventKey, due_before: &[(Change, Option<i64>)]) -> bool {
+/// Returns whether there is a task to complete on the contact that is meant: one that came up before, because a later one is of the next broadcast
+/// or of another life.
+fn has_task_before(
+    past: &[Past],
+    key: &EventKey,
+    to: EventTarget,
+    due_before: &[(Change, Option<i64>)],
+) -> bool {
     let is_open = |past: &Past| {
-        past.is_open_task
-            || (past.change.kind() == StepKind::Task
-                && matches!(past.state, EventState::Due | EventState::Sent))
+        past.change.is_task_for(to)
+            && (past.is_open_task || matches!(past.state, EventState::Due | EventState::Sent))
     };
     past.iter()
         .take_while(|past| !is_same(&past.change, key))
         .any(is_open)
-        || due_before
-            .iter()
-            .any(|(change, _)| change.kind() == StepKind::Task)
+        || due_before.iter().any(|(change, _)| change.is_task_for(to))
 }
 
 /// Gives an event up: one that came up in this pass is not remembered at all.

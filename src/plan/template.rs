@@ -271,7 +271,11 @@ impl Row<'_> {
     fn attribute(&self, name: &str) -> &str {
         match self.record.attributes.get(name) {
             Some(value) if !is_blank(value) => value,
-            _ if name == LABEL => self.label,
+            _ if name == LABEL => match self.record.attributes.get("channel_login") {
+                // Each record of a job over several channels is another one.
+                Some(login) if self.label.is_empty() && !is_blank(login) => login,
+                _ => self.label,
+            },
             _ => "",
         }
     }

@@ -10,7 +10,7 @@ use std::fmt;
 pub use super::fingerprint::mapping_hash;
 use super::template::{Row, Template, TemplateProblem, Templates, clean};
 use crate::model::{
-    Actions, By, Change, FieldKey, FieldRule, Job, Lifecycle, Own, Record, SourceKind, Tag,
+    Actions, By, Change, FieldKey, FieldRule, Job, Lifecycle, Own, Record, Scope, SourceKind, Tag,
 };
 pub use events::{CalledFor, Watched};
 use events::{Rules, Turn, Watch};
@@ -30,6 +30,8 @@ pub struct Mapping {
     marker: Option<FieldKey>,
     source: SourceKind,
     watches: Vec<Watch>,
+    /// The tag that makes a contact one of the job's.
+    scope_tag: Option<Tag>,
 }
 
 /// Where a record stands in its life, as far as tags care.
@@ -91,7 +93,12 @@ impl Mapping {
     ///
     /// Errors: the first template that does not compile, with its place; a job that was loaded from a file has none.
     pub fn new(job: &Job) -> Result<Mapping, RowProblem> {
-        let mut templates = Templates::new(job.source, job.timezone).calling(&job.label);
+        // Of several channels each record tells its own.
+        let label = match job.channels.as_slice() {
+            [] => job.label.as_str(),
+            _ => "",
+        };
+        let mut templates = Templates::new(job.source, job.timezone).calling(label);
         let mut fields = Vec::new();
         for rule in &job.fields {
             let place = format!("fields.{}", rule.key);
@@ -137,6 +144,10 @@ impl Mapping {
             marker,
             source: job.source,
             watches,
+            scope_tag: match &job.scope {
+                Some(Scope::Tag(tag)) => Some(tag.clone()),
+                Some(Scope::Business(_)) | None => None,
+            },
         })
     }
 
@@ -185,13 +196,17 @@ impl Mapping {
             }
             Moment::Leave => {
                 self.collect("on.leave.add_tags", &leave.add, &row, &mut wanted.add)?;
+                self.collect("on.join.add_tags", &join.add, &row, &mut wanted.remove)?;
+                // Without it the contact would be none of the job's for ever after.
+                if let Some(tag) = &self.scope_tag {
+                    wanted.remove.remove(tag);
+                }
                 self.collect(
                     "on.leave.remove_tags",
                     &leave.remove,
                     &row,
                     &mut wanted.remove,
                 )?;
-                self.collect("on.join.add_tags", &join.add, &row, &mut wanted.remove)?;
             }
             Moment::Gone => {
                 self.collect("on.gone.add_tags", &gone.add, &row, &mut wanted.add)?;

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use crate::apis::highlevel::{self, NewTask};
-use crate::model::{Change, ContactId, EventTarget, Namespace, NoteId, StepKind, TaskId, UserId};
+use crate::model::{Change, ContactId, EventTarget, Namespace, NoteId, TaskId, UserId};
 use crate::net::{CallError, Purpose};
 use crate::plan::Event;
 use crate::plan::events::EventState;
@@ -223,11 +223,15 @@ async fn not_found(hand: &Hand, step: &Step, contact: &ContactId) -> Result<Parc
 async fn complete(hand: &Hand, step: &Step, contact_no: i64) -> Result<Parcel, RunError> {
     let world = &hand.world;
     let kept = events::of_record(&world.store.reader()?, hand.job_no, &step.key)?;
+    let to = step
+        .change
+        .event()
+        .map_or(EventTarget::Contact, |(_, to)| to);
     // Those that came up before: a later one is of the next broadcast, or of another life.
     let tasks = || {
         kept.iter()
             .take_while(|kept| kept.past.change.event() != step.change.event())
-            .filter(|kept| kept.past.change.kind() == StepKind::Task)
+            .filter(|kept| kept.past.change.is_task_for(to))
     };
     if tasks().any(|task| matches!(task.past.state, EventState::Due | EventState::Sent)) {
         return drop_step(hand, step, "its task is not made yet").await;

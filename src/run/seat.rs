@@ -70,19 +70,22 @@ pub(super) async fn seat(world: &World) -> Result<Seat, RunError> {
             channels,
         });
     }
+    let mut channels = Channels::default();
     let broadcaster = match &world.job.channel {
         Channel::Own => viewer.clone(),
         Channel::Id(id) => RecordKey::try_from(id.clone())
             .map_err(|error| setup(format!("`channel_id`: {error}")))?,
-        Channel::Login(login) => channel_id(world, login, now_ms).await?.ok_or_else(|| {
-            let place = match world.job.channel == world.spoke.channel {
-                true => "`channel` in ghl-sync.toml",
-                false => "`channels` in the job's file",
-            };
-            setup(format!(
-                "there is no Twitch channel `{login}`; check {place}"
-            ))
-        })?,
+        Channel::Login(login) => channel_id(world, login, now_ms, &mut channels.remarks)
+            .await?
+            .ok_or_else(|| {
+                let place = match world.job.channel == world.spoke.channel {
+                    true => "`channel` in ghl-sync.toml",
+                    false => "`channels` in the job's file",
+                };
+                setup(format!(
+                    "there is no Twitch channel `{login}`; check {place}"
+                ))
+            })?,
     };
     if world.job.source.is_broadcasters_own() && viewer != broadcaster {
         return Err(setup(not_the_broadcaster(world)));
@@ -90,7 +93,7 @@ pub(super) async fn seat(world: &World) -> Result<Seat, RunError> {
     Ok(Seat {
         broadcaster,
         viewer,
-        channels: Channels::default(),
+        channels,
     })
 }
 
@@ -217,6 +220,7 @@ async fn channel_id(
     world: &World,
     login: &str,
     now_ms: i64,
+    remarks: &mut Vec<String>,
 ) -> Result<Option<RecordKey>, RunError> {
     let name = format!("twitch.login:{login}");
     let since = now_ms - CHANNEL_MS;
@@ -240,7 +244,19 @@ async fn channel_id(
         .await
         .map_err(|error| RunError::of_call(&world.job.name, &world.spoke.name, error))?;
     let Some(user) = answer.value.into_iter().next() else {
-        return Ok(None);
+        // A renamed channel is still the one that was meant.
+        let known = world
+            .store
+            .write(move |db| jobs::kept_at(db, &name, 0))
+            .await?;
+        let known = known.and_then(|(id, _)| RecordKey::try_from(id).ok());
+        if let Some(id) = &known {
+            remarks.push(format!(
+                "warning: Twitch knows no channel `{login}` any more: it is renamed, suspended or deleted; it is read on under its id {id}, so put its new \
+                 login into ghl-sync.toml or the job's file if it is renamed"
+            ));
+        }
+        return Ok(known);
     };
     let id = user.id.clone();
     world

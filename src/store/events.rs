@@ -354,8 +354,8 @@ pub fn known_ids(
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-/// Returns how many calls the planned steps that complete tasks take: one for each task of the record that came up before and is open, or is made
-/// in the same plan. An event that a dry run does not remember came up last.
+/// Returns how many calls the planned steps that complete tasks take: one for each task of the record, on the contact that is meant, that came up
+/// before and is open, or is made in the same plan. An event that a dry run does not remember came up last.
 pub fn completing_calls(
     db: &Connection,
     job_no: i64,
@@ -363,13 +363,14 @@ pub fn completing_calls(
     marks: &str,
 ) -> Result<u64, StoreError> {
     let count: i64 = db.query_row(
-        "WITH closing (key, no) AS (
-           SELECT s.key, coalesce((SELECT e.no FROM event e WHERE e.job_no = ?2 AND e.key = s.key AND e.change = s.change), 9223372036854775807)
+        "WITH closing (key, whose, no) AS (
+           SELECT s.key, json_extract(s.change, '$.to'), coalesce((SELECT e.no FROM event e WHERE e.job_no = ?2 AND e.key = s.key AND e.change = s.change), 9223372036854775807)
            FROM step s WHERE s.plan_no = ?1 AND s.kind = 'complete-task' AND s.mark IN (SELECT value FROM json_each(?3)))
          SELECT (SELECT count(DISTINCT e.no) FROM closing c CROSS JOIN event e ON e.job_no = ?2 AND e.key = c.key AND e.no < c.no
-                 WHERE e.kind = 'task' AND e.state = 'done' AND e.completed_ms IS NULL AND e.vendor_id IS NOT NULL)
+                 WHERE e.kind = 'task' AND e.state = 'done' AND e.completed_ms IS NULL AND e.vendor_id IS NOT NULL
+                   AND json_extract(e.change, '$.to') = c.whose)
               + (SELECT count(*) FROM step t WHERE t.plan_no = ?1 AND t.kind = 'task' AND t.mark IN (SELECT value FROM json_each(?3))
-                   AND EXISTS (SELECT 1 FROM closing c WHERE c.key = t.key AND coalesce(
+                   AND EXISTS (SELECT 1 FROM closing c WHERE c.key = t.key AND c.whose = json_extract(t.change, '$.to') AND coalesce(
                      (SELECT e.no FROM event e WHERE e.job_no = ?2 AND e.key = t.key AND e.change = t.change), 9223372036854775806) < c.no))",
         params![plan_no, job_no, marks],
         |row| row.get(0),

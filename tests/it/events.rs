@@ -493,6 +493,68 @@ async fn a_scope_keeps_the_job_from_every_other_contact() {
 }
 
 #[tokio::test]
+async fn who_leaves_stays_in_the_scope_that_the_job_put_them_in() {
+    let job = events_job()
+        .replace("[match]", "[scope]\ntag = \"fan\"\n[match]")
+        .replace("\"synced\"]", "\"synced\", \"fan\"]");
+    let mut rig = first(&job).await;
+    follow(&mut rig, &[("900", "ada", "Ada")]).await;
+    rig.sandbox.unfollow("900");
+    for _ in 0..2 {
+        rig.advance(minutes(16));
+        let full = Ask {
+            full: true,
+            ..ask_all()
+        };
+        rig.run(full).await.unwrap();
+    }
+    let contact = |rig: &Rig| {
+        rig.sandbox
+            .contacts_by_field("twitch_user_id", "900")
+            .remove(0)
+    };
+    let left = contact(&rig);
+    assert!(has(&left, "fan") && !has(&left, "synced"), "{left}");
+    assert_eq!(notes(&rig, "900").last().unwrap(), "Ada left");
+    follow(&mut rig, &[("900", "ada", "Ada")]).await;
+    let back = contact(&rig);
+    assert!(has(&back, "fan") && has(&back, "synced"), "{back}");
+}
+
+#[tokio::test]
+async fn a_completion_closes_the_tasks_of_its_own_target_alone() {
+    let job = events_job().replace(
+        "task = { title",
+        "task = [{ title = \"Team: {{ user_name }}\", due = \"2d\", to = \"channel\" }, { title",
+    );
+    let job = job.replace("due = \"2d\" }\n[on.leave]", "due = \"2d\" }]\n[on.leave]");
+    for linked in [true, false] {
+        let mut rig = first(&job).await;
+        let id = match linked {
+            true => Some(link_channel(&mut rig).await),
+            false => None,
+        };
+        follow(&mut rig, &[("900", "ada", "Ada")]).await;
+        rig.sandbox.unfollow("900");
+        for _ in 0..2 {
+            rig.advance(minutes(16));
+            let full = Ask {
+                full: true,
+                ..ask_all()
+            };
+            let told = rig.run(full).await.unwrap();
+            assert_eq!(told.report.made, Some(told.report.cost.calls));
+        }
+        assert_eq!(jotted(&rig, "900").1, [("Greet Ada".to_owned(), true)]);
+        if let Some(id) = id {
+            let tasks = rig.sandbox.tasks(id.as_str());
+            assert_eq!(tasks.len(), 1);
+            assert_eq!(tasks[0]["completed"], false);
+        }
+    }
+}
+
+#[tokio::test]
 async fn linked_contacts_are_attached_to_a_business_fifty_a_call_and_nobody_is_taken_from_another()
 {
     let mut world = settings(120, 130);

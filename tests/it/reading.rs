@@ -1,11 +1,12 @@
 //! Reading the followers: what a pass costs, what it lists, and when its walk is whole.
 
+use std::fs;
 use std::time::Duration;
 
 use ghl_sync::model::{Change, StepKind};
 use ghl_sync::report::Pass;
 use ghl_sync::run::Ask;
-use ghl_sync::sandbox::{Fault, FaultKind, StaleAfter};
+use ghl_sync::sandbox::{BROADCASTER_ID, BROADCASTER_LOGIN, Fault, FaultKind, StaleAfter};
 
 use crate::rig::{JOB, Rig, Told, ask_all, hours, minutes, settings};
 use crate::scenes::number;
@@ -346,4 +347,28 @@ async fn a_stale_cursor_cuts_the_walk_whatever_twitch_makes_of_it() {
         assert_eq!(told.report.source.ended, "complete", "{stale_after:?}");
         assert!(rig.sandbox.writes().is_empty());
     }
+}
+
+#[tokio::test]
+async fn a_renamed_channel_is_read_on_under_its_id() {
+    let mut rig = Rig::new(twins(5)).await;
+    let config = fs::read_to_string(rig.config_path()).unwrap();
+    let named = config.replace(
+        "[accounts.channel]\n",
+        &format!("[accounts.channel]\nchannel = \"{BROADCASTER_LOGIN}\"\n"),
+    );
+    fs::write(rig.config_path(), named).unwrap();
+    rig.apply_all().await;
+    rig.sandbox
+        .rename(BROADCASTER_ID, "another_login", "Another");
+    rig.advance(hours(25));
+    rig.sandbox.follow("900", "ada", "Ada");
+    let told = rig.apply_all().await;
+    assert_eq!(told.done(StepKind::Create), 1);
+    let remarks = told.report.remarks.join("\n");
+    assert!(
+        remarks.contains("Twitch knows no channel `sandbox_channel` any more")
+            && remarks.contains("under its id"),
+        "{remarks}"
+    );
 }

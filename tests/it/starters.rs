@@ -3,10 +3,12 @@
 use std::fs;
 use std::path::Path;
 
+use ghl_sync::model::StepKind;
 use ghl_sync::sandbox::{BROADCASTER_ID, Crew, Settings};
 
 use crate::program::{now, program};
-use crate::rig::Rig;
+use crate::rig::{Rig, hours};
+use crate::sources::crowd;
 use crate::streams::{channel, contact_of, poll_after, watched};
 
 /// The jobs over people, as they are shipped.
@@ -122,4 +124,27 @@ async fn the_job_over_streams_opens_a_task_and_sums_the_stream_up() {
         "{tags}"
     );
     assert_eq!(rig.sandbox.writes().len(), 0, "the last poll was silent");
+}
+
+#[tokio::test]
+async fn the_months_of_all_who_subscribed_before_the_first_run_change_without_a_person() {
+    let mut rig = Rig::with_job(crowd(60, 0, 0), &shipped("twitch-subscribers")).await;
+    rig.apply_all().await;
+    for month in 1..=3 {
+        rig.advance(hours(24 * 31));
+        let told = rig.apply().await;
+        let held: Vec<_> = told
+            .report
+            .guards
+            .iter()
+            .filter(|guard| guard.held)
+            .collect();
+        assert!(held.is_empty(), "{held:?}");
+        let notes = if month == 3 { 60 } else { 0 };
+        assert_eq!(
+            (told.done(StepKind::Update), told.done(StepKind::Note)),
+            (60, notes),
+            "month {month}"
+        );
+    }
 }

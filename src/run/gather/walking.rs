@@ -381,7 +381,7 @@ impl Walking {
         new_keys: i64,
         new: i64,
     ) -> Result<Gathered, RunError> {
-        let mut remarks = Vec::new();
+        let mut remarks = seat.channels.remarks.clone();
         let walk_no = self.no.unwrap_or_default();
         let listed = i64::try_from(self.seen.count()).unwrap_or(i64::MAX) + new_keys;
         let total = self.counts.total;

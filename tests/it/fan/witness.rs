@@ -379,7 +379,7 @@ impl Witness {
         self.tag(id, &["twitch former subscriber"], &remove);
         self.note(
             id,
-            format!("No longer subscribed to my-channel, after 0 months at tier {tier}."),
+            format!("No longer subscribed to my-channel, after 0 months or more, at tier {tier}."),
         );
         if let Some(card) = self.card(id) {
             complete(&mut card.tasks, "subscribers", id);

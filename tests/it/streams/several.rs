@@ -131,3 +131,20 @@ async fn a_login_that_nobody_ever_had_is_named() {
         "{error}"
     );
 }
+
+#[tokio::test]
+async fn what_is_written_of_a_channel_calls_it_by_its_own_login() {
+    let mut rig = two().await;
+    rig.job = rig.job.replacen(
+        "[on.join]\n",
+        "[on.join]\nnote = \"{{ channel }} is live\"\n",
+        1,
+    );
+    rig.write_config();
+    rig.apply_all().await;
+    rig.sandbox.channel(SECOND).go_live("Second's", "Chess");
+    poll_after(&mut rig, 2).await;
+    let contact = contact_of(&rig, SECOND);
+    let notes = rig.sandbox.notes(contact["id"].as_str().unwrap());
+    assert_eq!(notes[0]["body"], "second is live");
+}
