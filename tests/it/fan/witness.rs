@@ -407,7 +407,7 @@ impl Witness {
         let since = self.person(id).since[0].clone();
         self.note(
             id,
-            format!("No longer a VIP of my-channel; was one since {since}."),
+            format!("No longer a VIP of my-channel; was known as one since {since}."),
         );
     }
 
@@ -437,7 +437,7 @@ impl Witness {
         let since = self.person(id).since[1].clone();
         self.note(
             id,
-            format!("No longer a moderator of my-channel; was one since {since}."),
+            format!("No longer a moderator of my-channel; was known as one since {since}."),
         );
         complete(&mut self.channel.as_mut().unwrap().tasks, "moderators", id);
     }
