@@ -19,6 +19,19 @@ async fn follow(rig: &mut Rig, people: &[(&str, &str, &str)]) -> Told {
     rig.apply().await
 }
 
+/// Lets the one who follows as 900 leave, and two full passes prove it.
+async fn leave(rig: &mut Rig) {
+    rig.sandbox.unfollow("900");
+    for _ in 0..2 {
+        rig.advance(minutes(16));
+        let full = Ask {
+            full: true,
+            ..ask_all()
+        };
+        rig.run(full).await.unwrap();
+    }
+}
+
 async fn first(job: &str) -> Rig {
     let mut rig = Rig::with_job(settings(3, 3), job).await;
     rig.apply_all().await;
@@ -87,15 +100,7 @@ async fn a_dry_run_shows_notes_and_tasks_and_an_apply_makes_exactly_the_announce
 async fn the_task_is_completed_and_a_note_says_so_when_its_record_leaves() {
     let mut rig = first(&events_job()).await;
     follow(&mut rig, &[("900", "ada", "Ada")]).await;
-    rig.sandbox.unfollow("900");
-    for _ in 0..2 {
-        rig.advance(minutes(16));
-        let full = Ask {
-            full: true,
-            ..ask_all()
-        };
-        rig.run(full).await.unwrap();
-    }
+    leave(&mut rig).await;
     let (notes, tasks) = jotted(&rig, "900");
     assert_eq!(tasks, [("Greet Ada".to_owned(), true)]);
     assert_eq!(notes.last().unwrap(), "Ada left");
@@ -169,15 +174,7 @@ async fn who_came_in_a_listing_that_was_cut_is_no_news_when_the_next_one_ends() 
     let mut rig = Rig::with_job(settings(150, 3), &job).await;
     rig.apply_all().await;
     follow(&mut rig, &[("900", "ada", "Ada")]).await;
-    rig.sandbox.unfollow("900");
-    for _ in 0..2 {
-        rig.advance(minutes(16));
-        let full = Ask {
-            full: true,
-            ..ask_all()
-        };
-        rig.run(full).await.unwrap();
-    }
+    leave(&mut rig).await;
     let before = notes(&rig, "900");
     assert_eq!(before.last().unwrap(), "Ada left");
     let cut = Fault::new(FaultKind::Status503)
@@ -499,15 +496,7 @@ async fn who_leaves_stays_in_the_scope_that_the_job_put_them_in() {
         .replace("\"synced\"]", "\"synced\", \"fan\"]");
     let mut rig = first(&job).await;
     follow(&mut rig, &[("900", "ada", "Ada")]).await;
-    rig.sandbox.unfollow("900");
-    for _ in 0..2 {
-        rig.advance(minutes(16));
-        let full = Ask {
-            full: true,
-            ..ask_all()
-        };
-        rig.run(full).await.unwrap();
-    }
+    leave(&mut rig).await;
     let contact = |rig: &Rig| {
         rig.sandbox
             .contacts_by_field("twitch_user_id", "900")
