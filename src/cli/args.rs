@@ -34,7 +34,7 @@ pub use units::{Completions, InstallUnits, Man};
 /// The heading of what every command takes.
 const GLOBAL: &str = "Options of every command";
 
-/// Keep HighLevel contacts in step with the followers of a Twitch channel
+/// Keep HighLevel contacts in step with a Twitch channel: its people and its streams
 ///
 /// Nothing is written to a vendor by `plan`, `status` and `check` (but for its --write-test). Try it without accounts: ghl-sync demo
 #[derive(Clone, Debug, PartialEq, Parser)]

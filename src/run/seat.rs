@@ -244,19 +244,7 @@ async fn channel_id(
         .await
         .map_err(|error| RunError::of_call(&world.job.name, &world.spoke.name, error))?;
     let Some(user) = answer.value.into_iter().next() else {
-        // A renamed channel is still the one that was meant.
-        let known = world
-            .store
-            .write(move |db| jobs::kept_at(db, &name, 0))
-            .await?;
-        let known = known.and_then(|(id, _)| RecordKey::try_from(id).ok());
-        if let Some(id) = &known {
-            remarks.push(format!(
-                "warning: Twitch knows no channel `{login}` any more: it is renamed, suspended or deleted; it is read on under its id {id}, so put its new \
-                 login into ghl-sync.toml or the job's file if it is renamed"
-            ));
-        }
-        return Ok(known);
+        return renamed(world, login, name, remarks).await;
     };
     let id = user.id.clone();
     world
@@ -264,6 +252,40 @@ async fn channel_id(
         .write(move |db| jobs::keep(db, &name, id.as_str(), now_ms))
         .await?;
     Ok(Some(user.id))
+}
+
+/// Returns the id of a channel whose login nobody has any more: a renamed one is still the one that was meant. Of one that is suspended or deleted
+/// nothing is read, because an empty list of its followers would say nothing of them; that is `None`.
+async fn renamed(
+    world: &World,
+    login: &str,
+    kept_name: String,
+    remarks: &mut Vec<String>,
+) -> Result<Option<RecordKey>, RunError> {
+    let known = world
+        .store
+        .write(move |db| jobs::kept_at(db, &kept_name, 0))
+        .await?;
+    let Some(id) = known.and_then(|(id, _)| RecordKey::try_from(id).ok()) else {
+        return Ok(None);
+    };
+    let answer = world
+        .spoke_line
+        .send(
+            &twitch::users(std::slice::from_ref(&id)),
+            Purpose::Confirmation,
+        )
+        .await
+        .map_err(|error| RunError::of_call(&world.job.name, &world.spoke.name, error))?;
+    let Some(user) = answer.value.into_iter().next() else {
+        return Ok(None);
+    };
+    let now = user.login.unwrap_or_else(|| id.to_string());
+    remarks.push(format!(
+        "warning: the channel `{login}` is called `{}` now and is read on under its id; put the new login into ghl-sync.toml or the job's file",
+        now.escape_debug()
+    ));
+    Ok(Some(id))
 }
 
 /// Tells a missing permission from an empty channel: with `user_id` the same account answers 401.

@@ -349,8 +349,8 @@ async fn a_stale_cursor_cuts_the_walk_whatever_twitch_makes_of_it() {
     }
 }
 
-#[tokio::test]
-async fn a_renamed_channel_is_read_on_under_its_id() {
+/// Returns a rig whose account names its channel by the login, and whose job was let through a day ago.
+async fn named_channel() -> Rig {
     let mut rig = Rig::new(twins(5)).await;
     let config = fs::read_to_string(rig.config_path()).unwrap();
     let named = config.replace(
@@ -359,16 +359,42 @@ async fn a_renamed_channel_is_read_on_under_its_id() {
     );
     fs::write(rig.config_path(), named).unwrap();
     rig.apply_all().await;
+    rig.advance(hours(25));
+    rig
+}
+
+#[tokio::test]
+async fn a_suspended_channel_proves_nothing_about_its_followers() {
+    let mut rig = named_channel().await;
+    rig.sandbox.suspend(BROADCASTER_ID);
+    rig.sandbox.clear_calls();
+    for _ in 0..2 {
+        let run = rig.run(Ask {
+            full: true,
+            ..ask_all()
+        });
+        let said = run.await.unwrap_err().to_string();
+        assert!(
+            said.contains("there is no Twitch channel `sandbox_channel`"),
+            "{said}"
+        );
+        rig.advance(minutes(16));
+    }
+    assert_eq!(rig.sandbox.count(FOLLOWERS), 0);
+    assert!(rig.sandbox.writes().is_empty());
+}
+
+#[tokio::test]
+async fn a_renamed_channel_is_read_on_under_its_id() {
+    let mut rig = named_channel().await;
     rig.sandbox
         .rename(BROADCASTER_ID, "another_login", "Another");
-    rig.advance(hours(25));
     rig.sandbox.follow("900", "ada", "Ada");
     let told = rig.apply_all().await;
     assert_eq!(told.done(StepKind::Create), 1);
     let remarks = told.report.remarks.join("\n");
     assert!(
-        remarks.contains("Twitch knows no channel `sandbox_channel` any more")
-            && remarks.contains("under its id"),
+        remarks.contains("the channel `sandbox_channel` is called `another_login` now and is read on under its id"),
         "{remarks}"
     );
 }

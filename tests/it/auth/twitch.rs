@@ -11,7 +11,7 @@ use super::desk::{
     FIXED_HUB, FIXED_SPOKE, applies, by_device, confidential, desk, open, secret, shown_address,
     shows_no_secret, small, small_now, typed, typed_while, until, write,
 };
-use crate::program::Running;
+use crate::program::{Ended, Running};
 use crate::rig::{Rig, hours, minutes};
 
 const TOKEN: &str = "POST /oauth2/token";
@@ -206,17 +206,22 @@ async fn a_login_that_lacks_a_scope_is_stored_and_says_which() {
     applies(&rig).await;
 }
 
-#[tokio::test]
-async fn a_moderator_is_told_whose_channel_it_is_for() {
-    let rig = desk(small(), FIXED_HUB, "channel = \"sandbox_channel\"").await;
+/// Logs in with a device code that a moderator of the channel confirms.
+async fn by_moderator(rig: &Rig) -> Ended {
     rig.sandbox.add_user("77", "helper", "Helper");
     rig.sandbox.add_moderator("77");
-    let ended = typed_while(&rig, "auth twitch", async |_| {
+    typed_while(rig, "auth twitch", async |_| {
         until(|| !rig.sandbox.pending_devices().is_empty()).await;
         let code = rig.sandbox.pending_devices().remove(0);
         rig.sandbox.approve_device(&code, "77");
-    });
-    ended.await.exits(0).says(&[
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_moderator_is_told_whose_channel_it_is_for() {
+    let rig = desk(small(), FIXED_HUB, "channel = \"sandbox_channel\"").await;
+    by_moderator(&rig).await.exits(0).says(&[
         "logged in as helper (77), for the channel sandbox_channel, which it has to be a moderator of",
     ]);
     applies(&rig).await;
@@ -235,14 +240,7 @@ async fn a_moderator_is_refused_where_the_jobs_need_the_broadcaster() {
         .collect::<Vec<_>>()
         .join("\n");
     fs::write(schedules.join("vips.toml"), vips).unwrap();
-    rig.sandbox.add_user("77", "helper", "Helper");
-    rig.sandbox.add_moderator("77");
-    let ended = typed_while(&rig, "auth twitch", async |_| {
-        until(|| !rig.sandbox.pending_devices().is_empty()).await;
-        let code = rig.sandbox.pending_devices().remove(0);
-        rig.sandbox.approve_device(&code, "77");
-    });
-    ended.await.exits(4).complains(&[
+    by_moderator(&rig).await.exits(4).complains(&[
         "account channel: the login is stored, but it is that of helper, and Twitch shows what vips reads to the broadcaster of sandbox_channel alone",
         "let the broadcaster confirm: run `ghl-sync auth twitch --account channel --config ",
     ]);
